@@ -1,0 +1,375 @@
+"""Every table of the lake as data: its key, its columns, what each means, which are personal, where each comes from.
+
+Here belongs what a table *is*; where it lies is `warehouse`, when it is built is `assets`, whether it is fit is
+`expectations`. One declaration serves the frame check before a write, Dagster's column schema and lineage, the
+comments in DuckDB, and the rights of data subjects (which columns are personal, which names the subject).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+UTC = pl.Datetime("us", "UTC")
+TEXTS = pl.List(pl.String)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its Polars type, its meaning, whether it can identify or describe a person, and its sources.
+
+    `sources` are full names, `layer/table.column`; raw fields of all channels are filled in from the contracts.
+    """
+
+    name: str
+    dtype: pl.DataType
+    description: str
+    is_personal: bool = False
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table: `name` is `layer/table`, `key` the columns that no two rows share, `subject` who a row is about."""
+
+    name: str
+    description: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    subject: tuple[str, ...] = ()
+
+    @property
+    def schema(self) -> dict[str, pl.DataType]:
+        """Column name to Polars type, in order."""
+        return {column.name: column.dtype for column in self.columns}
+
+    @property
+    def personal(self) -> frozenset[str]:
+        """Names of the columns that can identify or describe a person."""
+        return frozenset(column.name for column in self.columns if column.is_personal)
+
+    def empty(self) -> pl.DataFrame:
+        """A frame of this table without rows."""
+        return pl.DataFrame(schema=self.schema)
+
+    def conform(self, frame: pl.LazyFrame) -> pl.LazyFrame:
+        """Pick this table's columns in its order and types; a missing column is a Polars error that names it."""
+        return frame.select(pl.col(name).cast(dtype) for name, dtype in self.schema.items())
+
+
+def by_name(tables: Iterable[Table]) -> dict[str, Table]:
+    """Tables by full name."""
+    return {table.name: table for table in tables}
+
+
+RECORD = ("channel", "source_record_id")
+
+
+def _record(*more: Column) -> tuple[Column, ...]:
+    return (
+        Column("channel", pl.String(), "Channel that delivered the record"),
+        Column("source_record_id", pl.String(), "The record's own id in its channel", is_personal=True),
+        *more,
+    )
+
+
+INGESTED = (
+    Column("drop_date", pl.Date(), "Drop folder (night) in which the record came"),
+    Column("ingested_at", UTC, "Logical time of the night that took it in: the end of its drop date"),
+)
+
+PARTY = Table(
+    "standardised/party",
+    "One row per source record that says something about a person; of a record sent again, its latest state.",
+    RECORD,
+    _record(
+        *INGESTED,
+        Column("observed_at", UTC, "When the record says this of the person (its event time)"),
+        Column("honorific", pl.String(), "Mr, Mrs, Ms, Dr as spoken", is_personal=True),
+        Column("first_name", pl.String(), "Given name, cased", is_personal=True),
+        Column("middle_name", pl.String(), "Middle name or initial, cased", is_personal=True),
+        Column("last_name", pl.String(), "Family name, cased", is_personal=True),
+        Column("birth_date", pl.Date(), "Date of birth", is_personal=True),
+        Column("email", pl.String(), "E-mail, lower-cased and valid in form", is_personal=True),
+        Column("phone", pl.String(), "Phone in E.164", is_personal=True),
+        Column("street", pl.String(), "Street and number, lower-cased, one space between words", is_personal=True),
+        Column("city", pl.String(), "City, cased", is_personal=True),
+        Column("region_code", pl.String(), "State or province code", is_personal=True),
+        Column("postal_code", pl.String(), "Postal code", is_personal=True),
+        Column("country_code", pl.String(), "ISO 3166-1 alpha-2", is_personal=True),
+        Column("loyalty_card", pl.String(), "Loyalty card number", is_personal=True),
+        Column("device_id", pl.String(), "Device or browser id", is_personal=True),
+        Column("advertising_id", pl.String(), "Advertising id of a device", is_personal=True),
+        Column("serial", pl.String(), "Serial number of a connected product", is_personal=True),
+        Column("handle", pl.String(), "network:handle on a social network", is_personal=True),
+        Column("account_id", pl.String(), "Account id in the web shop", is_personal=True),
+        Column("defects", TEXTS, "Fields that were there but could not be read, as field:why"),
+    ),
+    subject=RECORD,
+)
+
+INTERACTION = Table(
+    "standardised/interaction",
+    "One row per thing that happened: orders, refunds, receipts, events, calls, posts, surveys, readings, visits.",
+    RECORD,
+    _record(
+        *INGESTED,
+        Column("interaction_type", pl.String(), "order, refund, receipt, event, call, post, survey, reading, visit"),
+        Column("name", pl.String(), "What it was, within its type (event name, topic, metric, network, kind)"),
+        Column("occurred_at", UTC, "When it happened"),
+        Column("amount_minor", pl.Int64(), "Amount in the currency's minor unit; what went back is negative"),
+        Column("currency_code", pl.String(), "ISO 4217"),
+        Column("quantity", pl.Int64(), "Units, items"),
+        Column("score", pl.Float64(), "Answer or reading: net promoter score 0 to 10, or the metric's own unit"),
+        Column("duration_s", pl.Float64(), "Duration in seconds"),
+        Column("location_code", pl.String(), "Store"),
+        Column("detail", pl.String(), "Free text as it came: notes, comments, posts", is_personal=True),
+    ),
+    subject=RECORD,
+)
+
+CONSENT_EVENT = Table(
+    "standardised/consent_event",
+    "One row per expression of will about one purpose, from every channel that carries one.",
+    ("event_id", "purpose", "status"),
+    (
+        Column("event_id", pl.String(), "channel:source_record_id of the record that carries it"),
+        *_record(*INGESTED),
+        Column("subject_kind", pl.String(), "email, phone, device_id, loyalty_card or account_id"),
+        Column("subject_value", pl.String(), "The identifier on which the will was expressed", is_personal=True),
+        Column("purpose", pl.String(), "Purpose it is about; * for a will that is about the person or contact point itself"),
+        Column("status", pl.String(), "granted, denied, withdrawn, objected, objection_withdrawn; on *: restricted, "
+               "restriction_lifted, erased, unsubscribed, complained, bounced, verified"),
+        Column("event_at", UTC, "When the person expressed it"),
+        Column("recorded_at", UTC, "When the source recorded it"),
+        Column("expires_at", UTC, "When a grant ends by itself"),
+        Column("notice_version", pl.String(), "Version of the notice shown"),
+        Column("jurisdiction", pl.String(), "Law under which it was given"),
+        Column("method", pl.String(), "How it was given: web form, double opt-in, agent, link"),
+    ),
+    subject=("subject_kind", "subject_value"),
+)
+
+PREFERENCE = Table(
+    "standardised/preference",
+    "How a person wants to be reached; one row per record, its latest state.",
+    RECORD,
+    _record(
+        *INGESTED,
+        Column("email", pl.String(), "E-mail by which the person is named", is_personal=True),
+        Column("preferred_channel", pl.String(), "email, sms, push, post or social"),
+        Column("language_code", pl.String(), "ISO 639-1"),
+        Column("quiet_from", pl.Int64(), "Hour (0 to 23) from which not to disturb"),
+        Column("quiet_until", pl.Int64(), "Hour (0 to 23) until which not to disturb"),
+        Column("max_per_week", pl.Int64(), "Messages a week at most"),
+        Column("updated_at", UTC, "When it was set"),
+    ),
+    subject=RECORD,
+)
+
+PRIVACY_REQUEST = Table(
+    "standardised/privacy_request",
+    "Requests of data subjects.",
+    RECORD,
+    _record(
+        *INGESTED,
+        Column("kind", pl.String(), "access, erasure, portability, rectification, objection or restriction"),
+        Column("subject_kind", pl.String(), "Kind of identifier by which the person is named"),
+        Column("subject_value", pl.String(), "The identifier", is_personal=True),
+        Column("received_at", UTC, "When the request came"),
+        Column("detail", pl.String(), "What the person wrote", is_personal=True),
+    ),
+    subject=("subject_kind", "subject_value"),
+)
+
+LINK = Table(
+    "identity/link",
+    "Pairs of records held to be one person, each with its match weight and evidence.",
+    ("left_channel", "left_source_record_id", "right_channel", "right_source_record_id", "rule"),
+    (
+        Column("left_channel", pl.String(), "Channel of the first record", sources=("standardised/party.channel",)),
+        Column("left_source_record_id", pl.String(), "Id of the first record", is_personal=True,
+               sources=("standardised/party.source_record_id",)),
+        Column("right_channel", pl.String(), "Channel of the second record", sources=("standardised/party.channel",)),
+        Column("right_source_record_id", pl.String(), "Id of the second record", is_personal=True,
+               sources=("standardised/party.source_record_id",)),
+        Column("rule", pl.String(), "Identifier or blocking rule that brought the pair together"),
+        Column("is_exact", pl.Boolean(), "An exact match on an identifier, not a probable link"),
+        Column("match_weight", pl.Float64(), "Sum of log2(m/u) over the comparisons; null for an exact identifier"),
+        Column("evidence", TEXTS, "Comparison levels reached, as field:level; never a value"),
+    ),
+)
+
+CROSSWALK = Table(
+    "identity/crosswalk",
+    "Which customer each record is about.",
+    RECORD,
+    (
+        Column("channel", pl.String(), "Channel of the record", sources=("standardised/party.channel",)),
+        Column("source_record_id", pl.String(), "Id of the record", is_personal=True,
+               sources=("standardised/party.source_record_id",)),
+        Column("customer_id", pl.String(), "The customer: named after its earliest record", is_personal=True,
+               sources=("identity/link.left_source_record_id", "identity/link.right_source_record_id")),
+        Column("is_exact", pl.Boolean(), "The record joins by an exact match on an identifier, or alone"),
+        Column("is_profiled", pl.Boolean(), "The record may join the customer's profile"),
+    ),
+    subject=("customer_id",),
+)
+
+
+def _from(source: Table, *names: str) -> tuple[Column, ...]:
+    """Columns carried over unchanged from another table."""
+    carried = {column.name: column for column in source.columns}
+    return tuple(
+        Column(name, carried[name].dtype, carried[name].description, carried[name].is_personal,
+               (f"{source.name}.{name}",))
+        for name in names
+    )
+
+
+LEDGER = Table(
+    "consent/ledger",
+    "Every expression of will that was ever received, in the order in which it was taken in; append-only.",
+    ("event_id", "purpose", "status"),
+    (
+        Column("position", pl.Int64(), "Place in the ledger, from 1", sources=("standardised/consent_event.event_id",)),
+        *_from(
+            CONSENT_EVENT, "event_id", "channel", "source_record_id", "drop_date", "subject_kind", "subject_value",
+            "purpose", "status", "event_at", "recorded_at", "expires_at", "notice_version", "jurisdiction", "method",
+        ),
+    ),
+    subject=("subject_kind", "subject_value"),
+)
+
+DECISION = Table(
+    "consent/decision",
+    "For every customer and purpose (and contact point, where the purpose is about one): may they be processed, and why.",
+    ("customer_id", "purpose", "contact_point"),
+    (
+        *_from(CROSSWALK, "customer_id"),
+        Column("purpose", pl.String(), "Purpose decided on"),
+        Column("contact_point", pl.String(), "The e-mail, phone or device; empty for a person-wide purpose",
+               is_personal=True,
+               sources=("standardised/party.email", "standardised/party.phone", "standardised/party.device_id")),
+        Column("is_allowed", pl.Boolean(), "Allowed", sources=("consent/ledger.status",)),
+        Column("reason", pl.String(), "allowed, or the first check that denied", sources=("consent/ledger.status",)),
+        Column("lawful_basis", pl.String(), "Lawful basis of the purpose, Art. 6(1)"),
+        Column("since_at", UTC, "When the deciding event or record happened", sources=("consent/ledger.event_at",)),
+        Column("evidence", TEXTS, "Ids of the events or records that decided", sources=("consent/ledger.event_id",)),
+        Column("purpose_version", pl.String(), "Version of the purpose that was applied"),
+        Column("ledger_position", pl.Int64(), "Newest position of the ledger that was read",
+               sources=("consent/ledger.position",)),
+    ),
+    subject=("customer_id",),
+)
+
+GOLDEN_ATTRIBUTES = (
+    "honorific", "first_name", "middle_name", "last_name", "birth_date", "email", "phone", "street", "city",
+    "region_code", "postal_code", "country_code", "loyalty_card",
+)
+
+CUSTOMER = Table(
+    "golden/customer",
+    "The golden record: one row per customer, each value the best among the customer's records.",
+    ("customer_id",),
+    (
+        *_from(CROSSWALK, "customer_id"),
+        *_from(PARTY, *GOLDEN_ATTRIBUTES),
+        *_from(PREFERENCE, "language_code", "preferred_channel"),
+        Column("n_records", pl.Int64(), "Source records of the customer",
+               sources=("identity/crosswalk.source_record_id",)),
+        Column("n_channels", pl.Int64(), "Channels that know the customer", sources=("identity/crosswalk.channel",)),
+        Column("first_seen_at", UTC, "Earliest record", sources=("standardised/party.observed_at",)),
+        Column("last_seen_at", UTC, "Latest record", sources=("standardised/party.observed_at",)),
+    ),
+    subject=("customer_id",),
+)
+
+PROVENANCE = Table(
+    "golden/provenance",
+    "Every candidate value of every golden attribute: which record it came from, what it may be used for, its rank.",
+    ("customer_id", "attribute", "value", "channel"),
+    (
+        *_from(CROSSWALK, "customer_id"),
+        Column("attribute", pl.String(), "Column of golden/customer"),
+        Column("value", pl.String(), "The value, as text", is_personal=True,
+               sources=tuple(f"standardised/party.{name}" for name in GOLDEN_ATTRIBUTES)),
+        *_from(PARTY, "channel", "source_record_id", "observed_at"),
+        Column("collected_for", TEXTS, "Purposes for which its channel collected it"),
+        Column("rank", pl.Int64(), "1 is the golden value"),
+    ),
+    subject=("customer_id",),
+)
+
+FILE = Table(
+    "audit/file",
+    "Every file that was ever taken in, with what became of its rows: received = raw + quarantined.",
+    ("channel", "drop_date", "file", "file_sha256"),
+    (
+        Column("channel", pl.String(), "Channel; empty where no channel claims the file"),
+        Column("drop_date", pl.Date(), "Drop folder"),
+        Column("file", pl.String(), "File name"),
+        Column("file_sha256", pl.String(), "Digest of its bytes"),
+        Column("n_bytes", pl.Int64(), "Size"),
+        Column("n_received", pl.Int64(), "Rows found"),
+        Column("n_raw", pl.Int64(), "Rows taken into raw"),
+        Column("n_quarantined", pl.Int64(), "Rows refused"),
+        Column("n_duplicates", pl.Int64(), "Rows in raw that repeat an earlier row of the same id and content"),
+        Column("outcome", pl.String(), "loaded, loaded_with_warnings, refused, empty or no_channel"),
+        Column("detail", pl.String(), "What was wrong, without values"),
+        Column("ingested_at", UTC, "Logical time of the night that took it in"),
+    ),
+)
+
+RAW_PROVENANCE = (
+    Column("source_record_id", pl.String(), "The record's own id in its channel", is_personal=True),
+    Column("record", pl.String(), "The record as it came, verbatim", is_personal=True),
+    Column("file", pl.String(), "File name"),
+    Column("row_number", pl.Int64(), "Record within the file, from 1"),
+    Column("line_number", pl.Int64(), "Line on which the record begins, from 1; null where the format has no lines"),
+    Column("file_sha256", pl.String(), "Digest of the file"),
+    Column("drop_date", pl.Date(), "Drop folder (night) in which the file came"),
+    Column("ingested_at", UTC, "Logical time of the night that took it in: the end of its drop date"),
+)
+
+
+def raw_table(channel: str, title: str, fields: Iterable[Column]) -> Table:
+    """`raw/<channel>`: the declared fields as text, exactly as received, and where each record stood."""
+    return Table(
+        f"raw/{channel}",
+        f"{title}, as received. Append-only.",
+        ("file_sha256", "row_number"),
+        (
+            *RAW_PROVENANCE,
+            Column("is_duplicate", pl.Boolean(), "Repeats an earlier record of the same id and content"),
+            *fields,
+        ),
+        subject=("source_record_id",),
+    )
+
+
+def quarantine_table(channel: str, title: str) -> Table:
+    """`quarantine/<channel>`: every refused record, whole, with the rule that refused it."""
+    return Table(
+        f"quarantine/{channel}",
+        f"{title}: refused records, each whole, with the rule that refused it. Append-only.",
+        ("file_sha256", "row_number"),
+        (
+            *RAW_PROVENANCE,
+            Column("rule", pl.String(), "Rule that refused it"),
+            Column("field", pl.String(), "Field concerned; null where the whole record is"),
+            Column("reason", pl.String(), "What is wrong and what is allowed, without the value"),
+        ),
+        subject=("source_record_id",),
+    )
+
+
+STATIC = by_name((
+    PARTY, INTERACTION, CONSENT_EVENT, PREFERENCE, PRIVACY_REQUEST, LINK, CROSSWALK, LEDGER, DECISION, CUSTOMER,
+    PROVENANCE, FILE,
+))
