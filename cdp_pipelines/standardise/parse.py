@@ -1,0 +1,102 @@
+"""Parsers of single values: e-mails, phones, people's names. Each runs once per distinct value, not once per row."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import phonenumbers
+import polars as pl
+from email_validator import EmailNotValidError, validate_email
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NAME_PARTS = ("honorific", "first_name", "middle_name", "last_name")
+NAME = pl.Struct(dict.fromkeys(NAME_PARTS, pl.String))
+
+_HONORIFIC = re.compile(r"^(mr|mrs|ms|miss|mx|dr|prof)\.?\s+", re.IGNORECASE)
+_NO_LETTER = re.compile(r"[^\w\s'’.,-]|[\d_]")
+
+
+def distinct(expression: pl.Expr, parser: Callable[[str], object], dtype: pl.DataType) -> pl.Expr:
+    """Apply a Python parser to each distinct value of a text column; null stays null."""
+
+    def apply(series: pl.Series) -> pl.Series:
+        texts = series.unique().drop_nulls()
+        parsed = pl.DataFrame({"text": texts, "parsed": pl.Series([parser(text) for text in texts], dtype=dtype)})
+        frame = pl.DataFrame({"text": series.alias("text")})
+        return frame.join(parsed, on="text", how="left", maintain_order="left")["parsed"].alias(series.name)
+
+    return expression.map_batches(apply, return_dtype=dtype)
+
+
+def email(text: str) -> str | None:
+    """An e-mail in lower case, or None where its form is wrong (RFC 5321, RFC 6531, by email-validator without DNS).
+
+    The local part is lower-cased too: no mail provider of note tells cases apart, and sources do not keep them.
+    """
+    try:
+        return validate_email(text.strip().lower(), check_deliverability=False).normalized.lower()
+    except EmailNotValidError:
+        return None
+
+
+def phone(region: str) -> Callable[[str], str | None]:
+    """A parser to E.164 of numbers as people of `region` (ISO 3166-1 alpha-2) write them; None where it is no number.
+
+    A leading 00 is read as the international prefix in every region, for people write it so everywhere.
+    """
+
+    def parse(text: str) -> str | None:
+        try:
+            number = phonenumbers.parse(re.sub(r"^\s*00", "+", text), region)
+        except phonenumbers.NumberParseException:
+            return None
+        if not phonenumbers.is_valid_number(number):
+            return None
+        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+    return parse
+
+
+def cased(text: str) -> str | None:
+    """A name with a capital first letter in each of its words; a name that mixes cases already is left as it is."""
+    text = " ".join(text.split())
+    if text != text.upper() and text != text.lower():
+        return text
+    return re.sub(r"[^\W\d_]+(['’][^\W\d_]{1,2}(?![^\W\d_]))?", lambda word: word[0].capitalize(), text) or None
+
+
+def full_name(text: str) -> dict[str, str | None]:
+    """Split a name as people write it into honorific, first, middle and last name.
+
+    "Last, First M", "First M Last", "F. Last", "LAST First" (one word in capitals), "Mrs Last"; a lone word is a first
+    name, unless an honorific stands before it.
+    """
+    text = " ".join(_NO_LETTER.sub(" ", text).split())
+    found = _HONORIFIC.match(text)
+    honorific = found[1].capitalize() if found else None
+    text = text[found.end() :] if found else text
+    first, middle, last = _split(text, has_honorific=found is not None)
+    parts = (honorific, *(part and cased(part.strip(" .,")) for part in (first, middle, last)))
+    return {name: part or None for name, part in zip(NAME_PARTS, parts, strict=True)}
+
+
+def _split(text: str, *, has_honorific: bool) -> tuple[str, str, str]:
+    """(first, middle, last), each maybe empty."""
+    if "," in text:
+        last, _, given = text.partition(",")
+        first, *middle = given.split() or [""]
+        return first, " ".join(middle), last
+    words = text.split()
+    if len(words) < 2:  # noqa: PLR2004  one word or none
+        lone = words[0] if words else ""
+        return ("", "", lone) if has_honorific else (lone, "", "")
+    if len(words[0]) > 1 and words[0].isupper() and not words[1].isupper():
+        return words[1], " ".join(words[2:]), words[0]
+    # Initials after the first name are middle names; everything after them is the family name.
+    at = 1
+    while at < len(words) - 1 and len(words[at].strip(".")) == 1:
+        at += 1
+    return words[0], " ".join(words[1:at]), " ".join(words[at:])

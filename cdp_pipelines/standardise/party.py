@@ -1,0 +1,94 @@
+"""`standardised/party`: what each record says about a person, in standard form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from cdp_pipelines.channel.contract import Value, column_name
+from cdp_pipelines.channel.read import field_value
+from cdp_pipelines.standardise import parse
+from cdp_pipelines.tables import PARTY
+
+if TYPE_CHECKING:
+    from cdp_pipelines.channel.contract import ChannelContract
+
+_SAYS = tuple(
+    name for name in PARTY.schema
+    if name not in {"channel", "source_record_id", "drop_date", "ingested_at", "observed_at", "defects", "country_code"}
+)
+
+
+def party(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
+    """One row per record that says anything about a person; key (channel, source_record_id), columns of `PARTY`.
+
+    `current`: see `records.current`. A field that is there but cannot be read is null and named in `defects`.
+    """
+    if contract.party is None:
+        return PARTY.empty().lazy()
+    texts = {
+        name: value.expression() if isinstance(value, Value) else pl.col(column_name(value))
+        for name in type(contract.party).model_fields
+        if (value := getattr(contract.party, name)) is not None and name != "phone_region"
+    }
+    split = parse.distinct(texts["full_name"], parse.full_name, parse.NAME) if "full_name" in texts else None
+    read: dict[str, pl.Expr] = {}
+    for name in (*_SAYS, "country_code"):
+        if name in texts:
+            read[name] = _READ.get(name, _squashed)(texts[name], contract)
+        elif split is not None and name in parse.NAME_PARTS:
+            read[name] = split.struct.field(name)
+        else:
+            read[name] = pl.lit(None, PARTY.schema[name])
+    checked = [name for name in ("birth_date", "email", "phone") if name in texts]
+    # Values first, then what is wrong with them, so that every parser runs once.
+    return PARTY.conform(
+        current.with_columns(
+            pl.col("event_at").alias("observed_at"),
+            **{f"said:{name}": texts[name] for name in checked},
+            **{f"read:{name}": value for name, value in read.items()},
+        )
+        .select(
+            "channel", "source_record_id", "drop_date", "ingested_at", "observed_at",
+            *(pl.col(f"read:{name}").alias(name) for name in read),
+            pl.concat_list(
+                pl.when(pl.col(f"said:{name}").is_not_null() & pl.col(f"read:{name}").is_null())
+                .then(pl.lit(f"{name}:unreadable"))
+                for name in checked
+            ).list.drop_nulls().alias("defects")
+            if checked else pl.lit([], PARTY.schema["defects"]).alias("defects"),
+        )
+        .filter(pl.any_horizontal(pl.col(name).is_not_null() for name in _SAYS))
+    )
+
+
+def _email(text: pl.Expr, _: ChannelContract) -> pl.Expr:
+    return parse.distinct(text, parse.email, pl.String())
+
+
+def _phone(text: pl.Expr, contract: ChannelContract) -> pl.Expr:
+    return parse.distinct(text, parse.phone(contract.party.phone_region), pl.String())
+
+
+def _cased(text: pl.Expr, _: ChannelContract) -> pl.Expr:
+    return parse.distinct(text, parse.cased, pl.String())
+
+
+def _squashed(text: pl.Expr, _: ChannelContract) -> pl.Expr:
+    squashed = text.str.strip_chars().str.replace_all(r"\s+", " ")
+    return pl.when(squashed != "").then(squashed)
+
+
+def _street(text: pl.Expr, contract: ChannelContract) -> pl.Expr:
+    return _squashed(text.str.to_lowercase(), contract)
+
+
+def _birth_date(_: pl.Expr, contract: ChannelContract) -> pl.Expr:
+    return field_value(contract, contract.party.birth_date)
+
+
+_READ = {
+    "email": _email, "phone": _phone, "first_name": _cased, "middle_name": _cased, "last_name": _cased,
+    "city": _cased, "street": _street, "birth_date": _birth_date,
+}

@@ -1,0 +1,124 @@
+"""The lake: Delta tables by name, written only when their content changes, by one writer at a time.
+
+A table's statistics in the Delta log are limited to its non-personal columns: minima and maxima of names and e-mails
+would survive any delete there. Tables are opened by path each time, for a handle kept across another commit raises.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
+
+from cdp_pipelines.errors import LakeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cdp_pipelines.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write did: the table's version after it, its rows and bytes, and whether anything changed."""
+
+    version: int
+    n_rows: int
+    n_bytes: int
+    is_changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """A folder of Delta tables."""
+
+    path: Path
+
+    def location(self, table: str) -> Path:
+        """Folder of a table, by its full name."""
+        return self.path / table
+
+    def version(self, table: str) -> int | None:
+        """Newest version, or None where the table was never written."""
+        try:
+            return DeltaTable(self.location(table)).version()
+        except TableNotFoundError:
+            return None
+
+    def scan(self, table: Table) -> pl.LazyFrame:
+        """The table's rows; no rows where it was never written."""
+        if self.version(table.name) is None:
+            return table.empty().lazy()
+        return pl.scan_delta(str(self.location(table.name)))
+
+    def read(self, table: Table) -> pl.DataFrame:
+        """The table's rows, in order of its key."""
+        return self.scan(table).collect().sort(table.key)
+
+    def append(self, table: Table, rows: pl.DataFrame) -> Written:
+        """Add rows; none leave the table as it is (and make it where it is missing)."""
+        if rows.is_empty() and self.version(table.name) is not None:
+            return self._written(table, is_changed=False)
+        self._write(table, rows, "append")
+        return self._written(table, is_changed=True)
+
+    def replace(self, table: Table, rows: pl.DataFrame) -> Written:
+        """Make `rows` the table's content, in one commit; the same content leaves its version as it is."""
+        rows = rows.sort(table.key)
+        if self.version(table.name) is not None:
+            before = self.scan(table).collect()
+            if before.schema == rows.schema and before.sort(table.key).equals(rows):
+                return self._written(table, is_changed=False)
+        self._write(table, rows, "overwrite")
+        return self._written(table, is_changed=True)
+
+    def _write(self, table: Table, rows: pl.DataFrame, mode: str) -> None:
+        measured = ",".join(column.name for column in table.columns if not column.is_personal)
+        rows.write_delta(
+            str(self.location(table.name)),
+            mode=mode,
+            delta_write_options={
+                "schema_mode": "merge" if mode == "append" else "overwrite",
+                "name": table.name,
+                "description": table.description,
+                "configuration": {"delta.dataSkippingStatsColumns": measured},
+            },
+        )
+
+    def _written(self, table: Table, *, is_changed: bool) -> Written:
+        delta = DeltaTable(self.location(table.name))
+        files = pl.DataFrame(delta.get_add_actions(flatten=True))
+        return Written(
+            delta.version(), int(files["num_records"].sum() or 0), int(files["size_bytes"].sum() or 0), is_changed
+        )
+
+    def tables(self) -> dict[str, int]:
+        """Full name to newest version of every table in the lake."""
+        return {
+            str(log.parent.relative_to(self.path)): DeltaTable(log.parent).version()
+            for log in sorted(self.path.glob("*/*/_delta_log"))
+        }
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the lake for one writer; `LakeError` where another process has it. A killed writer lets go by dying."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".writer").open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                lock.seek(0)
+                raise LakeError(
+                    f"{self.path} is being written by process {lock.read().strip() or 'unknown'}; wait for it, or stop it"
+                ) from None
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
