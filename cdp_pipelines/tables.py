@@ -142,9 +142,15 @@ CONSENT_EVENT = Table(
         *_record(*INGESTED),
         Column("subject_kind", pl.String(), "email, phone, device_id, loyalty_card or account_id"),
         Column("subject_value", pl.String(), "The identifier on which the will was expressed", is_personal=True),
-        Column("purpose", pl.String(), "Purpose it is about; * for a will that is about the person or contact point itself"),
-        Column("status", pl.String(), "granted, denied, withdrawn, objected, objection_withdrawn; on *: restricted, "
-               "restriction_lifted, erased, unsubscribed, complained, bounced, verified"),
+        Column(
+            "purpose", pl.String(), "Purpose it is about; * for a will that is about the person or contact point itself"
+        ),
+        Column(
+            "status",
+            pl.String(),
+            "granted, denied, withdrawn, objected, objection_withdrawn; on *: restricted, "
+            "restriction_lifted, erased, unsubscribed, complained, bounced, verified",
+        ),
         Column("event_at", UTC, "When the person expressed it"),
         Column("recorded_at", UTC, "When the source recorded it"),
         Column("expires_at", UTC, "When a grant ends by itself"),
@@ -193,11 +199,21 @@ LINK = Table(
     ("left_channel", "left_source_record_id", "right_channel", "right_source_record_id", "rule"),
     (
         Column("left_channel", pl.String(), "Channel of the first record", sources=("standardised/party.channel",)),
-        Column("left_source_record_id", pl.String(), "Id of the first record", is_personal=True,
-               sources=("standardised/party.source_record_id",)),
+        Column(
+            "left_source_record_id",
+            pl.String(),
+            "Id of the first record",
+            is_personal=True,
+            sources=("standardised/party.source_record_id",),
+        ),
         Column("right_channel", pl.String(), "Channel of the second record", sources=("standardised/party.channel",)),
-        Column("right_source_record_id", pl.String(), "Id of the second record", is_personal=True,
-               sources=("standardised/party.source_record_id",)),
+        Column(
+            "right_source_record_id",
+            pl.String(),
+            "Id of the second record",
+            is_personal=True,
+            sources=("standardised/party.source_record_id",),
+        ),
         Column("rule", pl.String(), "Identifier or blocking rule that brought the pair together"),
         Column("is_exact", pl.Boolean(), "An exact match on an identifier, not a probable link"),
         Column("match_weight", pl.Float64(), "Sum of log2(m/u) over the comparisons; null for an exact identifier"),
@@ -211,10 +227,20 @@ CROSSWALK = Table(
     RECORD,
     (
         Column("channel", pl.String(), "Channel of the record", sources=("standardised/party.channel",)),
-        Column("source_record_id", pl.String(), "Id of the record", is_personal=True,
-               sources=("standardised/party.source_record_id",)),
-        Column("customer_id", pl.String(), "The customer: named after its earliest record", is_personal=True,
-               sources=("identity/link.left_source_record_id", "identity/link.right_source_record_id")),
+        Column(
+            "source_record_id",
+            pl.String(),
+            "Id of the record",
+            is_personal=True,
+            sources=("standardised/party.source_record_id",),
+        ),
+        Column(
+            "customer_id",
+            pl.String(),
+            "The customer: named after its earliest record",
+            is_personal=True,
+            sources=("identity/link.left_source_record_id", "identity/link.right_source_record_id"),
+        ),
         Column("is_exact", pl.Boolean(), "The record joins by an exact match on an identifier, or alone"),
         Column("is_profiled", pl.Boolean(), "The record may join the customer's profile"),
     ),
@@ -226,8 +252,9 @@ def _from(source: Table, *names: str) -> tuple[Column, ...]:
     """Columns carried over unchanged from another table."""
     carried = {column.name: column for column in source.columns}
     return tuple(
-        Column(name, carried[name].dtype, carried[name].description, carried[name].is_personal,
-               (f"{source.name}.{name}",))
+        Column(
+            name, carried[name].dtype, carried[name].description, carried[name].is_personal, (f"{source.name}.{name}",)
+        )
         for name in names
     )
 
@@ -239,8 +266,21 @@ LEDGER = Table(
     (
         Column("position", pl.Int64(), "Place in the ledger, from 1", sources=("standardised/consent_event.event_id",)),
         *_from(
-            CONSENT_EVENT, "event_id", "channel", "source_record_id", "drop_date", "subject_kind", "subject_value",
-            "purpose", "status", "event_at", "recorded_at", "expires_at", "notice_version", "jurisdiction", "method",
+            CONSENT_EVENT,
+            "event_id",
+            "channel",
+            "source_record_id",
+            "drop_date",
+            "subject_kind",
+            "subject_value",
+            "purpose",
+            "status",
+            "event_at",
+            "recorded_at",
+            "expires_at",
+            "notice_version",
+            "jurisdiction",
+            "method",
         ),
     ),
     subject=("subject_kind", "subject_value"),
@@ -248,29 +288,48 @@ LEDGER = Table(
 
 DECISION = Table(
     "consent/decision",
-    "For every customer and purpose (and contact point, where the purpose is about one): may they be processed, and why.",
+    "For every customer and purpose (and contact point, where it is about one): may they be processed, and why.",
     ("customer_id", "purpose", "contact_point"),
     (
         *_from(CROSSWALK, "customer_id"),
         Column("purpose", pl.String(), "Purpose decided on"),
-        Column("contact_point", pl.String(), "The e-mail, phone or device; empty for a person-wide purpose",
-               is_personal=True,
-               sources=("standardised/party.email", "standardised/party.phone", "standardised/party.device_id")),
+        Column(
+            "contact_point",
+            pl.String(),
+            "The e-mail, phone or device; empty for a person-wide purpose",
+            is_personal=True,
+            sources=("standardised/party.email", "standardised/party.phone", "standardised/party.device_id"),
+        ),
         Column("is_allowed", pl.Boolean(), "Allowed", sources=("consent/ledger.status",)),
         Column("reason", pl.String(), "allowed, or the first check that denied", sources=("consent/ledger.status",)),
         Column("lawful_basis", pl.String(), "Lawful basis of the purpose, Art. 6(1)"),
         Column("since_at", UTC, "When the deciding event or record happened", sources=("consent/ledger.event_at",)),
         Column("evidence", TEXTS, "Ids of the events or records that decided", sources=("consent/ledger.event_id",)),
         Column("purpose_version", pl.String(), "Version of the purpose that was applied"),
-        Column("ledger_position", pl.Int64(), "Newest position of the ledger that was read",
-               sources=("consent/ledger.position",)),
+        Column(
+            "ledger_position",
+            pl.Int64(),
+            "Newest position of the ledger that was read",
+            sources=("consent/ledger.position",),
+        ),
     ),
     subject=("customer_id",),
 )
 
 GOLDEN_ATTRIBUTES = (
-    "honorific", "first_name", "middle_name", "last_name", "birth_date", "email", "phone", "street", "city",
-    "region_code", "postal_code", "country_code", "loyalty_card",
+    "honorific",
+    "first_name",
+    "middle_name",
+    "last_name",
+    "birth_date",
+    "email",
+    "phone",
+    "street",
+    "city",
+    "region_code",
+    "postal_code",
+    "country_code",
+    "loyalty_card",
 )
 
 CUSTOMER = Table(
@@ -281,8 +340,9 @@ CUSTOMER = Table(
         *_from(CROSSWALK, "customer_id"),
         *_from(PARTY, *GOLDEN_ATTRIBUTES),
         *_from(PREFERENCE, "language_code", "preferred_channel"),
-        Column("n_records", pl.Int64(), "Source records of the customer",
-               sources=("identity/crosswalk.source_record_id",)),
+        Column(
+            "n_records", pl.Int64(), "Source records of the customer", sources=("identity/crosswalk.source_record_id",)
+        ),
         Column("n_channels", pl.Int64(), "Channels that know the customer", sources=("identity/crosswalk.channel",)),
         Column("first_seen_at", UTC, "Earliest record", sources=("standardised/party.observed_at",)),
         Column("last_seen_at", UTC, "Latest record", sources=("standardised/party.observed_at",)),
@@ -297,8 +357,13 @@ PROVENANCE = Table(
     (
         *_from(CROSSWALK, "customer_id"),
         Column("attribute", pl.String(), "Column of golden/customer"),
-        Column("value", pl.String(), "The value, as text", is_personal=True,
-               sources=tuple(f"standardised/party.{name}" for name in GOLDEN_ATTRIBUTES)),
+        Column(
+            "value",
+            pl.String(),
+            "The value, as text",
+            is_personal=True,
+            sources=tuple(f"standardised/party.{name}" for name in GOLDEN_ATTRIBUTES),
+        ),
         *_from(PARTY, "channel", "source_record_id", "observed_at"),
         Column("collected_for", TEXTS, "Purposes for which its channel collected it"),
         Column("rank", pl.Int64(), "1 is the golden value"),
@@ -323,6 +388,18 @@ FILE = Table(
         Column("outcome", pl.String(), "loaded, loaded_with_warnings, refused, empty or no_channel"),
         Column("detail", pl.String(), "What was wrong, without values"),
         Column("ingested_at", UTC, "Logical time of the night that took it in"),
+    ),
+)
+
+RUN = Table(
+    "audit/run",
+    "Every night to which the lake was brought.",
+    ("night",),
+    (
+        Column("night", pl.Date(), "A drop date, or a night without deliveries", sources=("audit/file.drop_date",)),
+        Column("as_of", UTC, "Logical time of the night's decisions: its end"),
+        Column("n_files", pl.Int64(), "Files of this night", sources=("audit/file.file",)),
+        Column("n_received", pl.Int64(), "Rows received in this night", sources=("audit/file.n_received",)),
     ),
 )
 
@@ -369,7 +446,20 @@ def quarantine_table(channel: str, title: str) -> Table:
     )
 
 
-STATIC = by_name((
-    PARTY, INTERACTION, CONSENT_EVENT, PREFERENCE, PRIVACY_REQUEST, LINK, CROSSWALK, LEDGER, DECISION, CUSTOMER,
-    PROVENANCE, FILE,
-))
+STATIC = by_name(
+    (
+        PARTY,
+        INTERACTION,
+        CONSENT_EVENT,
+        PREFERENCE,
+        PRIVACY_REQUEST,
+        LINK,
+        CROSSWALK,
+        LEDGER,
+        DECISION,
+        CUSTOMER,
+        PROVENANCE,
+        FILE,
+        RUN,
+    )
+)

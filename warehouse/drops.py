@@ -6,9 +6,12 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cdp_pipelines.errors import LakeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 

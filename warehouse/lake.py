@@ -10,7 +10,6 @@ import fcntl
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -21,6 +20,7 @@ from cdp_pipelines.errors import LakeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from cdp_pipelines.tables import Table
 
@@ -116,7 +116,7 @@ class Lake:
             except OSError:
                 lock.seek(0)
                 raise LakeError(
-                    f"{self.path} is being written by process {lock.read().strip() or 'unknown'}; wait for it, or stop it"
+                    f"{self.path} is being written by process {lock.read().strip() or 'unknown'}; wait or stop it"
                 ) from None
             lock.truncate(0)
             lock.write(str(os.getpid()))

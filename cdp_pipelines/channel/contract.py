@@ -7,8 +7,7 @@ Reading follows in `records`, checking in `rules`, mapping to the standard table
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import polars as pl
 import yaml
@@ -17,13 +16,24 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from cdp_pipelines.errors import PolicyError
 from cdp_pipelines.tables import RAW_PROVENANCE, Column, Table, quarantine_table, raw_table
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 SUBJECT_KINDS = ("email", "phone", "device_id", "loyalty_card", "account_id")
 
 
 # Names that a raw row or a row on its way there has of its own.
 _TAKEN = {column.name for column in RAW_PROVENANCE} | {
-    "is_duplicate", "channel", "event_at", "rule", "field", "reason", "fault",
-    "recurs", "is_known", "is_clash",
+    "is_duplicate",
+    "channel",
+    "event_at",
+    "rule",
+    "field",
+    "reason",
+    "fault",
+    "recurs",
+    "is_known",
+    "is_clash",
 }
 
 
@@ -35,6 +45,10 @@ def column_name(field: str) -> str:
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", field)
     name = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
     return name + "_" if name in _TAKEN else name
+
+
+# Attributes of a mapping that name a source field as it is.
+_BARE = ("birth_date", "amount", "quantity", "score", "duration", "recorded_at", "expires_at")
 
 
 class Model(BaseModel):
@@ -257,9 +271,9 @@ class ChannelContract(Model):
             elif isinstance(value, Model):
                 for name in type(value).model_fields:
                     walk(getattr(value, name), f"{where}.{name}")
-                for name in ("birth_date", "amount", "quantity", "score", "duration", "recorded_at", "expires_at"):
-                    if isinstance(getattr(value, name, None), str):
-                        used.append((getattr(value, name), f"{where}.{name}"))
+                used.extend(
+                    (field, f"{where}.{name}") for name in _BARE if isinstance(field := getattr(value, name, None), str)
+                )
             elif isinstance(value, tuple):
                 for index, item in enumerate(value):
                     walk(item, f"{where}[{index}]")
@@ -276,11 +290,19 @@ class ChannelContract(Model):
     @property
     def raw(self) -> Table:
         """The table `raw/<channel>`."""
-        return raw_table(self.key_, self.title, [
-            Column(column_name(name), pl.String(), f"{field.description} (field {name!r}, category {field.category})",
-                   is_personal=field.category != "other")
-            for name, field in self.fields.items()
-        ])
+        return raw_table(
+            self.key_,
+            self.title,
+            [
+                Column(
+                    column_name(name),
+                    pl.String(),
+                    f"{field.description} (field {name!r}, category {field.category})",
+                    is_personal=field.category != "other",
+                )
+                for name, field in self.fields.items()
+            ],
+        )
 
     @property
     def quarantine(self) -> Table:
@@ -299,6 +321,8 @@ def contract(key: str, attributes: object, file: str) -> ChannelContract:
 def load_contracts(folder: Path) -> dict[str, ChannelContract]:
     """All channels of a `channels/` folder by name, in order of their names."""
     return {
-        path.parent.name: contract(path.parent.name, (yaml.safe_load(path.read_text()) or {}).get("attributes"), str(path))
+        path.parent.name: contract(
+            path.parent.name, (yaml.safe_load(path.read_text()) or {}).get("attributes"), str(path)
+        )
         for path in sorted(folder.glob("*/defs.yaml"))
     }

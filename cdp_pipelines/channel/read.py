@@ -57,7 +57,9 @@ def timestamp(text: pl.Expr, formats: tuple[str, ...], zone: str) -> pl.Expr:
 
 def _timestamp(text: pl.Expr, format_: str, zone: str) -> pl.Expr:
     if format_ in _EPOCHS:
-        return (text.cast(pl.Int64, strict=False) * _EPOCHS[format_]).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+        return (
+            (text.cast(pl.Int64, strict=False) * _EPOCHS[format_]).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+        )
     if "%z" in format_ or "%:z" in format_:
         return text.str.to_datetime(format_, strict=False, time_unit="us", time_zone="UTC").cast(UTC)
     local = text.str.to_datetime(format_, strict=False, time_unit="us")
@@ -75,4 +77,6 @@ def _number(text: pl.Expr, field: SourceField) -> pl.Expr:
         grouped = text.str.contains(rf"^[+-]?\d{{1,3}}({sign}\d{{3}})+(\.\d+)?$")
         text = pl.when(grouped).then(text.str.replace_all(field.thousands, "", literal=True)).otherwise(text)
     # "nan" and "inf" read as numbers elsewhere; no source means them as such.
-    return pl.when(text.str.contains(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")).then(text.cast(pl.Float64, strict=False))
+    return pl.when(text.str.contains(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")).then(
+        text.cast(pl.Float64, strict=False)
+    )

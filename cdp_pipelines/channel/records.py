@@ -7,6 +7,7 @@ of the whole file is a fault of each of its records. Which *values* are acceptab
 from __future__ import annotations
 
 import base64
+import contextlib
 import csv
 import fnmatch
 import io
@@ -97,17 +98,21 @@ def read_records(data: bytes, contract: ChannelContract) -> FileRecords:
 def _frame(split: _Split, contract: ChannelContract, warnings: list[str]) -> FileRecords:
     columns = list(contract.columns.values())
     blank = [None] * len(columns)
-    by_column = zip(*(values or blank for values in split.values), strict=True) if split.values else ([] for _ in columns)
-    frame = pl.DataFrame({
-        "record": pl.Series(split.records, dtype=pl.String),
-        "row_number": pl.int_range(1, len(split.records) + 1, dtype=pl.Int64, eager=True),
-        "line_number": pl.Series(split.lines, dtype=pl.Int64),
-        **{
-            name: pl.Series([fault and fault[index] for fault in split.faults], dtype=pl.String)
-            for index, name in enumerate(("rule", "field", "reason"))
-        },
-        **{name: pl.Series(values, dtype=pl.String) for name, values in zip(columns, by_column, strict=True)},
-    })
+    by_column = (
+        zip(*(values or blank for values in split.values), strict=True) if split.values else ([] for _ in columns)
+    )
+    frame = pl.DataFrame(
+        {
+            "record": pl.Series(split.records, dtype=pl.String),
+            "row_number": pl.int_range(1, len(split.records) + 1, dtype=pl.Int64, eager=True),
+            "line_number": pl.Series(split.lines, dtype=pl.Int64),
+            **{
+                name: pl.Series([fault and fault[index] for fault in split.faults], dtype=pl.String)
+                for index, name in enumerate(("rule", "field", "reason"))
+            },
+            **{name: pl.Series(values, dtype=pl.String) for name, values in zip(columns, by_column, strict=True)},
+        }
+    )
     return FileRecords(frame, warnings + split.warnings)
 
 
@@ -144,7 +149,9 @@ def _decode(data: bytes, encoding: str) -> tuple[str, Fault | None]:
         # Latin-1 decodes anything; what is also valid UTF-8 beyond ASCII is UTF-8, save by absurd chance.
         try:
             return data.removeprefix(_UTF8_BOM).decode("utf-8"), (
-                "wrong_encoding", None, f"the file is UTF-8; declared is {encoding}",
+                "wrong_encoding",
+                None,
+                f"the file is UTF-8; declared is {encoding}",
             )
         except UnicodeDecodeError:
             pass
@@ -152,7 +159,7 @@ def _decode(data: bytes, encoding: str) -> tuple[str, Fault | None]:
 
 
 def _encodable(text: str) -> tuple[str, Fault | None]:
-    """The text with bytes that are not UTF-8 shown as \\xNN, and the fault if there were any."""
+    """The text, with bytes that are not UTF-8 shown by their hexadecimal codes, and the fault if there were any."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -172,12 +179,11 @@ def _csv(text: str, contract: ChannelContract) -> _Split:
     columns, missing = _header(names, contract, split)
     # The position beyond the last value stands for a column that the file does not have.
     places = [names.index(name) if name in columns else len(names) for name in contract.fields]
-    for start, end, values, fault in records:
-        record = "".join(lines[start:end]).rstrip("\r\n")
+    for start, end, values, broken in records:
+        record, undecodable = _encodable("".join(lines[start:end]).rstrip("\r\n"))
+        fault = undecodable or missing or broken
         if fault is None and len(values) != len(names):
             fault = ("wrong_field_count", None, f"has {len(values)} fields; the header has {len(names)}")
-        record, undecodable = _encodable(record)
-        fault = undecodable or missing or fault
         split.add(record, start + 1, _pick(values, places, fault), fault)
     return split
 
@@ -193,7 +199,9 @@ def _header(names: list[str], contract: ChannelContract, split: _Split) -> tuple
     """Declared columns that the header has, and the fault of every record where a needed one is missing."""
     columns = set(names) & set(contract.fields)
     absent = [name for name in contract.fields if name not in columns]
-    needed = [name for name in absent if contract.fields[name].required or name in (contract.key, *contract.event_time.fields)]
+    needed = [
+        name for name in absent if contract.fields[name].required or name in (contract.key, *contract.event_time.fields)
+    ]
     _warn_unknown(set(names) - set(contract.fields), split)
     if absent and not needed:
         split.warnings.append(f"missing_column: {', '.join(absent)}")
@@ -206,7 +214,9 @@ def _header(names: list[str], contract: ChannelContract, split: _Split) -> tuple
 
 def _warn_unknown(names: set[str], split: _Split) -> None:
     if names:
-        split.warnings.append(f"unknown_column: {', '.join(sorted(names))}: kept in the record, not read until declared")
+        split.warnings.append(
+            f"unknown_column: {', '.join(sorted(names))}: kept in the record, not read until declared"
+        )
 
 
 def _csv_records(lines: list[str], delimiter: str) -> Iterator[tuple[int, int, list[str], Fault | None]]:
@@ -223,14 +233,24 @@ def _csv_records(lines: list[str], delimiter: str) -> Iterator[tuple[int, int, l
             try:
                 values = next(reader, None)
             except csv.Error:
-                yield start, start + 1, [lines[start].split(delimiter)[0]], ("broken_csv", None, "has a quote out of place")
+                yield (
+                    start,
+                    start + 1,
+                    [lines[start].split(delimiter)[0]],
+                    ("broken_csv", None, "has a quote out of place"),
+                )
                 base = start + 1
                 break
             if values is None:
                 return
             end = base + reader.line_num
             if width is not None and len(values) != width and end > start + 1:
-                yield start, start + 1, [lines[start].split(delimiter)[0]], ("broken_csv", None, "has an unclosed quote")
+                yield (
+                    start,
+                    start + 1,
+                    [lines[start].split(delimiter)[0]],
+                    ("broken_csv", None, "has an unclosed quote"),
+                )
                 base = start + 1
                 break
             if values:
@@ -333,10 +353,10 @@ class _Flattener:
         at = record.find(f'"{self._key}"')
         if at >= 0:
             after = record[at + len(self._key) + 2 :].lstrip()
-            try:
-                texts[self._place[self._key]] = _text(json.JSONDecoder().raw_decode(after.removeprefix(":").lstrip())[0])
-            except json.JSONDecodeError:
-                pass
+            with contextlib.suppress(json.JSONDecodeError):
+                texts[self._place[self._key]] = _text(
+                    json.JSONDecoder().raw_decode(after.removeprefix(":").lstrip())[0]
+                )
         return texts
 
 

@@ -41,26 +41,38 @@ def admit(records: pl.DataFrame, known: pl.DataFrame, contract: ChannelContract)
     same content is marked `is_duplicate`, and one with other content is refused as `conflicting_id` in a channel of
     events, and its newer state in a channel of states.
     """
-    judged = records.with_columns(pl.col(column_name(contract.key)).alias("source_record_id")).with_columns(
-        pl.coalesce(
-            pl.when(pl.col("rule").is_not_null()).then(pl.struct(FAULT)),
-            *(
-                pl.when(fails).then(pl.struct(
-                    pl.lit(rule).alias("rule"), pl.lit(field, pl.String).alias("field"), pl.lit(reason).alias("reason"),
-                ))
-                for rule, field, reason, fails in _rules(contract)
-            ),
-        ).alias("fault")
-    ).with_columns(pl.col("fault").struct.field(name) for name in FAULT)
+    judged = (
+        records.with_columns(pl.col(column_name(contract.key)).alias("source_record_id"))
+        .with_columns(
+            pl.coalesce(
+                pl.when(pl.col("rule").is_not_null()).then(pl.struct(FAULT)),
+                *(
+                    pl.when(fails).then(
+                        pl.struct(
+                            pl.lit(rule).alias("rule"),
+                            pl.lit(field, pl.String).alias("field"),
+                            pl.lit(reason).alias("reason"),
+                        )
+                    )
+                    for rule, field, reason, fails in _rules(contract)
+                ),
+            ).alias("fault")
+        )
+        .with_columns(pl.col("fault").struct.field(name) for name in FAULT)
+    )
     sound = _sequence(judged.filter(pl.col("rule").is_null()), known, contract)
     clashes = pl.col("is_clash")
-    refused = pl.concat([
-        judged.filter(pl.col("rule").is_not_null()),
-        sound.filter(clashes).with_columns(
-            pl.lit("conflicting_id").alias("rule"), pl.lit(contract.key).alias("field"),
-            pl.lit("the id is known with other content; the first is kept").alias("reason"),
-        ),
-    ], how="diagonal")
+    refused = pl.concat(
+        [
+            judged.filter(pl.col("rule").is_not_null()),
+            sound.filter(clashes).with_columns(
+                pl.lit("conflicting_id").alias("rule"),
+                pl.lit(contract.key).alias("field"),
+                pl.lit("the id is known with other content; the first is kept").alias("reason"),
+            ),
+        ],
+        how="diagonal",
+    )
     return Admitted(
         contract.raw.conform(sound.filter(~clashes).lazy()).collect(),
         contract.quarantine.conform(refused.lazy()).collect().sort("drop_date", "file", "row_number"),
@@ -91,7 +103,12 @@ def _rules(contract: ChannelContract) -> Iterator[tuple[str, str | None, str, pl
     latest = pl.col("drop_date").cast(pl.Datetime("us")).dt.replace_time_zone("UTC") + timedelta(
         days=1, hours=declared.tolerance_h
     )
-    yield "future", told, f"lies more than {declared.tolerance_h:g} hours after the end of its drop date", moment > latest
+    yield (
+        "future",
+        told,
+        f"lies more than {declared.tolerance_h:g} hours after the end of its drop date",
+        moment > latest,
+    )
 
 
 def _blank(name: str) -> pl.Expr:
@@ -102,15 +119,20 @@ def _blank(name: str) -> pl.Expr:
 def _sequence(sound: pl.DataFrame, known: pl.DataFrame, contract: ChannelContract) -> pl.DataFrame:
     """Adds `is_duplicate` and `is_clash`: compares each record with the one that stands for its id before it."""
     # Almost every id comes once: only the others are worth comparing.
-    recurs = pl.col("source_record_id").is_duplicated() | pl.col("source_record_id").is_in(known["source_record_id"].implode())
+    recurs = pl.col("source_record_id").is_duplicated() | pl.col("source_record_id").is_in(
+        known["source_record_id"].implode()
+    )
     sound = sound.with_columns(recurs.alias("recurs"))
     once, again = sound.filter(~pl.col("recurs")), sound.filter("recurs")
     order = ["drop_date", "file", "row_number"]
     content = pl.struct(contract.columns.values())
-    together = pl.concat([
-        known.select(*order, "source_record_id", *contract.columns.values(), pl.lit(value=True).alias("is_known")),
-        again.with_columns(pl.lit(value=False).alias("is_known")),
-    ], how="diagonal").sort("source_record_id", "is_known", *order, descending=[False, True, False, False, False])
+    together = pl.concat(
+        [
+            known.select(*order, "source_record_id", *contract.columns.values(), pl.lit(value=True).alias("is_known")),
+            again.with_columns(pl.lit(value=False).alias("is_known")),
+        ],
+        how="diagonal",
+    ).sort("source_record_id", "is_known", *order, descending=[False, True, False, False, False])
     before = content.first() if contract.records == "event" else content.shift(1)
     is_first = pl.int_range(pl.len()).over("source_record_id") == 0
     is_same = content.eq_missing(before).over("source_record_id")

@@ -40,15 +40,17 @@ def interaction(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFram
         minor = pl.when(happened.is_in(told.negative_types)).then(-minor.abs()).otherwise(minor)
     if told.refund_when_negative:
         happened = pl.when(minor < 0).then(pl.lit("refund")).otherwise(happened)
-    return INTERACTION.conform(current.with_columns(
-        happened.alias("interaction_type"),
-        pl.coalesce(*(value.expression() for value in told.name), pl.lit(None, pl.String)).alias("name"),
-        pl.col("event_at").alias("occurred_at"),
-        minor.alias("amount_minor"),
-        pl.when(minor.is_not_null()).then(currency).alias("currency_code"),
-        number(told.quantity).cast(pl.Int64).alias("quantity"),
-        number(told.score).alias("score"),
-        (number(told.duration) * _SECONDS[told.duration_unit]).alias("duration_s"),
-        text(told.location_code).alias("location_code"),
-        text(told.detail).alias("detail"),
-    ))
+    return INTERACTION.conform(
+        current.with_columns(
+            happened.alias("interaction_type"),
+            pl.coalesce(*(value.expression() for value in told.name), pl.lit(None, pl.String)).alias("name"),
+            pl.col("event_at").alias("occurred_at"),
+            minor.alias("amount_minor"),
+            pl.when(minor.is_not_null()).then(currency).alias("currency_code"),
+            number(told.quantity).cast(pl.Int64).alias("quantity"),
+            number(told.score).alias("score"),
+            (number(told.duration) * _SECONDS[told.duration_unit]).alias("duration_s"),
+            text(told.location_code).alias("location_code"),
+            text(told.detail).alias("detail"),
+        )
+    )

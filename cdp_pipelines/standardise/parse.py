@@ -16,7 +16,7 @@ NAME_PARTS = ("honorific", "first_name", "middle_name", "last_name")
 NAME = pl.Struct(dict.fromkeys(NAME_PARTS, pl.String))
 
 _HONORIFIC = re.compile(r"^(mr|mrs|ms|miss|mx|dr|prof)\.?\s+", re.IGNORECASE)
-_NO_LETTER = re.compile(r"[^\w\s'’.,-]|[\d_]")
+_NO_LETTER = re.compile(r"[^\w\s'\u2019.,-]|[\d_]")
 
 
 def distinct(expression: pl.Expr, parser: Callable[[str], object], dtype: pl.DataType) -> pl.Expr:
@@ -65,7 +65,7 @@ def cased(text: str) -> str | None:
     text = " ".join(text.split())
     if text != text.upper() and text != text.lower():
         return text
-    return re.sub(r"[^\W\d_]+(['’][^\W\d_]{1,2}(?![^\W\d_]))?", lambda word: word[0].capitalize(), text) or None
+    return re.sub(r"[^\W\d_]+(['\u2019][^\W\d_]{1,2}(?![^\W\d_]))?", lambda word: word[0].capitalize(), text) or None
 
 
 def full_name(text: str) -> dict[str, str | None]:
@@ -93,7 +93,7 @@ def _split(text: str, *, has_honorific: bool) -> tuple[str, str, str]:
     if len(words) < 2:  # noqa: PLR2004  one word or none
         lone = words[0] if words else ""
         return ("", "", lone) if has_honorific else (lone, "", "")
-    if len(words[0]) > 1 and words[0].isupper() and not words[1].isupper():
+    if len(words[0].strip(".")) > 1 and words[0].isupper() and not words[1].isupper():
         return words[1], " ".join(words[2:]), words[0]
     # Initials after the first name are middle names; everything after them is the family name.
     at = 1

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from cdp_pipelines.channel.contract import ChannelContract
 
 _SAYS = tuple(
-    name for name in PARTY.schema
+    name
+    for name in PARTY.schema
     if name not in {"channel", "source_record_id", "drop_date", "ingested_at", "observed_at", "defects", "country_code"}
 )
 
@@ -50,14 +51,22 @@ def party(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
             **{f"read:{name}": value for name, value in read.items()},
         )
         .select(
-            "channel", "source_record_id", "drop_date", "ingested_at", "observed_at",
+            "channel",
+            "source_record_id",
+            "drop_date",
+            "ingested_at",
+            "observed_at",
             *(pl.col(f"read:{name}").alias(name) for name in read),
             pl.concat_list(
-                pl.when(pl.col(f"said:{name}").is_not_null() & pl.col(f"read:{name}").is_null())
-                .then(pl.lit(f"{name}:unreadable"))
+                pl.when(pl.col(f"said:{name}").is_not_null() & pl.col(f"read:{name}").is_null()).then(
+                    pl.lit(f"{name}:unreadable")
+                )
                 for name in checked
-            ).list.drop_nulls().alias("defects")
-            if checked else pl.lit([], PARTY.schema["defects"]).alias("defects"),
+            )
+            .list.drop_nulls()
+            .alias("defects")
+            if checked
+            else pl.lit([], PARTY.schema["defects"]).alias("defects"),
         )
         .filter(pl.any_horizontal(pl.col(name).is_not_null() for name in _SAYS))
     )
@@ -89,6 +98,12 @@ def _birth_date(_: pl.Expr, contract: ChannelContract) -> pl.Expr:
 
 
 _READ = {
-    "email": _email, "phone": _phone, "first_name": _cased, "middle_name": _cased, "last_name": _cased,
-    "city": _cased, "street": _street, "birth_date": _birth_date,
+    "email": _email,
+    "phone": _phone,
+    "first_name": _cased,
+    "middle_name": _cased,
+    "last_name": _cased,
+    "city": _cased,
+    "street": _street,
+    "birth_date": _birth_date,
 }

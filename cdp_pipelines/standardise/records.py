@@ -19,5 +19,7 @@ def current(raw: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
     """
     stands = raw.filter(~pl.col("is_duplicate"))
     if contract.records == "state":
-        stands = stands.sort("drop_date", "file", "row_number").unique("source_record_id", keep="last", maintain_order=True)
+        stands = stands.sort("drop_date", "file", "row_number").unique(
+            "source_record_id", keep="last", maintain_order=True
+        )
     return stands.with_columns(pl.lit(contract.key_).alias("channel"), event_time(contract).alias("event_at"))

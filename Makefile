@@ -1,0 +1,35 @@
+# Everything needs Python 3.11, git and make; the environment is made in .venv from uv.lock.
+PYTHON ?= python3.11
+SAMPLE := sample
+LAKE := lake
+
+.PHONY: install run test test-slow lint ui clean
+
+install: .venv/.installed
+
+.venv/.installed: pyproject.toml uv.lock
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed, as $(PYTHON); or name one: make PYTHON=/path/to/python3.11"; exit 1; }
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	VIRTUAL_ENV= .venv/bin/uv sync --frozen --inexact --quiet --compile-bytecode
+	@touch $@
+
+run: install
+	test -d $(SAMPLE)/drops || .venv/bin/cdp sample $(SAMPLE)
+	.venv/bin/cdp run --drops $(SAMPLE)/drops --lake $(LAKE)
+
+ui: install
+	.venv/bin/cdp ui --lake $(LAKE)
+
+test: install lint
+	.venv/bin/pytest
+
+test-slow: install
+	.venv/bin/pytest -m slow
+
+lint: install
+	.venv/bin/ruff check
+	.venv/bin/lint-imports
+
+clean:
+	rm -rf $(LAKE) $(SAMPLE)

@@ -1,0 +1,133 @@
+"""The commands and what they explain; each does its work in a module of its own, imported when it is asked for."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from cdp_pipelines.errors import CdpError
+
+out = Console()
+err = Console(stderr=True)
+
+Lake = Annotated[Path, typer.Option(help="Folder of the lake.", envvar="CDP_LAKE", show_default=True)]
+DEFAULT_LAKE = Path("lake")
+
+
+class _Commands(typer.core.TyperGroup):
+    """Says what went wrong in a line where the product knows it, instead of a traceback."""
+
+    def invoke(self, ctx: typer.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except CdpError as error:
+            err.print(f"[bold red]error[/] {error}", highlight=False, soft_wrap=True)
+            raise typer.Exit(2) from None
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,
+    help="The customer data platform that honours the purpose of customer data.\n\n"
+    "A first tour:\n\n"
+    "  [cyan]cdp sample sample --people 2000 --nights 3[/]   make a company's raw exports\n\n"
+    "  [cyan]cdp run --drops sample/drops --lake lake[/]     bring the lake up to date\n\n"
+    '  [cyan]cdp query --lake lake "SELECT count(*) FROM email_marketing.customer"[/]\n\n'
+    "  [cyan]cdp ui --lake lake[/]                           look at it in Dagster",
+)
+
+
+@app.command()
+def sample(
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make: OUT/drops and OUT/truth.")],
+    people: Annotated[int, typer.Option(min=1, help="People of the company; each has about 20 records.")] = 2000,
+    nights: Annotated[int, typer.Option(min=1, help="Drop folders: the history, then one per night.")] = 4,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same bytes.")] = 1,
+) -> None:
+    """Make a company's raw exports: fifteen channels, planted defects, and the truth beside them.
+
+    Example: [cyan]cdp sample sample --people 50000 --nights 4[/] makes about a million records.
+    """
+    from assets.cli.sample import write_sample
+
+    write_sample(folder, people, nights, seed, out)
+
+
+@app.command()
+def run(
+    drops: Annotated[
+        Path, typer.Option(help="Drop folder: a folder per night, named by its date.", envvar="CDP_DROPS")
+    ],
+    lake: Lake = DEFAULT_LAKE,
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last night to take in. Default: the newest drop.")
+    ] = None,
+) -> None:
+    """Bring the lake up to date: the nightly Dagster job, here and now.
+
+    Takes in every file it does not have yet, and decides as of the end of the last night. Running it again changes
+    nothing. The exit code is 0 only when every gate passed.
+
+    Examples:
+
+      [cyan]cdp run --drops sample/drops --lake lake[/]
+
+      [cyan]cdp run --drops sample/drops --lake lake --until 2024-06-29[/]   one night less
+    """
+    from assets.cli.run import run_nights
+
+    raise typer.Exit(run_nights(drops, lake, until.date() if until else None, out))
+
+
+@app.command()
+def ui(
+    lake: Lake = DEFAULT_LAKE,
+    drops: Annotated[
+        Path | None, typer.Option(help="Drop folder; default: that of the last run.", envvar="CDP_DROPS")
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 3000,
+) -> None:
+    """Open Dagster over the lake: the asset graph, the checks, the runs, the schedule and the sensor."""
+    from assets.cli.ui import serve
+
+    serve(lake, drops, port, out)
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="A query on the marts: <purpose>.customer")],
+    lake: Lake = DEFAULT_LAKE,
+    format_: Annotated[
+        Literal["table", "csv", "json"], typer.Option("--format", help="How to print the rows.")
+    ] = "table",
+) -> None:
+    """Ask the published marts, read-only.
+
+    Examples:
+
+      [cyan]cdp query "SELECT language_code, count(*) FROM email_marketing.customer GROUP BY 1"[/]
+
+      [cyan]cdp query "SHOW ALL TABLES" --format json[/]
+    """
+    from assets.cli.query import print_query
+
+    print_query(lake, sql, format_, out)
+
+
+@app.command()
+def evaluate(
+    truth: Annotated[Path, typer.Option(help="Folder with persons.parquet (channel, source_record_id, person).")],
+    lake: Lake = DEFAULT_LAKE,
+    format_: Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")] = "table",
+) -> None:
+    """Measure the crosswalk against the truth: pairwise precision, recall and F1.
+
+    Example: [cyan]cdp evaluate --lake lake --truth sample/truth[/]
+    """
+    from assets.cli.evaluate import print_evaluation
+
+    print_evaluation(lake, truth, format_, out)

@@ -1,0 +1,214 @@
+"""`cdp run`: the nightly job in this process, with progress and a summary."""
+
+import logging
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from assets.cli.instance import prepare
+from assets.lake import DROPS
+from assets.report import PAGE
+from cdp_pipelines.errors import LakeError
+from cdp_pipelines.tables import FILE
+from warehouse import serving
+from warehouse.drops import drop_dates
+from warehouse.lake import Lake
+
+LAYERS = ("raw", "audit", "standardised", "identity", "consent", "golden", "mart", "serving")
+
+
+@dataclass
+class Seen:
+    """What the job told while it ran."""
+
+    n_steps: int
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    rows: dict[str, int] = field(default_factory=dict)
+    n_passed: int = 0
+    failed: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    layer_of_step: dict[str, str] = field(default_factory=dict)
+
+
+def run_nights(drops: Path, lake: Path, until: date | None, out: Console) -> int:
+    """Bring the lake to the night `until`, with all files until then that it does not have.
+
+    One run, as the partition of that night. Gives 0 when every gate passed, else 1.
+    """
+    nights = [night for night in drop_dates(drops) if until is None or night <= until]
+    if not nights and until is None:
+        raise LakeError(f"{drops} holds no folder named by a date with files in it")
+    last = until or nights[-1]
+    prepare(lake, drops)
+    store = Lake(lake.absolute())
+    with store.writing():
+        pass  # Says at once who else writes; the job holds the lake itself.
+    from assets.definitions import defs
+
+    job_defs = dg.Definitions.merge(defs(), dg.Definitions(loggers={"progress": _progress_logger}))
+    job = job_defs.resolve_job_def("nightly")
+    started = time.perf_counter()
+    with dg.DagsterInstance.get() as instance:
+        instance.add_dynamic_partitions(DROPS.name, [str(last)])
+        before = _files(store)
+        with Progress(
+            TextColumn("[bold]{task.description:<34}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=out,
+            transient=True,
+        ) as progress:
+            seen = Seen(len(job.nodes))
+            _Handler.attach(progress, seen)
+            result = job.execute_in_process(
+                instance=instance,
+                raise_on_error=False,
+                run_config={"loggers": {"progress": {"config": {}}}},
+                partition_key=str(last),
+            )
+    _report(store, seen, before, last, time.perf_counter() - started, out)
+    return 0 if result.success and not seen.failed else 1
+
+
+def _files(store: Lake) -> pl.DataFrame:
+    return store.scan(FILE).select("channel", "file_sha256").collect()
+
+
+@dg.logger
+def _progress_logger(context: dg.InitLoggerContext) -> logging.Logger:  # noqa: ARG001
+    """Dagster's events, to whoever listens in this process."""
+    return _Handler.logger()
+
+
+class _Handler(logging.Handler):
+    """Turns Dagster's events into progress and counts."""
+
+    def __init__(self, progress: Progress, seen: Seen) -> None:
+        super().__init__(logging.DEBUG)
+        self.progress, self.seen = progress, seen
+        self.task = progress.add_task("starting", total=seen.n_steps)
+
+    @staticmethod
+    def logger() -> logging.Logger:
+        """The logger that the job writes to."""
+        logger = logging.getLogger("cdp.run")
+        logger.propagate = False
+        logger.setLevel(logging.DEBUG)
+        return logger
+
+    @classmethod
+    def attach(cls, progress: Progress, seen: Seen) -> None:
+        """Listen, and be the only one who does."""
+        cls.logger().handlers = [cls(progress, seen)]
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take note of one event."""
+        meta = getattr(record, "dagster_meta", {})
+        event = meta.get("dagster_event")
+        if event is None:
+            if record.levelno >= logging.ERROR:
+                self.seen.errors.append(str(meta.get("orig_message", record.getMessage())))
+            return
+        seen, step = self.seen, event.step_key or ""
+        match event.event_type_value:
+            case "STEP_START":
+                self.progress.update(self.task, description=step.replace("_", " "))
+            case "ASSET_MATERIALIZATION":
+                name = "/".join(event.asset_key.path)
+                seen.layer_of_step.setdefault(step, event.asset_key.path[0])
+                count = event.step_materialization_data.materialization.metadata.get("dagster/row_count")
+                seen.rows[name] = int(count.value) if count is not None else 0
+            case "ASSET_CHECK_EVALUATION":
+                check = event.asset_check_evaluation_data
+                seen.layer_of_step.setdefault(step, check.asset_key.path[0])
+                if check.passed:
+                    seen.n_passed += 1
+                else:
+                    seen.failed.append(
+                        f"{'/'.join(check.asset_key.path)} {check.check_name}: {check.description or ''}"
+                    )
+            case "STEP_SUCCESS" | "STEP_FAILURE":
+                self.progress.advance(self.task)
+                seconds = getattr(event.event_specific_data, "duration_ms", 0) or 0
+                seen.seconds[step] += seconds / 1000
+                if event.event_type_value == "STEP_FAILURE":
+                    error = event.step_failure_data.error
+                    user = event.step_failure_data.user_failure_data
+                    seen.errors.append(f"{step}: {user.description if user else error.cls_name if error else ''}")
+            case "STEP_SKIPPED":
+                self.progress.advance(self.task)
+
+
+def _report(store: Lake, seen: Seen, before: pl.DataFrame, last: date, seconds: float, out: Console) -> None:
+    files = store.read(FILE)
+    new = files.join(before, on=["channel", "file_sha256"], how="anti")
+    out.print(_summary(files, new, seen, last))
+    odd = new.filter(pl.col("outcome") != "loaded").sort("drop_date", "channel", "file")
+    if odd.height:
+        out.print(_odd_files(odd))
+    layers: dict[str, float] = defaultdict(float)
+    for step, taken in seen.seconds.items():
+        layers[seen.layer_of_step.get(step, step)] += taken
+    timed = Table("layer", "seconds", title=None, box=None)
+    timed.columns[1].justify = "right"
+    for layer in sorted(layers, key=lambda name: LAYERS.index(name) if name in LAYERS else len(LAYERS)):
+        timed.add_row(layer, f"{layers[layer]:.1f}")
+    timed.add_row("[bold]in all", f"[bold]{seconds:.1f}")
+    out.print(timed)
+    for line in [*seen.failed, *seen.errors]:
+        out.print(f"[bold red]failed[/] {line}", highlight=False, soft_wrap=True)
+    out.print(f"marts            {serving.location(store)}", highlight=False, soft_wrap=True)
+    out.print(f"quality report   {store.path / PAGE}", highlight=False, soft_wrap=True)
+    out.print(f"look at it       cdp ui --lake {store.path}", highlight=False, soft_wrap=True)
+
+
+def _summary(files: pl.DataFrame, new: pl.DataFrame, seen: Seen, last: date) -> Table:
+    table = Table("", "this run", "in the lake", title=f"The lake as of the night of {last}", title_justify="left")
+    for column in table.columns[1:]:
+        column.justify = "right"
+
+    def add(name: str, tonight: int | str, held: int | str) -> None:
+        table.add_row(name, *(f"{each:,}" if isinstance(each, int) else each for each in (tonight, held)))
+
+    add("files", new.height, files.height)
+    for label, column in (
+        ("rows received", "n_received"),
+        ("  taken in (raw)", "n_raw"),
+        ("  quarantined", "n_quarantined"),
+        ("  of raw, duplicates", "n_duplicates"),
+    ):
+        add(label, int(new[column].sum()), int(files[column].sum()))
+    standardised = {name: n for name, n in seen.rows.items() if name.startswith("standardised/")}
+    add("rows standardised", "", sum(standardised.values()))
+    for name, n in standardised.items():
+        add(f"  {name.removeprefix('standardised/')}", "", n)
+    add("customers", "", seen.rows.get("golden/customer", 0))
+    for name, n in sorted(seen.rows.items()):
+        if name.startswith("mart/"):
+            add(name, "", n)
+    n_checks = seen.n_passed + len(seen.failed)
+    add("checks passed", f"{seen.n_passed} of {n_checks}", "")
+    return table
+
+
+def _odd_files(odd: pl.DataFrame) -> Table:
+    table = Table("drop", "file", "outcome", "rows", "refused", "what", title="Files to look at", title_justify="left")
+    for row in odd.iter_rows(named=True):
+        table.add_row(
+            str(row["drop_date"] or ""),
+            row["file"],
+            row["outcome"],
+            f"{row['n_received']:,}",
+            f"{row['n_quarantined']:,}",
+            row["detail"] or "",
+        )
+    return table

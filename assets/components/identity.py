@@ -1,0 +1,50 @@
+"""Identity resolution: `identity/link` and `identity/crosswalk`, by declared identifiers, comparisons and threshold."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+from cdp_pipelines.identity import IdentityPolicy, resolve
+
+from assets.components.policy import PolicyComponent
+from assets.lake import Gated, LakeResource, lake_assets, publish, spec
+from cdp_pipelines.tables import CROSSWALK, LINK, PARTY
+
+
+class Identity(PolicyComponent[IdentityPolicy]):
+    """How records are held to be one person."""
+
+    @classmethod
+    def get_model_cls(cls) -> type[IdentityPolicy]:
+        """The policy is the schema of the attributes."""
+        return IdentityPolicy
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
+        """Links and crosswalk from one asset: the crosswalk is what the links connect."""
+
+        @lake_assets(
+            name="resolve_identities",
+            specs=[
+                spec(LINK, deps=[PARTY.name], owner="team:data", kinds=("polars", "deltalake", "scikitlearn")),
+                spec(CROSSWALK, deps=[LINK.name, PARTY.name], owner="team:data"),
+            ],
+        )
+        def resolve_identities(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
+            store = lake.open
+            found = resolve(store.read(PARTY), self.policy)
+            report = {
+                f"identity {name}": dg.MetadataValue.json(value) if isinstance(value, dict | list) else value
+                for name, value in found.report.items()
+            }
+            yield from publish(
+                store,
+                lake.night(context),
+                Gated(LINK, found.link, lambda: store.replace(LINK, found.link), report),
+                Gated(
+                    CROSSWALK,
+                    found.crosswalk,
+                    lambda: store.replace(CROSSWALK, found.crosswalk),
+                    {"customers": found.crosswalk["customer_id"].n_unique()},
+                ),
+            )
+
+        return dg.Definitions(assets=[resolve_identities])

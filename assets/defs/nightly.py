@@ -1,0 +1,64 @@
+"""When it runs: the nightly job, its schedule at 02:00, and a sensor on the drop folder."""
+
+import hashlib
+import json
+import time
+from datetime import timedelta
+
+import dagster as dg
+
+from assets.lake import DROPS, LakeResource, environment, lake_resource
+from warehouse.drops import drop_files
+
+TIME_ZONE = environment("CDP_TIME_ZONE", "Europe/Berlin")
+# A folder is taken for delivered when nothing in it changed for so long.
+SETTLED_S = 60
+
+nightly = dg.define_asset_job(
+    "nightly",
+    selection=dg.AssetSelection.all(),
+    partitions_def=DROPS,
+    executor_def=dg.in_process_executor,
+    description="From the night's drops to the published marts: every table, behind its gate.",
+)
+
+
+@dg.schedule(job=nightly, cron_schedule="0 2 * * *", execution_timezone=TIME_ZONE, name="nightly_at_two")
+def nightly_at_two(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Bring the lake to yesterday, deliveries or not: consents expire on quiet nights too."""
+    night = str(context.scheduled_execution_time.date() - timedelta(days=1))
+    context.instance.add_dynamic_partitions(DROPS.name, [night])
+    return dg.RunRequest(run_key=night, partition_key=night)
+
+
+@dg.sensor(job=nightly, minimum_interval_seconds=30, name="drop_folder")
+def drop_folder(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult | dg.SkipReason:
+    """Ask for a run of each night whose drop folder is new or changed, once it has settled."""
+    seen = json.loads(context.cursor or "{}")
+    folders: dict[str, list[tuple[str, int, float]]] = {}
+    for file in drop_files(lake.drop_folder):
+        if file.drop_date is not None:
+            stat = file.path.stat()
+            folders.setdefault(str(file.drop_date), []).append((file.name, stat.st_size, stat.st_mtime))
+    settled = time.time() - SETTLED_S
+    states = {
+        night: hashlib.sha256(json.dumps(files).encode()).hexdigest()
+        for night, files in folders.items()
+        if max(changed for *_, changed in files) < settled
+    }
+    due = sorted(night for night, state in states.items() if seen.get(night) != state)
+    if not due:
+        return dg.SkipReason("No drop folder is new or changed")
+    return dg.SensorResult(
+        run_requests=[dg.RunRequest(run_key=f"{night}:{states[night]}", partition_key=night) for night in due],
+        dynamic_partitions_requests=[DROPS.build_add_request(due)],
+        cursor=json.dumps({**seen, **states}),
+    )
+
+
+@dg.definitions
+def night() -> dg.Definitions:
+    """The job, what starts it, and the lake that CDP_LAKE and CDP_DROPS name."""
+    return dg.Definitions(
+        jobs=[nightly], schedules=[nightly_at_two], sensors=[drop_folder], resources={"lake": lake_resource()}
+    )

@@ -1,0 +1,68 @@
+"""`serving/marts`: all marts in one DuckDB file for BI tools, and `audit/run`: the night is done."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import dagster as dg
+import polars as pl
+from dagster_duckdb import DuckDBResource
+
+from assets.lake import DROPS, RETRIES, Gated, LakeResource, asset_key, lake_assets, publish, spec
+from assets.policies import register
+from cdp_pipelines.golden.mart import mart_table
+from cdp_pipelines.tables import FILE, RUN
+from warehouse import serving
+
+MARTS = {purpose.key: mart_table(purpose) for purpose in register().values() if purpose.columns}
+
+
+@dg.asset(
+    key=["serving", "marts"],
+    deps=[asset_key(table.name) for table in MARTS.values()],
+    description="The marts in one DuckDB file, a schema per purpose, swapped in whole: open it read-only.",
+    group_name="serving",
+    owners=["team:data"],
+    kinds={"duckdb"},
+    tags={"layer": "serving"},
+    partitions_def=DROPS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    retry_policy=RETRIES,
+    code_version="1",
+)
+def marts(lake: LakeResource) -> dg.MaterializeResult:
+    """Build the file anew where any mart changed."""
+    store = lake.open
+    location = serving.location(store)
+    is_changed = serving.published(store) != {key: store.version(table.name) for key, table in MARTS.items()}
+    if is_changed:
+        with serving.replacing(store) as draft, DuckDBResource(database=str(draft)).get_connection() as connection:
+            serving.build(connection, store, MARTS)
+    rows = {key: store.scan(table).select(pl.len()).collect().item() for key, table in MARTS.items()}
+    return dg.MaterializeResult(
+        metadata={
+            "path": dg.MetadataValue.path(str(location)),
+            "bytes": location.stat().st_size,
+            "changed": is_changed,
+            "rows": dg.MetadataValue.json(rows),
+            "dagster/row_count": sum(rows.values()),
+        }
+    )
+
+
+@lake_assets(specs=[spec(RUN, deps=["serving/marts", FILE.name], owner="team:data")])
+def record_night(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
+    """Note every night that the lake holds, from its files alone: nights one by one give what nights at once give."""
+    store, night = lake.open, lake.night(context)
+    nights = pl.concat([
+        store.read(RUN).select("night"),
+        store.read(FILE).select(pl.col("drop_date").alias("night")).drop_nulls(),
+        pl.DataFrame({"night": [night]}),
+    ]).unique()
+    files = store.read(FILE).group_by(pl.col("drop_date").alias("night")).agg(
+        pl.len().alias("n_files"), pl.col("n_received").sum()
+    )
+    rows = RUN.conform(nights.lazy().join(files.lazy(), on="night", how="left").with_columns(
+        pl.col("n_files", "n_received").fill_null(0),
+        (pl.col("night").cast(pl.Datetime("us")).dt.replace_time_zone("UTC") + timedelta(days=1)).alias("as_of"),
+    )).collect()
+    yield from publish(store, night, Gated(RUN, rows, lambda: store.replace(RUN, rows)))

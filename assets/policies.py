@@ -1,0 +1,22 @@
+"""What is declared under `defs/`, for those who need all of a kind at once: every channel, every purpose."""
+
+from functools import cache
+from pathlib import Path
+
+from cdp_pipelines.consent.purpose import Purpose, load_register
+
+from cdp_pipelines.channel.contract import ChannelContract, load_contracts
+
+DEFS = Path(__file__).parent / "defs"
+
+
+@cache
+def contracts() -> dict[str, ChannelContract]:
+    """Every channel by name."""
+    return load_contracts(DEFS / "channels")
+
+
+@cache
+def register() -> dict[str, Purpose]:
+    """Every purpose by key."""
+    return load_register(DEFS / "purposes")

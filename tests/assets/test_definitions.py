@@ -1,0 +1,154 @@
+"""What Dagster knows: every table with its columns and their sources, when it runs, and that the rooms hold."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from assets.definitions import defs
+from assets.lake import DROPS, GATE, LakeResource
+from assets.policies import contracts, register
+from cdp_pipelines.tables import STATIC
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dg.Definitions:
+    return defs()
+
+
+@pytest.fixture(scope="module")
+def specs(definitions) -> dict[str, dg.AssetSpec]:
+    return {"/".join(spec.key.path): spec for spec in definitions.resolve_all_asset_specs()}
+
+
+def test_every_table_is_an_asset_of_the_same_name(specs):
+    expected = {*STATIC, "serving/marts", *(f"mart/{key}" for key in register())}
+    expected |= {f"{layer}/{key}" for key in contracts() for layer in ("raw", "quarantine")}
+    assert set(specs) == expected
+
+
+def test_every_asset_says_who_what_and_how(specs):
+    for name, spec in specs.items():
+        assert spec.group_name == name.split("/")[0]
+        assert spec.owners, name
+        assert spec.kinds, name
+        assert spec.tags["layer"] == name.split("/")[0]
+        assert spec.description, name
+        assert spec.code_version, name
+        assert spec.partitions_def == DROPS, name
+
+
+def test_every_column_of_every_derived_table_names_its_sources(specs):
+    without = {
+        f"{name}.{column.name}"
+        for name, spec in specs.items()
+        if name.split("/")[0] in {"standardised", "identity", "golden", "mart"}
+        for column in spec.metadata["dagster/column_schema"].columns
+        if "From " not in column.description
+    }
+    # Those that no field gives: constants of the mapping, and what the purpose or the model itself says.
+    assert {name.rsplit(".", 1)[1] for name in without} <= {
+        "channel", "rule", "is_exact", "match_weight", "evidence", "is_profiled", "country_code", "attribute",
+        "collected_for", "rank", "currency_code",
+    }
+
+
+def test_sources_exist(specs):
+    columns = {name: {c.name for c in spec.metadata["dagster/column_schema"].columns}
+               for name, spec in specs.items() if "dagster/column_schema" in spec.metadata}
+    for name, spec in specs.items():
+        for column in spec.metadata.get("dagster/column_schema", dg.TableSchema([])).columns:
+            for source in column.description.partition("From ")[2].removesuffix(". Personal").split(", "):
+                if source:
+                    table, _, field = source.rpartition(".")
+                    assert field in columns[table], (name, column.name, source)
+
+
+def test_every_table_has_a_blocking_gate(definitions, specs):
+    checks = {
+        "/".join(check.asset_key.path): check
+        for asset in definitions.assets for check in getattr(asset, "check_specs", []) if check.name == GATE
+    }
+    assert set(checks) == set(specs) - {"serving/marts"}
+    assert all(check.blocking for check in checks.values())
+
+
+def test_nightly_schedule(definitions):
+    schedule = definitions.resolve_schedule_def("nightly_at_two")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 2 * * *", "Europe/Berlin")
+    with dg.DagsterInstance.ephemeral() as instance:
+        at = datetime(2024, 7, 2, 0, 0, tzinfo=UTC)
+        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=at)
+        request = schedule(context)
+        assert request.partition_key == "2024-07-01"
+        assert instance.has_dynamic_partition(DROPS.name, "2024-07-01")
+
+
+def test_sensor_asks_once_for_a_settled_folder_and_again_when_it_changes(definitions, tmp_path):
+    sensor = definitions.resolve_sensor_def("drop_folder")
+    night = tmp_path / "drops" / "2024-07-01"
+    night.mkdir(parents=True)
+    file = night / "surveys.csv"
+    file.write_text("x")
+    lake = LakeResource(drops=str(tmp_path / "drops"), lake=str(tmp_path / "lake"))
+
+    def asked(cursor):
+        with dg.DagsterInstance.ephemeral() as instance, dg.build_sensor_context(
+            instance=instance, cursor=cursor, resources={"lake": lake}
+        ) as context:
+            return sensor(context)
+
+    assert isinstance(asked(None), dg.SkipReason), "a folder that is still being written"
+    os.utime(file, (1e9, 1e9))
+    first = asked(None)
+    assert [request.partition_key for request in first.run_requests] == ["2024-07-01"]
+    assert isinstance(asked(first.cursor), dg.SkipReason)
+    file.write_text("longer")
+    os.utime(file, (1e9 + 1, 1e9 + 1))
+    again = asked(first.cursor)
+    assert again.run_requests[0].run_key != first.run_requests[0].run_key
+
+
+def test_a_backfill_of_several_nights_is_one_run(sample, tmp_path):
+    nights = sorted(path.name for path in sample.drops.iterdir())
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions(DROPS.name, nights)
+        resources = {"lake": LakeResource(drops=str(sample.drops), lake=str(tmp_path / "lake"))}
+        job = dg.Definitions.merge(defs(), dg.Definitions()).resolve_job_def("nightly")
+        os.environ.update(CDP_DROPS=resources["lake"].drops, CDP_LAKE=resources["lake"].lake)
+        result = job.execute_in_process(instance=instance, tags={
+            "dagster/asset_partition_range_start": nights[0], "dagster/asset_partition_range_end": nights[-1],
+        })
+        assert result.success
+        assert instance.get_materialized_partitions(dg.AssetKey(["golden", "customer"])) == set(nights)
+        materialised = instance.get_latest_materialization_event(dg.AssetKey(["mart", "email_marketing"]))
+        metadata = materialised.asset_materialization.metadata
+        lineage = metadata["dagster/column_lineage"].value.deps_by_column
+        assert {dep.asset_key.path[0] for deps in lineage.values() for dep in deps} <= {"golden", "consent", "identity", "standardised"}
+        assert metadata["dagster/row_count"].value > 0
+        assert metadata["bytes"].value > 0
+
+
+@pytest.mark.parametrize("command", [
+    pytest.param(["dg", "check", "yaml"], id="yaml"),
+    pytest.param(["dg", "check", "defs"], id="defs"),
+])
+def test_dg_is_content(command):
+    done = subprocess.run([BIN / command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True,
+                          env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "VIRTUAL_ENV": str(BIN.parent)})
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_workspace_works_from_any_directory(tmp_path):
+    done = subprocess.run([BIN / "dagster", "definitions", "validate", "-w", ROOT / "workspace.yaml"], cwd=tmp_path,
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+

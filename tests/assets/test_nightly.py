@@ -1,0 +1,310 @@
+"""The nightly job, whole: what came in is accounted for, the same night twice changes nothing, a crash heals."""
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from assets.policies import contracts
+from assets.report import PAGE
+from cdp_pipelines.golden.mart import mart_table
+from cdp_pipelines.tables import FILE
+from tests.conftest import content, gates
+from warehouse import serving
+from warehouse.drops import drop_dates
+from warehouse.lake import Lake
+
+CDP = Path(sys.executable).with_name("cdp")
+
+
+def assert_equal(one: dict[str, pl.DataFrame], other: dict[str, pl.DataFrame]) -> None:
+    assert set(one) == set(other)
+    different = [name for name in one if not one[name].equals(other[name])]
+    assert different == []
+
+
+@pytest.fixture(params=["sample", "anytown"])
+def company(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_no_channel_is_missing_and_every_night_is_there(company):
+    files = company.lake.read(FILE)
+    assert set(files["channel"]) == set(contracts())
+    assert sorted(set(files["drop_date"])) == drop_dates(company.drops)
+
+
+def test_received_is_raw_plus_quarantined_per_file(company):
+    files = company.lake.read(FILE)
+    for key, contract in contracts().items():
+        held = pl.concat([
+            company.lake.scan(table).select("file_sha256").collect() for table in (contract.raw, contract.quarantine)
+        ])["file_sha256"].value_counts()
+        of_channel = files.filter(pl.col("channel") == key, pl.col("n_received") > 0)
+        compared = of_channel.join(held, on="file_sha256", how="full")
+        assert compared.filter(pl.col("n_received") != pl.col("count")).is_empty()
+        assert compared.null_count().select("n_received", "count").row(0) == (0, 0)
+
+
+def test_every_planted_defect_is_quarantined_once_and_nothing_else(company, capsys):
+    """Duplicates (same id, same content) are counted and kept once instead."""
+    quarantined = pl.concat([
+        company.lake.scan(contract.quarantine).select(
+            pl.lit(key).alias("channel"), pl.col("drop_date").cast(pl.String).alias("drop"), "source_record_id"
+        ).collect()
+        for key, contract in contracts().items()
+    ])
+    planted = company.defects().with_columns(
+        pl.when(pl.col("kind") == "missing_id").then(None).otherwise("source_record_id").alias("source_record_id")
+    )
+    refused = planted.filter(pl.col("kind") != "duplicate")
+    by = ["channel", "drop", "source_record_id"]
+    assert quarantined.select(by).sort(by).equals(refused.select(by).sort(by))
+
+    twice = planted.filter(pl.col("kind") == "duplicate").select("channel", "source_record_id")
+    n_kept = n_counted = 0
+    for key, contract in contracts().items():
+        raw = company.lake.scan(contract.raw).select("source_record_id", "is_duplicate").collect()
+        assert raw.filter(~pl.col("is_duplicate"))["source_record_id"].is_unique().all() or contract.records == "state"
+        of_channel = twice.filter(pl.col("channel") == key)
+        n_kept += raw.filter(~pl.col("is_duplicate")).join(of_channel, on="source_record_id", how="semi").height
+        n_counted += raw["is_duplicate"].sum()
+    # A copy may have been spoilt itself: then it is in quarantine, and its other half is no duplicate any more.
+    spoilt = twice.join(refused, on=["channel", "source_record_id"], how="semi").height
+    assert n_kept == twice.height
+    assert n_counted == twice.height - spoilt
+    with capsys.disabled():
+        print(f"\n{company.drops}: {refused.height} defects planted, {quarantined.height} rows quarantined; "
+              f"{twice.height} duplicates planted, {n_counted} counted, {spoilt} spoilt as well")
+
+
+def test_every_raw_row_is_standardised_or_is_a_duplicate_or_an_older_state(company):
+    for contract in contracts().values():
+        raw = company.lake.scan(contract.raw).filter(~pl.col("is_duplicate")).select("source_record_id").collect()
+        stands = set()
+        for name in ("party", "interaction", "consent_event", "preference", "privacy_request"):
+            rows = pl.read_delta(str(company.lake.location(f"standardised/{name}")))
+            stands |= set(rows.filter(pl.col("channel") == contract.key_)["source_record_id"])
+        assert set(raw["source_record_id"]) == stands
+
+
+def test_the_same_night_twice_changes_nothing(company, run):
+    before = company.lake.tables()
+    modified = serving.location(company.lake).stat().st_mtime_ns
+    assert run(company.drops, company.lake.path) == 0
+    assert company.lake.tables() == before
+    assert serving.location(company.lake).stat().st_mtime_ns == modified
+
+
+def test_night_by_night_is_all_at_once(company, run, tmp_path):
+    for night in drop_dates(company.drops):
+        assert run(company.drops, tmp_path / "lake", night) == 0
+    assert_equal(content(Lake(tmp_path / "lake")), content(company.lake))
+
+
+def test_files_delivered_twice_add_nothing(sample, run, tmp_path):
+    shutil.copytree(sample.drops, tmp_path / "drops")
+    nights = drop_dates(sample.drops)
+    for file in (tmp_path / "drops" / str(nights[1])).iterdir():
+        shutil.copy(file, tmp_path / "drops" / str(nights[-1]) / f"{file.stem}.again{file.suffix}")
+        shutil.copy(file, tmp_path / "drops" / str(nights[2]) / file.name)
+    shutil.copytree(sample.lake.path, tmp_path / "lake")
+    for changed in (tmp_path / "lake").glob("serving/*"):
+        assert changed.exists()
+    before = Lake(tmp_path / "lake").tables()
+    assert run(tmp_path / "drops", tmp_path / "lake") == 0
+    after = Lake(tmp_path / "lake").tables()
+    # Only the copies under names that no channel claims are noted.
+    assert {name for name in after if after[name] != before[name]} <= {"audit/file", "audit/run"}
+
+
+BROKEN = {
+    "unclaimed.csv": (b"a,b\n1,2\n", "no_channel", 0, 0),
+    "social.json": (b"", "empty", 0, 0),
+    "preferences.csv": (
+        b"id,email,preferred_channel,language,quiet_hours,max_per_week,updated,shoe_size\n"
+        b"prefX,x@shop.example,sms,en,,3,{night}T01:00:00,44\n", "loaded_with_warnings", 1, 0,
+    ),
+    "unsubscribes.csv": (b"id,contact,list,ts\nuX,a@shop.example,email,{night} 01:00:00\n", "refused", 1, 1),
+    "crm_east.csv": (
+        "id_client;nume_complet;adresa;oras;judet;cod_postal;email;telefon;inregistrat;nota_informare\n"
+        "9;Ștefan Popă;;;;;;;01.01.2024 10:00;2010-06\n".encode(), "refused", 1, 1,
+    ),
+    "webshop_orders.ndjson": (b"\xff\xfe\x00\x00", "refused", 1, 1),
+    "app_events.ndjson.gz": ("truncate", "loaded_with_warnings", None, None),
+    "iot.parquet": (b"PAR1 and then nothing", "refused", 1, 1),
+}
+
+
+def test_files_that_are_broken_have_an_outcome_and_stop_no_other_channel(sample, run, tmp_path, capfd):
+    shutil.copytree(sample.drops, tmp_path / "drops")
+    last = drop_dates(sample.drops)[-1]
+    night = last + timedelta(days=1)
+    folder = tmp_path / "drops" / str(night)
+    folder.mkdir()
+    (tmp_path / "drops" / "not-a-date").mkdir()
+    (tmp_path / "drops" / "not-a-date" / "crm_west.csv").write_bytes(b"x\n")
+    for name, (data, *_) in BROKEN.items():
+        if data == "truncate":
+            whole = max(sample.drops.glob(f"*/{name}"), key=lambda path: path.stat().st_size).read_bytes()
+            data = whole[: len(whole) * 3 // 4]
+        (folder / name).write_bytes(data.replace(b"{night}", str(night).encode()))
+    good = b"customer_no,first_name,middle_initial,last_name,date_of_birth,street,city,state,zip,email,phone,loyalty_card,created_at,privacy_notice\n"
+    good += f"W9999999,Ann,,New,,,,,,,,,{night:%m/%d/%Y} 01:00 AM,2011-06\n".encode()
+    (folder / "crm_west.csv").write_bytes(good)
+    assert run(tmp_path / "drops", tmp_path / "lake") == 0
+    files = Lake(tmp_path / "lake").read(FILE).filter((pl.col("drop_date") == night) | pl.col("drop_date").is_null())
+    found = {row["file"]: row for row in files.iter_rows(named=True)}
+    for name, (_, outcome, n_received, n_quarantined) in BROKEN.items():
+        assert found[name]["outcome"] == outcome, name
+        assert found[name]["detail"], name
+        if n_received is not None:
+            assert (found[name]["n_received"], found[name]["n_quarantined"]) == (n_received, n_quarantined), name
+    assert found["crm_west.csv"]["outcome"] == "loaded"
+    assert found["not-a-date/crm_west.csv"]["outcome"] == "no_channel"
+    # The truncated file repeats records of an earlier one: those that are whole are counted as duplicates.
+    assert found["app_events.ndjson.gz"]["n_duplicates"] > 0
+
+
+def test_killed_at_any_instant_and_run_again_is_run_once(sample, tmp_path):
+    lake = tmp_path / "lake"
+    print("kill after", delays := (4.0, 5.5, 7.0, 9.0))
+    for delay in delays:
+        started = subprocess.Popen([CDP, "run", "--drops", sample.drops, "--lake", lake], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(delay)
+        started.send_signal(signal.SIGKILL)
+        started.wait()
+    subprocess.run([CDP, "run", "--drops", sample.drops, "--lake", lake], check=True, capture_output=True)
+    assert_equal(content(Lake(lake)), content(sample.lake))
+
+
+def test_a_failed_gate_leaves_yesterday_stops_what_follows_and_shows_no_value(sample, run, tmp_path, monkeypatch):
+    nights = drop_dates(sample.drops)
+    assert run(sample.drops, tmp_path / "lake", nights[0]) == 0
+    lake = Lake(tmp_path / "lake")
+    before = lake.tables()
+    suites = tmp_path / "suites"
+    shutil.copytree(Path(sys.modules["expectations.suite"].__file__).parent, suites, ignore=shutil.ignore_patterns("*.py"))
+    suite = suites / "golden" / "customer.yaml"
+    suite.write_text(suite.read_text() + (
+        "\n  - type: expect_column_values_to_match_regex\n    kwargs: {column: email, regex: ^nobody$}\n"
+        "    why: Breaks on purpose.\n"
+    ))
+    from assets import lake as room
+    from expectations.gate import validate
+    monkeypatch.setattr(room, "validate", lambda *given, **named: validate(*given, **named, suites=suites))
+    assert run(sample.drops, tmp_path / "lake") == 1
+    after = lake.tables()
+    assert after["golden/customer"] == before["golden/customer"]
+    assert after["golden/provenance"] == before["golden/provenance"]
+    assert all(after[name] == before[name] for name in after if name.startswith("mart/"))
+    assert after["standardised/party"] > before["standardised/party"]
+    broken = gates(lake)["golden/customer"]["results"][-2:]
+    failed = [each for each in broken if not each["passed"]]
+    assert failed[0]["type"] == "expect_column_values_to_match_regex"
+    assert failed[0]["n_failed"] > 0
+    monkeypatch.undo()
+    assert run(sample.drops, tmp_path / "lake") == 0
+    assert_equal(content(lake), content(sample.lake))
+
+
+def test_readers_never_wait_nor_see_half(sample, run, tmp_path):
+    nights = drop_dates(sample.drops)
+    assert run(sample.drops, tmp_path / "lake", nights[0]) == 0
+    path = serving.location(Lake(tmp_path / "lake"))
+    ask = "SELECT count(*) FROM order_fulfilment.customer"
+    script = (
+        "import duckdb, sys, time\n"
+        "counts, n = [], 0\n"
+        "with duckdb.connect(sys.argv[1], read_only=True) as old:\n"
+        "    first = old.execute(sys.argv[2]).fetchall()\n"
+        "    print('open', flush=True)\n"
+        "    sys.stdin.readline()\n"
+        "    assert old.execute(sys.argv[2]).fetchall() == first\n"
+        "print('same', flush=True)\n"
+    )
+    reader = subprocess.Popen([sys.executable, "-c", script, path, ask], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert reader.stdout.readline() == "open\n"
+    seen, stop = [], threading.Event()
+
+    def keep_asking() -> None:
+        while not stop.is_set():
+            asked = subprocess.run([CDP, "query", ask, "--lake", tmp_path / "lake", "--format", "csv"], capture_output=True, text=True)
+            seen.append((asked.returncode, asked.stdout))
+
+    asking = threading.Thread(target=keep_asking)
+    asking.start()
+    try:
+        assert run(sample.drops, tmp_path / "lake") == 0
+    finally:
+        stop.set()
+        asking.join()
+    out, _ = reader.communicate("go on\n")
+    assert out == "same\n"
+    assert reader.returncode == 0
+    assert seen
+    assert {code for code, _ in seen} == {0}
+    assert len({answer for _, answer in seen}) <= 2
+    print(f"{len(seen)} reads while the night ran, none failed, {len({answer for _, answer in seen})} states seen")
+
+
+def test_marts_have_the_declared_columns_and_the_served_file_holds_them(company):
+    from assets.policies import register
+    with duckdb.connect(str(serving.location(company.lake)), read_only=True) as served:
+        schemas = {name for (name,) in served.execute("SELECT DISTINCT table_schema FROM information_schema.tables").fetchall()}
+        assert schemas == {"main", *register()}
+        for purpose in register().values():
+            table = mart_table(purpose)
+            rows = company.lake.read(table)
+            assert rows.columns == [column.name for column in purpose.columns]
+            served_rows = served.execute(f'SELECT * FROM "{purpose.key}".customer').pl()
+            assert served_rows.sort("customer_id").select(table.key).equals(rows.select(table.key))
+            assert served_rows.height > 0
+
+
+EMAIL = re.compile(rb"[a-z0-9._]+@[a-z0-9-]+\.(?:example|com|net|me)\b", re.IGNORECASE)
+
+
+def test_no_personal_data_in_logs_metadata_reports_or_delta_logs(company):
+    emails = {text.encode() for text in pl.read_delta(str(company.lake.location("standardised/party")))["email"].drop_nulls()}
+    looked = 0
+    for path in company.lake.path.rglob("*"):
+        told = path.relative_to(company.lake.path)
+        if path.is_file() and (told.parts[0] in {".dagster", "reports"} or "_delta_log" in told.parts):
+            looked += 1
+            assert not set(EMAIL.findall(path.read_bytes())) & emails, told
+    assert looked > 50
+    assert (company.lake.path / PAGE).exists()
+
+
+def test_anytown_links_more_people_than_exact_email_does(anytown, capsys):
+    from assets.cli.evaluate import evaluation
+    found = {row["crosswalk"]: row for row in evaluation(anytown.lake, anytown.truth).iter_rows(named=True)}
+    ours, email = found["records that say who somebody is"], found["these, by exact e-mail alone"]
+    with capsys.disabled():
+        print()
+        for name, row in found.items():
+            print(f"{name}: precision {row['precision']:.4f}, recall {row['recall']:.4f}, F1 {row['f1']:.4f}")
+    assert ours["f1"] > email["f1"]
+
+
+def test_a_late_file_is_taken_in_the_next_night(sample, run, tmp_path):
+    """A file that comes into the folder of a night that was run already is not forgotten."""
+    shutil.copytree(sample.drops, tmp_path / "drops")
+    first, *_, last = drop_dates(sample.drops)
+    late = next((tmp_path / "drops" / str(first)).glob("surveys.csv"))
+    shutil.move(late, tmp_path / "late.csv")
+    assert run(tmp_path / "drops", tmp_path / "lake", first) == 0
+    shutil.move(tmp_path / "late.csv", late)
+    assert run(tmp_path / "drops", tmp_path / "lake", last) == 0
+    assert isinstance(last, date)
+    assert_equal(content(Lake(tmp_path / "lake")), content(sample.lake))

@@ -1,0 +1,90 @@
+"""What tests share: the companies that they run on, each brought into a lake once."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pytest
+from rich.console import Console
+
+from assets.cli.run import run_nights
+from assets.cli.sample import write_sample
+from warehouse.lake import Lake
+
+ANYTOWN = Path(__file__).parents[2] / "shared" / "data" / "anytown"
+SEED = 20240630
+
+
+@dataclass(frozen=True)
+class Company:
+    """Raw exports, the truth beside them, and a lake."""
+
+    drops: Path
+    truth: Path
+    lake: Lake
+
+    def persons(self) -> pl.DataFrame:
+        return pl.read_parquet(self.truth / "persons.parquet")
+
+    def defects(self) -> pl.DataFrame:
+        return pl.read_parquet(self.truth / "defects.parquet")
+
+
+def content(lake: Lake) -> dict[str, pl.DataFrame]:
+    """Every table's rows, in an order of their own."""
+    found = {}
+    for name in lake.tables():
+        frame = pl.read_delta(str(lake.location(name)))
+        found[name] = frame.sort([column for column, dtype in frame.schema.items() if not isinstance(dtype, pl.List)])
+    return found
+
+
+def bring_up(drops: Path, lake: Path, until=None) -> int:
+    """`cdp run`, quietly."""
+    return run_nights(drops, lake, until, Console(quiet=True))
+
+
+@pytest.fixture(scope="session")
+def run() -> Callable[..., int]:
+    return bring_up
+
+
+@pytest.fixture(scope="session")
+def anytown_data() -> Path:
+    if not ANYTOWN.exists():
+        pytest.skip(f"Anytown is not on this machine: there is no {ANYTOWN}")
+    return ANYTOWN
+
+
+@pytest.fixture(scope="session")
+def anytown(anytown_data, tmp_path_factory) -> Company:
+    """Anytown, all ten nights at once."""
+    lake = tmp_path_factory.mktemp("anytown") / "lake"
+    assert bring_up(anytown_data / "drops", lake) == 0
+    return Company(anytown_data / "drops", anytown_data / "truth", Lake(lake))
+
+
+@pytest.fixture(scope="session")
+def sample_data(tmp_path_factory) -> Path:
+    """The generated company, small."""
+    folder = tmp_path_factory.mktemp("sample") / "company"
+    print(f"sample seed {SEED}")
+    write_sample(folder, 300, 4, SEED, Console(quiet=True))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample(sample_data, tmp_path_factory) -> Company:
+    """The generated company, all nights at once."""
+    lake = tmp_path_factory.mktemp("sample") / "lake"
+    assert bring_up(sample_data / "drops", lake) == 0
+    return Company(sample_data / "drops", sample_data / "truth", Lake(lake))
+
+
+def gates(lake: Lake) -> dict[str, dict]:
+    """The kept result of every gate, by table."""
+    kept = (json.loads(path.read_text()) for path in (lake.path / "reports" / "checks").glob("*.json"))
+    results = (json.loads(each["result"]) for each in kept)
+    return {result["table"]: result for result in results}

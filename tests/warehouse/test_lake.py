@@ -1,0 +1,65 @@
+"""The lake: what is written stays, what is equal is not written, and no personal value reaches the Delta log."""
+
+import multiprocessing
+
+import polars as pl
+import pytest
+
+from cdp_pipelines.errors import LakeError
+from cdp_pipelines.tables import UTC, Column, Table
+from warehouse.lake import Lake
+
+TABLE = Table("layer/people", "People", ("id",), (
+    Column("id", pl.String(), "id"), Column("email", pl.String(), "e-mail", is_personal=True),
+    Column("seen_at", UTC, "seen"), Column("tags", pl.List(pl.String), "tags"),
+))
+
+
+def rows(*ids, email="canary@secret.example"):
+    return TABLE.conform(pl.LazyFrame({"id": ids, "email": email, "seen_at": None, "tags": [["x"]] * len(ids)})).collect()
+
+
+def test_an_absent_table_has_no_rows(tmp_path):
+    assert Lake(tmp_path).read(TABLE).equals(TABLE.empty())
+
+
+def test_equal_content_keeps_its_version(tmp_path):
+    lake = Lake(tmp_path)
+    assert lake.replace(TABLE, rows("1", "2")).is_changed
+    again = lake.replace(TABLE, rows("2", "1"))
+    assert (again.version, again.is_changed, again.n_rows) == (0, False, 2)
+    assert lake.replace(TABLE, rows("1")).version == 1
+    assert lake.append(TABLE, rows()).version == 1
+    assert lake.append(TABLE, rows("3")).version == 2
+    assert lake.read(TABLE)["id"].to_list() == ["1", "3"]
+    assert lake.tables() == {"layer/people": 2}
+
+
+def test_no_personal_value_in_the_log(tmp_path):
+    lake = Lake(tmp_path)
+    lake.replace(TABLE, rows("1"))
+    lake.append(TABLE, rows("2"))
+    log = "".join(path.read_text() for path in (tmp_path / "layer" / "people" / "_delta_log").glob("*.json"))
+    assert "minValues" in log
+    assert "canary" not in log
+
+
+def _hold(path, held, release):
+    with Lake(path).writing():
+        held.set()
+        release.wait(30)
+
+
+def test_one_writer(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    held, release = context.Event(), context.Event()
+    other = context.Process(target=_hold, args=(tmp_path, held, release))
+    other.start()
+    assert held.wait(30)
+    with pytest.raises(LakeError, match=f"is being written by process {other.pid}"), Lake(tmp_path).writing():
+        pass
+    # A killed writer holds nothing.
+    other.kill()
+    other.join()
+    with Lake(tmp_path).writing():
+        pass

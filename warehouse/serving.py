@@ -1,0 +1,94 @@
+"""Marts for BI tools: one DuckDB file, a schema per purpose, swapped in whole.
+
+The file is built under another name and put in place by one rename: whoever has the old one open goes on reading it,
+whoever opens anew reads the new one, and building waits for nobody.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import duckdb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from cdp_pipelines.tables import Table
+    from warehouse.lake import Lake
+
+FILE = "serving/marts.duckdb"
+
+
+def location(lake: Lake) -> Path:
+    """The file that BI tools open, read-only."""
+    return lake.path / FILE
+
+
+def published(lake: Lake) -> dict[str, int]:
+    """Purpose to the Delta version of its mart that the published file holds."""
+    if not location(lake).exists():
+        return {}
+    with duckdb.connect(str(location(lake)), read_only=True) as connection:
+        return dict(connection.execute("SELECT purpose, delta_version FROM main.published").fetchall())
+
+
+@contextmanager
+def replacing(lake: Lake) -> Iterator[Path]:
+    """A path to build the new file at; it takes the old one's place when the block ends well, and is gone if not."""
+    final = location(lake)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in final.parent.glob(f".{final.name}.*"):
+        leftover.unlink()
+    draft = final.with_name(f".{final.name}.{os.getpid()}")
+    try:
+        yield draft
+        os.replace(draft, final)  # noqa: PTH105  the very call whose atomicity this rests on
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def build(connection: duckdb.DuckDBPyConnection, lake: Lake, marts: Mapping[str, Table]) -> dict[str, int]:
+    """Write every mart into its own schema, with comments from the declared descriptions; gives rows by purpose.
+
+    `marts`: purpose to its table. `main.published` says from which version of each mart the file was made.
+    """
+    rows = {}
+    connection.execute("CREATE TABLE main.published (purpose VARCHAR, delta_version BIGINT, row_count BIGINT)")
+    for purpose, table in marts.items():
+        frame = lake.read(table)
+        connection.register("frame", frame.to_arrow())
+        name = f"{_quoted(purpose)}.{_quoted('customer')}"
+        connection.execute(f"CREATE SCHEMA {_quoted(purpose)}")
+        connection.execute(f"CREATE TABLE {name} AS SELECT * FROM frame")
+        connection.unregister("frame")
+        connection.execute(f"COMMENT ON TABLE {name} IS {_literal(table.description)}")
+        for column in table.columns:
+            connection.execute(f"COMMENT ON COLUMN {name}.{_quoted(column.name)} IS {_literal(column.description)}")
+        connection.execute(
+            "INSERT INTO main.published VALUES (?, ?, ?)", [purpose, lake.version(table.name), frame.height]
+        )
+        rows[purpose] = frame.height
+    return rows
+
+
+def query(lake: Lake, sql: str) -> tuple[list[str], list[tuple]]:
+    """Column names and rows of a read-only query on the marts; files and other databases are out of its reach."""
+    with duckdb.connect(
+        str(location(lake)),
+        read_only=True,
+        config={"enable_external_access": "false", "python_enable_replacements": "false"},
+    ) as connection:
+        connection.execute("SET lock_configuration = true")
+        result = connection.execute(sql)
+        return [column[0] for column in result.description or []], result.fetchall()
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
