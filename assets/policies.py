@@ -3,9 +3,8 @@
 from functools import cache
 from pathlib import Path
 
-from cdp_pipelines.consent.purpose import Purpose, load_register
-
 from cdp_pipelines.channel.contract import ChannelContract, load_contracts
+from cdp_pipelines.consent.purpose import Purpose, load_register
 
 DEFS = Path(__file__).parent / "defs"
 

@@ -5,9 +5,8 @@ import os
 from datetime import date
 from pathlib import Path
 
-from expectations.report import render
-
 from expectations.gate import GateResult
+from expectations.report import render
 from warehouse.lake import Lake
 
 PAGE = Path("reports") / "quality.html"

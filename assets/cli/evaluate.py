@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 
 import polars as pl
-from cdp_pipelines.identity import evaluate
 from rich.console import Console
 from rich.table import Table
 
 from cdp_pipelines.errors import LakeError
+from cdp_pipelines.identity import evaluate
 from cdp_pipelines.tables import CROSSWALK, PARTY
 from warehouse.lake import Lake
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import dagster as dg
-from cdp_pipelines.identity import IdentityPolicy, resolve
 
 from assets.components.policy import PolicyComponent
 from assets.lake import Gated, LakeResource, lake_assets, publish, spec
+from cdp_pipelines.identity import IdentityPolicy, resolve
 from cdp_pipelines.tables import CROSSWALK, LINK, PARTY
 
 

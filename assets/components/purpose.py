@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import dagster as dg
-from cdp_pipelines.consent import purpose as policies
 
 from assets.components.policy import PolicyComponent
 from assets.lake import Gated, LakeResource, lake_assets, publish, spec
 from assets.policies import contracts
+from cdp_pipelines.consent import purpose as policies
 from cdp_pipelines.golden.mart import mart, mart_table
 from cdp_pipelines.golden.measures import measures, window
 from cdp_pipelines.tables import CROSSWALK, CUSTOMER, DECISION, INTERACTION, PROVENANCE

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import dagster as dg
 import polars as pl
-from cdp_pipelines.consent import decide, extend_ledger, identifiers
 
 from assets.lake import Gated, LakeResource, lake_assets, publish, spec
 from assets.policies import register
+from cdp_pipelines.consent import decide, extend_ledger, identifiers
 from cdp_pipelines.tables import CONSENT_EVENT, CROSSWALK, DECISION, INTERACTION, LEDGER, PARTY
 
 

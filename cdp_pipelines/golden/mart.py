@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from cdp_pipelines.consent.purpose import COLUMN_SOURCES
 from cdp_pipelines.golden.measures import MEASURES
 from cdp_pipelines.golden.survivorship import best_values
-from cdp_pipelines.tables import CUSTOMER, DECISION, Column, Table
+from cdp_pipelines.tables import DECISION, Column, Table
 
 if TYPE_CHECKING:
     from cdp_pipelines.consent.purpose import Purpose
-
-# What a column of a mart may come from, by the word before the dot in its declaration.
-SOURCES = {"customer": CUSTOMER, "decision": DECISION, "measure": MEASURES}
 
 
 def mart_table(purpose: Purpose) -> Table:
@@ -22,8 +20,8 @@ def mart_table(purpose: Purpose) -> Table:
     columns = []
     for column in purpose.columns:
         word, _, name = column.source.partition(".")
-        source = next(each for each in SOURCES[word].columns if each.name == name)
-        origin = source.sources if word == "measure" else (f"{SOURCES[word].name}.{name}",)
+        source = next(each for each in COLUMN_SOURCES[word].columns if each.name == name)
+        origin = source.sources if word == "measure" else (f"{COLUMN_SOURCES[word].name}.{name}",)
         columns.append(
             Column(column.name, source.dtype, column.description or source.description, source.is_personal, origin)
         )

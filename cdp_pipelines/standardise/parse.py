@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import phonenumbers
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 NAME_PARTS = ("honorific", "first_name", "middle_name", "last_name")
 NAME = pl.Struct(dict.fromkeys(NAME_PARTS, pl.String))
 
+# The same e-mail comes in many channels; so many values are remembered between them.
+_REMEMBERED = 1 << 20
 _HONORIFIC = re.compile(r"^(mr|mrs|ms|miss|mx|dr|prof)\.?\s+", re.IGNORECASE)
 _NO_LETTER = re.compile(r"[^\w\s'\u2019.,-]|[\d_]")
 
@@ -31,6 +34,7 @@ def distinct(expression: pl.Expr, parser: Callable[[str], object], dtype: pl.Dat
     return expression.map_batches(apply, return_dtype=dtype)
 
 
+@lru_cache(_REMEMBERED)
 def email(text: str) -> str | None:
     """An e-mail in lower case, or None where its form is wrong (RFC 5321, RFC 6531, by email-validator without DNS).
 
@@ -42,12 +46,14 @@ def email(text: str) -> str | None:
         return None
 
 
+@lru_cache
 def phone(region: str) -> Callable[[str], str | None]:
     """A parser to E.164 of numbers as people of `region` (ISO 3166-1 alpha-2) write them; None where it is no number.
 
     A leading 00 is read as the international prefix in every region, for people write it so everywhere.
     """
 
+    @lru_cache(_REMEMBERED)
     def parse(text: str) -> str | None:
         try:
             number = phonenumbers.parse(re.sub(r"^\s*00", "+", text), region)

@@ -38,7 +38,7 @@ def staged(rows, of=None, night=NIGHT, sha="f1"):
     )
 
 
-GOOD = "1,2024-05-01 10:00,a,5,\"1,234.50\",me"
+GOOD = '1,2024-05-01 10:00,a,5,"1,234.50",me'
 CASES = [
     pytest.param(GOOD, None, id="sound"),
     pytest.param(",2024-05-01 10:00,a,5,1,me", "missing_id", id="no_id"),

@@ -1,0 +1,26 @@
+"""Which identifiers a customer has, and which of them are certain ground for a grant."""
+
+from __future__ import annotations
+
+import polars as pl
+
+KINDS = ("email", "phone", "device_id", "loyalty_card", "account_id")
+
+
+def identifiers(party: pl.LazyFrame, crosswalk: pl.LazyFrame) -> pl.LazyFrame:
+    """Identifiers of each customer; key (customer_id, kind, value), with `is_certain` and `is_exclusive`.
+
+    Certain: a record that carries it joins its customer by an exact match. Exclusive: no other customer has it.
+    """
+    record = ["channel", "source_record_id"]
+    told = (
+        party.select(*record, *KINDS)
+        .unpivot(index=record, on=list(KINDS), variable_name="kind", value_name="value")
+        .filter(pl.col("value").is_not_null())
+        .join(crosswalk.select(*record, "customer_id", "is_exact"), on=record)
+    )
+    return (
+        told.group_by("customer_id", "kind", "value")
+        .agg(pl.col("is_exact").any().alias("is_certain"))
+        .with_columns((pl.len().over("kind", "value") == 1).alias("is_exclusive"))
+    )

@@ -1,0 +1,130 @@
+"""What a suite file says: the typed model behind `expectations/<layer>/<name>.yaml`, and which file is a table's.
+
+Here belongs the form of a suite and nothing that runs it. A table's suite is the file of its own name, or else its
+layer's `default.yaml`. In a suite, in this order:
+
+- `description`: one sentence;
+- `extends: default`: the layer's default comes first, and what follows is added to it;
+- `derived`: columns computed for the check alone, as SQL over the table's own columns (`n_raw + n_quarantined`);
+- `expectations`: each a type of Great Expectations, its kwargs, a severity and why it is expected. `columns: [a, b]`
+  instead of `kwargs: {column: a}` stands for one expectation per column.
+
+Two things are handed to Great Expectations in another form than they are stored, and are so written in a suite: a list
+is its entries as text, joined by a comma, and a date is a time stamp at midnight UTC.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
+
+from cdp_pipelines.errors import CdpError, PolicyError
+
+SUITES = Path(__file__).parent
+Severity = Literal["critical", "warning"]
+
+COLUMN_SET = "expect_table_columns_to_match_set"
+ROW_COUNT = "expect_table_row_count_to_be_between"
+
+
+class NoSuiteError(CdpError):
+    """A table without a suite of its own in a layer without a default."""
+
+    def __init__(self, table: str, looked_for: tuple[str, ...]) -> None:
+        self.table = table
+        self.looked_for = looked_for
+        super().__init__(f"no suite for table {table!r}: there is neither {' nor '.join(looked_for)}")
+
+
+class Model(BaseModel):
+    """Frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Expectation(Model):
+    """One thing that is expected of a table."""
+
+    type: str = Field(pattern="^expect_[a-z0-9_]+$", description="Type of Great Expectations")
+    kwargs: dict[str, JsonValue] = Field(default_factory=dict, description="Its arguments; dates as quoted text")
+    columns: tuple[str, ...] = Field((), description="One expectation for each of these columns")
+    severity: Severity = Field("critical", description="critical: the table is not written; warning: told only")
+    why: str = Field(min_length=1, description="One short sentence, shown in the report")
+
+    @field_validator("kwargs")
+    @classmethod
+    def _without_result_format(cls, kwargs: dict[str, Any]) -> dict[str, Any]:
+        if "result_format" in kwargs:
+            raise ValueError("result_format is the gate's: another could bring values of cells into results")
+        return kwargs
+
+    @model_validator(mode="after")
+    def _one_column(self) -> Expectation:
+        if self.columns and "column" in self.kwargs:
+            raise ValueError("has both columns and kwargs.column")
+        return self
+
+    def each(self) -> tuple[Expectation, ...]:
+        """One expectation per column of `columns`, or itself."""
+        return tuple(
+            self.model_copy(update={"columns": (), "kwargs": {"column": column, **self.kwargs}})
+            for column in self.columns
+        ) or (self,)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Columns of the table whose values it reads; those of a row condition are found by `mentions`."""
+        named = (self.kwargs.get("column"), self.kwargs.get("column_A"), self.kwargs.get("column_B"))
+        return (*(name for name in named if name is not None), *self.kwargs.get("column_list", ()))
+
+
+class Suite(Model):
+    """Everything that is expected of one table."""
+
+    description: str = Field(min_length=1, description="One sentence")
+    extends: Literal["default"] | None = Field(None, description="Start from the layer's default.yaml")
+    derived: dict[str, str] = Field(default_factory=dict, description="Name to SQL over the table's columns")
+    expectations: tuple[Expectation, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _sees_an_empty_table(self) -> Suite:
+        # Whatever is expected of rows holds where there are none.
+        if self.extends is None and ROW_COUNT not in {each.type for each in self.expectations}:
+            raise ValueError(f"has no {ROW_COUNT}: the rest passes on a table without rows")
+        return self
+
+
+@cache
+def suite_of(table: str, root: Path = SUITES) -> Suite:
+    """The suite of `layer/name`, defaults and `columns` written out.
+
+    Raises `NoSuiteError`, and `PolicyError` naming file and field where the file is wrong.
+    """
+    layer, _, name = table.partition("/")
+    own, default = (root / layer / f"{stem}.yaml" for stem in (name, "default"))
+    if not layer.isidentifier() or not name.isidentifier() or not (own.exists() or default.exists()):
+        raise NoSuiteError(table, tuple(path.relative_to(root.parent).as_posix() for path in (own, default)))
+    suite = _read(own if own.exists() else default)
+    base = suite_of(f"{layer}/default", root) if suite.extends and own != default else None
+    return suite.model_copy(
+        update={
+            "derived": {**(base.derived if base else {}), **suite.derived},
+            "expectations": (
+                *(base.expectations if base else ()),
+                *(one for told in suite.expectations for one in told.each()),
+            ),
+        }
+    )
+
+
+def _read(path: Path) -> Suite:
+    try:
+        return Suite.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise PolicyError(str(path), (("(the whole)", f"is not YAML: {error}"),)) from None
+    except ValidationError as error:
+        raise PolicyError.from_validation(str(path), error) from None

@@ -1,0 +1,192 @@
+"""Small frames in the schemas of the lake that every suite lets pass."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+
+import polars as pl
+import pytest
+
+from cdp_pipelines.channel.contract import load_contracts
+from cdp_pipelines.tables import RAW_PROVENANCE, STATIC, quarantine_table, raw_table
+
+N_ROWS = 3
+PLACE = {column.name for column in RAW_PROVENANCE}
+DIGEST = "0123456789abcdef" * 4
+MOMENT = datetime(2011, 12, 1, tzinfo=UTC)
+
+# What a column holds wherever it stands; a list is cycled through, `{}` is the row's number.
+COMMON: Mapping[str, object] = {
+    "channel": "crm_west",
+    "left_channel": "crm_west",
+    "right_channel": "crm_east",
+    "source_record_id": "r{}",
+    "left_source_record_id": "l{}",
+    "right_source_record_id": "r{}",
+    "drop_date": date(2011, 11, 30),
+    "night": [date(2011, 11, 28), date(2011, 11, 29), date(2011, 11, 30)],
+    "birth_date": [date(1970, 1, 1), None, date(2010, 12, 31)],
+    "email": ["a{}@example.com", None, "b{}@example.com"],
+    "phone": ["+12065550100", None, None],
+    "country_code": ["US", "GB", None],
+    "handle": ["x:@a", None, None],
+    "defects": [["email:unreadable"], [], []],
+    "first_name": ["Ana", "Núria", None],
+    "last_name": ["O'Neill", None, "Wei"],
+    "event_id": "crm_west:{}",
+    "subject_kind": ["email", "phone", "device_id"],
+    "subject_value": "s{}",
+    "purpose": ["email_marketing", "*", "analytics"],
+    "status": ["granted", "erased", "objected"],
+    "expires_at": [datetime(2012, 12, 1, tzinfo=UTC), None, None],
+    "interaction_type": ["order", "refund", "survey"],
+    "amount_minor": [1250, -1250, None],
+    "currency_code": ["GBP", "GBP", None],
+    "score": [None, None, 10.0],
+    "duration_s": [None, 0.0, 90.0],
+    "preferred_channel": ["email", None, "post"],
+    "language_code": ["en", "ro", None],
+    "quiet_from": [22, None, 0],
+    "quiet_until": [7, None, 23],
+    "max_per_week": [1, None, 7],
+    "kind": ["access", "erasure", "objection"],
+    "rule": ["missing_id", "bad_date", "future"],
+    "field": [None, "at", "at"],
+    "reason": "cannot be read",
+    "is_exact": [True, False, True],
+    "match_weight": [None, 7.5, None],
+    "evidence": [["email:exact"], ["name:close", "city:equal"], ["phone:exact"]],
+    "customer_id": "c_000000000000000{}",
+    "position": [1, 2, 3],
+    "ledger_position": 3,
+    "contact_point": ["", "a@example.com", ""],
+    "is_allowed": [True, False, True],
+    "lawful_basis": ["consent", "contract", "consent"],
+    "since_at": [MOMENT, None, MOMENT],
+    "n_records": 2,
+    "n_channels": 1,
+    "rank": [1, 2, 3],
+    "attribute": ["email", "phone", "city"],
+    "collected_for": [["analytics", "surveys"], [], ["payment"]],
+    "file": "crm_west.csv",
+    "file_sha256": DIGEST,
+    "row_number": [1, 2, 3],
+    "n_bytes": 10,
+    "n_received": [3, 1, 0],
+    "n_raw": [2, 0, 0],
+    "n_quarantined": [1, 1, 0],
+    "n_duplicates": [1, 0, 0],
+    "outcome": ["loaded", "refused", "empty"],
+    "detail": [None, None, "the file has no records"],
+}
+# And what it holds in one table, where that is something else.
+OWN: Mapping[str, Mapping[str, object]] = {
+    "consent/decision": {"reason": ["allowed", "withdrawn", "allowed"]},
+    "audit/file": {"file_sha256": [DIGEST, DIGEST[::-1], DIGEST[1:] + "0"], "channel": ["crm_west", "crm_east", "iot"]},
+    "raw/crm_west": {"customer_no": "W{}", "created_at": "09/09/2011 03:32 AM", "loyalty_card": ["LC1", None, "LC3"]},
+    "raw/crm_east": {
+        "id_client": "1{}",
+        "nume_complet": ["Ştefan, Ana", "José B Niño", "A C"],
+        "inregistrat": "13.03.2011 06:48",
+    },
+    "raw/webshop_customers": {
+        "id": "gid://shop/Customer/{}",
+        "email": "a@x",
+        "accepts_marketing": ["true", "false", None],
+    },
+    "raw/webshop_orders": {
+        "id": "gid://shop/Order/{}-1",
+        "total_price": ["402.82", "17", "0.5"],
+        "kind": ["sale", "refund", "sale"],
+        "currency": "GBP",
+    },
+    "raw/pos_receipts": {"amount": ["156.40", "-3,818.88", "1,000,000"], "loyalty_card": ["LC1", None, None]},
+    "raw/app_events": {"type": ["track", "identify", "page"]},
+    "raw/call_centre": {
+        "ticket": "CALL-{}",
+        "opened": ["2011-09-09T11:30:31+02:00", "2011-09-09T11:30:31Z", None],
+        "minutes": ["5.7", "0", None],
+    },
+    "raw/social": {"posted_at": "1304781087", "handle": "@a{}"},
+    "raw/surveys": {"response_id": "R{}", "nps": ["0", "7", "10"], "submitted": "22/11/2011 04:31"},
+    "raw/iot": {"value": ["53.4", "-1", "1e3"]},
+    "raw/beacons": {"at": "1296556710000", "lat": ["47.6", "-8.5", "51"]},
+    "raw/consent_receipts": {
+        "status": ["granted", "denied", "withdrawn"],
+        "subject_type": "email",
+        "notice_version": ["2010-06", None, "2011-06"],
+    },
+    "raw/unsubscribes": {"list": ["email", "sms", "sms"], "reason_": ["STOP", "hard bounce", "asked agent"]},
+    "raw/preferences": {"email": "a@x", "quiet_hours": ["22-07", None, "9-17"], "updated": "2011-07-05T19:33:08"},
+    "raw/privacy_requests": {"kind": ["access", "erasure", "objection"], "subject_type": "email"},
+    "mart/analytics": {"lawful_basis": "consent"},
+    "mart/order_fulfilment": {"lawful_basis": "contract", "currency_code": "GBP"},
+    "mart/email_marketing": {"lawful_basis": "consent", "email": "a{}@example.com"},
+}
+# Columns that the suites of marts speak of, with those of their sources; a test compares them with the purposes.
+MART = {
+    "customer_id": pl.String(),
+    "email": pl.String(),
+    "phone": pl.String(),
+    "event_count": pl.Int64(),
+    "visit_count": pl.Int64(),
+    "first_event_at": pl.Datetime("us", "UTC"),
+    "last_event_at": pl.Datetime("us", "UTC"),
+    "order_count": pl.Int64(),
+    "last_order_amount_minor": pl.Int64(),
+    "currency_code": pl.String(),
+    "lawful_basis": pl.String(),
+    "decided_since": pl.Datetime("us", "UTC"),
+    "evidence": pl.List(pl.String),
+}
+
+
+@pytest.fixture(scope="session")
+def schema(pytestconfig: pytest.Config) -> Callable[[str], dict[str, pl.DataType]]:
+    """Column types of any table: those of its declaration, and of a channel's contract."""
+    contracts = load_contracts(pytestconfig.rootpath / "assets" / "defs" / "channels")
+
+    def of(table: str) -> dict[str, pl.DataType]:
+        layer, _, name = table.partition("/")
+        if layer == "raw":
+            return (contracts[name].raw if name in contracts else raw_table(name, name, ())).schema
+        return {"quarantine": quarantine_table(name, name).schema, "mart": MART}.get(layer) or STATIC[table].schema
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def good(schema: Callable[[str], dict[str, pl.DataType]]) -> Callable[[str], pl.DataFrame]:
+    """A frame of a table that its suite lets pass."""
+
+    def frame(table: str) -> pl.DataFrame:
+        # Fields of a channel are text that the source wrote, whatever a standard column of that name holds.
+        common = {name: COMMON[name] for name in COMMON if not table.startswith("raw/") or name in PLACE}
+        told = {**common, **OWN.get(table, {})}
+        return pl.DataFrame(
+            {
+                name: [_cell(told.get(name, _plain(dtype)), row) for row in range(N_ROWS)]
+                for name, dtype in schema(table).items()
+            },
+            schema=schema(table),
+        )
+
+    return frame
+
+
+def _cell(told: object, row: int) -> object:
+    value = told[row] if isinstance(told, list) else told
+    return value.format(row) if isinstance(value, str) else value
+
+
+def _plain(dtype: pl.DataType) -> object:
+    match dtype:
+        case pl.String():
+            return "text"
+        case pl.Datetime():
+            return MOMENT
+        case pl.Boolean():
+            return False
+        case pl.List():
+            return []
+        case _:
+            return 1

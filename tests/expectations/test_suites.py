@@ -1,0 +1,209 @@
+"""Every suite has frames that pass and frames that fail, and says what fails and on how many rows."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+import yaml
+
+from cdp_pipelines.tables import STATIC
+from expectations.gate import validate
+from expectations.suite import COLUMN_SET, ROW_COUNT, SUITES, suite_of
+
+NULL = "expect_column_values_to_not_be_null"
+EMPTY = "expect_column_values_to_be_null"
+UNIQUE = "expect_column_values_to_be_unique"
+KEY = "expect_compound_columns_to_be_unique"
+SET = "expect_column_values_to_be_in_set"
+FORM = "expect_column_values_to_match_regex"
+NOT_FORM = "expect_column_values_to_not_match_regex"
+RANGE = "expect_column_values_to_be_between"
+LENGTH = "expect_column_value_lengths_to_be_between"
+ORDER = "expect_column_pair_values_a_to_be_greater_than_b"
+EQUAL = "expect_column_pair_values_to_be_equal"
+
+FILES = sorted(path.relative_to(SUITES).with_suffix("").as_posix() for path in SUITES.glob("*/*.yaml"))
+# A default is tried on a table that has no suite of its own.
+TABLES = [name.replace("/default", "/newcomer") for name in FILES]
+
+# (table, what is put into the first row, the expectation that breaks, its columns, rows that fail)
+BROKEN = [
+    ("raw/newcomer", {"row_number": 2}, KEY, "file_sha256, row_number", 2),
+    ("raw/newcomer", {"record": None}, NULL, "record", 1),
+    ("raw/newcomer", {"row_number": 0}, RANGE, "row_number", 1),
+    ("raw/newcomer", {"file_sha256": "abc"}, FORM, "file_sha256", 1),
+    ("raw/crm_west", {"customer_no": "100003"}, FORM, "customer_no", 1),
+    ("raw/crm_west", {"created_at": "13.03.2011 06:48"}, FORM, "created_at", 1),
+    ("raw/crm_east", {"id_client": "W000001"}, FORM, "id_client", 1),
+    ("raw/crm_east", {"nume_complet": "JosÃ© NiÃ±o"}, NOT_FORM, "nume_complet", 1),
+    ("raw/webshop_customers", {"id": "7000000"}, FORM, "id", 1),
+    ("raw/webshop_customers", {"accepts_marketing": "maybe"}, SET, "accepts_marketing", 1),
+    ("raw/webshop_orders", {"total_price": "-17.85"}, FORM, "total_price", 1),
+    ("raw/webshop_orders", {"kind": "return"}, SET, "kind", 1),
+    ("raw/pos_receipts", {"amount": "1.234,50"}, FORM, "amount", 1),
+    ("raw/pos_receipts", {"receipt_no": None}, NULL, "receipt_no", 1),
+    ("raw/app_events", {"type": "click"}, SET, "type", 1),
+    ("raw/call_centre", {"opened": "2011-09-09T11:30:31"}, FORM, "opened", 1),
+    ("raw/social", {"posted_at": "1304781087000"}, FORM, "posted_at", 1),
+    ("raw/surveys", {"nps": "11"}, FORM, "nps", 1),
+    ("raw/iot", {"serial": None}, NULL, "serial", 1),
+    ("raw/beacons", {"at": "1296556710"}, FORM, "at", 1),
+    ("raw/beacons", {"lat": "-122.37"}, FORM, "lat", 1),
+    ("raw/consent_receipts", {"status": "maybe"}, SET, "status", 1),
+    ("raw/unsubscribes", {"reason_": "bored"}, SET, "reason_", 1),
+    ("raw/preferences", {"quiet_hours": "night"}, FORM, "quiet_hours", 1),
+    ("raw/privacy_requests", {"kind": "oblivion"}, SET, "kind", 1),
+    ("quarantine/newcomer", {"rule": None}, NULL, "rule", 1),
+    ("quarantine/newcomer", {"reason": "ana@example.com is no e-mail"}, NOT_FORM, "reason", 1),
+    ("standardised/party", {"email": "Ana@Example.com"}, FORM, "email", 1),
+    ("standardised/party", {"phone": "206-555-0100"}, FORM, "phone", 1),
+    ("standardised/party", {"source_record_id": "r1"}, KEY, "channel, source_record_id", 2),
+    ("standardised/party", {"birth_date": date(969, 4, 7)}, RANGE, "birth_date", 1),
+    ("standardised/party", {"birth_date": date(9998, 10, 13)}, RANGE, "birth_date", 1),
+    ("standardised/party", {"birth_date": date(2013, 7, 30)}, ORDER, "observed_at, birth_date", 1),
+    ("standardised/party", {"defects": ["email:unreadable", "ana@example"]}, FORM, "defects", 1),
+    ("standardised/party", {"last_name": "ana@example.com"}, NOT_FORM, "last_name", 1),
+    ("standardised/interaction", {"interaction_type": "gift"}, SET, "interaction_type", 1),
+    ("standardised/interaction", {"amount_minor": -1}, RANGE, "amount_minor", 1),
+    ("standardised/interaction", {"interaction_type": "refund"}, RANGE, "amount_minor", 1),
+    ("standardised/interaction", {"interaction_type": "survey", "score": 11.0}, RANGE, "score", 1),
+    ("standardised/interaction", {"currency_code": None}, NULL, "currency_code", 1),
+    (
+        "standardised/interaction",
+        {"occurred_at": datetime(2012, 1, 1, tzinfo=UTC)},
+        ORDER,
+        "ingested_at, occurred_at",
+        1,
+    ),
+    ("standardised/consent_event", {"status": "bounced"}, SET, "status", 1),
+    ("standardised/consent_event", {"purpose": "*"}, SET, "status", 1),
+    ("standardised/consent_event", {"purpose": "E-Mail"}, FORM, "purpose", 1),
+    ("standardised/consent_event", {"event_at": None}, NULL, "event_at", 1),
+    ("standardised/consent_event", {"expires_at": datetime(2011, 1, 1, tzinfo=UTC)}, ORDER, "expires_at, event_at", 1),
+    ("standardised/preference", {"quiet_from": 24}, RANGE, "quiet_from", 1),
+    ("standardised/preference", {"preferred_channel": "pigeon"}, SET, "preferred_channel", 1),
+    ("standardised/privacy_request", {"kind": "oblivion"}, SET, "kind", 1),
+    ("standardised/privacy_request", {"received_at": None}, NULL, "received_at", 1),
+    ("identity/link", {"right_channel": "crm_west", "right_source_record_id": "l0"}, SET, "is_with_itself", 1),
+    ("identity/link", {"match_weight": 1.0}, EMPTY, "match_weight", 1),
+    ("identity/link", {"is_exact": False}, NULL, "match_weight", 1),
+    ("identity/link", {"evidence": ["email:ana@example.com"]}, NOT_FORM, "evidence", 1),
+    ("identity/crosswalk", {"customer_id": "ana@example.com"}, FORM, "customer_id", 1),
+    ("identity/crosswalk", {"source_record_id": "r2"}, KEY, "channel, source_record_id", 2),
+    ("consent/ledger", {"position": 2}, UNIQUE, "position", 2),
+    ("consent/ledger", {"position": 0}, RANGE, "position", 1),
+    ("consent/ledger", {"status": "forgotten"}, SET, "status", 1),
+    ("consent/decision", {"evidence": []}, LENGTH, "evidence", 1),
+    ("consent/decision", {"reason": "withdrawn"}, SET, "says_what_it_does", 1),
+    ("consent/decision", {"is_allowed": False}, SET, "says_what_it_does", 1),
+    ("consent/decision", {"since_at": None}, NULL, "since_at", 1),
+    ("consent/decision", {"lawful_basis": "habit"}, SET, "lawful_basis", 1),
+    ("golden/customer", {"customer_id": "c_0000000000000001"}, UNIQUE, "customer_id", 2),
+    ("golden/customer", {"n_records": 0}, ORDER, "n_records, n_channels", 1),
+    ("golden/customer", {"last_seen_at": datetime(2011, 1, 1, tzinfo=UTC)}, ORDER, "last_seen_at, first_seen_at", 1),
+    ("golden/provenance", {"attribute": "salary"}, SET, "attribute", 1),
+    ("golden/provenance", {"rank": 0}, RANGE, "rank", 1),
+    (
+        "golden/provenance",
+        {"customer_id": "c_0000000000000001", "attribute": "phone", "rank": 2},
+        KEY,
+        "customer_id, attribute, rank",
+        2,
+    ),
+    ("audit/file", {"n_raw": 1}, EQUAL, "n_received, n_raw_plus_quarantined", 1),
+    ("audit/file", {"n_duplicates": 3}, ORDER, "n_raw, n_duplicates", 1),
+    ("audit/file", {"outcome": "lost"}, SET, "outcome", 1),
+    ("audit/file", {"channel": ""}, FORM, "channel", 1),
+    ("audit/file", {"detail": "unknown_column: ana@example.com"}, NOT_FORM, "detail", 1),
+    ("audit/run", {"night": date(2011, 11, 29)}, UNIQUE, "night", 2),
+    ("audit/run", {"as_of": datetime(2011, 11, 28, tzinfo=UTC)}, ORDER, "as_of, night", 1),
+    ("mart/newcomer", {"customer_id": "c_0000000000000001"}, UNIQUE, "customer_id", 2),
+    ("mart/newcomer", {"customer_id": None}, NULL, "customer_id", 1),
+    ("mart/newcomer", {"lawful_basis": "habit"}, SET, "lawful_basis", 1),
+    ("mart/email_marketing", {"lawful_basis": "legitimate_interests"}, SET, "lawful_basis", 1),
+    ("mart/email_marketing", {"evidence": []}, LENGTH, "evidence", 1),
+    ("mart/email_marketing", {"email": "a1@example.com"}, UNIQUE, "email", 2),
+    ("mart/analytics", {"lawful_basis": "contract"}, SET, "lawful_basis", 1),
+    ("mart/analytics", {"visit_count": -1}, RANGE, "visit_count", 1),
+    ("mart/analytics", {"last_event_at": datetime(2011, 1, 1, tzinfo=UTC)}, ORDER, "last_event_at, first_event_at", 1),
+    ("mart/order_fulfilment", {"evidence": []}, LENGTH, "evidence", 1),
+    ("mart/order_fulfilment", {"currency_code": None}, NULL, "currency_code", 1),
+    ("mart/order_fulfilment", {"lawful_basis": "consent"}, SET, "lawful_basis", 1),
+]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_good_frame_passes(table, good, schema):
+    result = validate(table, good(table), columns=list(schema(table)))
+    assert [each for each in result.results if not each.passed] == []
+    assert result.passed
+    assert result.n_passed == result.n_expectations == len(result.results)
+
+
+@pytest.mark.parametrize(
+    ("table", "cells", "expectation", "column", "n_failed"),
+    [pytest.param(*case, id=f"{case[0]}:{case[3]}:{i}") for i, case in enumerate(BROKEN)],
+)
+def test_a_bad_frame_breaks_what_it_should(table, cells, expectation, column, n_failed, good):
+    frame = good(table)
+    broken = frame.with_columns(
+        pl.concat([pl.Series(name, [value], dtype=frame.schema[name]), frame[name][1:]])
+        for name, value in cells.items()
+    )
+    result = validate(table, broken)
+    found = [each for each in result.broken if (each.expectation, each.column) == (expectation, column)]
+    assert [each.n_failed for each in found] == [n_failed], result.broken
+    assert result.passed == all(each.severity == "warning" for each in result.broken)
+
+
+def test_every_suite_has_a_frame_that_fails():
+    assert set(TABLES) == {case[0] for case in BROKEN}
+
+
+@pytest.mark.parametrize("table", STATIC)
+def test_every_static_table_has_a_suite_of_its_columns_and_key(table):
+    told = suite_of(table).expectations
+    columns = next(each.kwargs["column_set"] for each in told if each.type == COLUMN_SET)
+    assert columns == list(STATIC[table].schema)
+    unique = [list(each.reads) for each in told if each.type in {KEY, UNIQUE}]
+    assert list(STATIC[table].key) in unique
+
+
+@pytest.mark.parametrize("table", [table for table in TABLES if not table.startswith("raw/")])
+def test_a_table_without_rows_passes_unless_it_may_not_be_empty(table, good):
+    result = validate(table, good(table).clear())
+    assert result.passed is (table not in {"standardised/party", "identity/crosswalk", "golden/customer", "audit/run"})
+    assert {each.expectation for each in result.broken} <= {ROW_COUNT}
+
+
+@pytest.mark.parametrize("table", [table for table in TABLES if table.startswith("raw/")])
+def test_raw_suites_refuse_a_night_without_rows(table, good):
+    assert [each.expectation for each in validate(table, good(table).clear()).broken] == [ROW_COUNT]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_suites_name_columns_that_the_table_has(table, schema):
+    suite = suite_of(table)
+    named = {name for each in suite.expectations for name in each.reads} - set(suite.derived)
+    assert named <= set(schema(table))
+
+
+@pytest.mark.parametrize("table", [table for table in TABLES if table.startswith("mart/") and "newcomer" not in table])
+def test_suites_of_marts_name_columns_that_the_purpose_declares(table, pytestconfig):
+    purpose = pytestconfig.rootpath / "assets" / "defs" / "purposes" / table.removeprefix("mart/") / "defs.yaml"
+    declared = {each["name"] for each in yaml.safe_load(purpose.read_text())["attributes"]["columns"]}
+    assert {name for each in suite_of(table).expectations for name in each.reads} <= declared
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_expectation_says_why_in_a_sentence(table):
+    for each in suite_of(table).expectations:
+        assert each.why[0].isupper()
+        assert each.why.endswith(".")
+
+
+def test_a_day_in_the_past_is_no_reason_to_fail(good):
+    """Suites know no clock: the same rows decades later are judged alike."""
+    frame = good("standardised/party")
+    later = frame.with_columns(pl.col("observed_at", "ingested_at") + timedelta(days=30_000))
+    assert validate("standardised/party", later).passed
