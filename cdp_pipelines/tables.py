@@ -216,7 +216,11 @@ LINK = Table(
         ),
         Column("rule", pl.String(), "Identifier or blocking rule that brought the pair together"),
         Column("is_exact", pl.Boolean(), "An exact match on an identifier, not a probable link"),
-        Column("match_weight", pl.Float64(), "Sum of log2(m/u) over the comparisons; null for an exact identifier"),
+        Column(
+            "match_weight",
+            pl.Float64(),
+            "Sum of log2(m/u) over the comparisons; null where an identifier alone joined them",
+        ),
         Column("evidence", TEXTS, "Comparison levels reached, as field:level; never a value"),
     ),
 )

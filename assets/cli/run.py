@@ -33,6 +33,7 @@ class Seen:
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     rows: dict[str, int] = field(default_factory=dict)
     n_passed: int = 0
+    n_left_out: int = 0
     failed: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     layer_of_step: dict[str, str] = field(default_factory=dict)
@@ -115,8 +116,6 @@ class _Handler(logging.Handler):
         meta = getattr(record, "dagster_meta", {})
         event = meta.get("dagster_event")
         if event is None:
-            if record.levelno >= logging.ERROR:
-                self.seen.errors.append(str(meta.get("orig_message", record.getMessage())))
             return
         seen, step = self.seen, event.step_key or ""
         match event.event_type_value:
@@ -144,7 +143,8 @@ class _Handler(logging.Handler):
                     error = event.step_failure_data.error
                     user = event.step_failure_data.user_failure_data
                     seen.errors.append(f"{step}: {user.description if user else error.cls_name if error else ''}")
-            case "STEP_SKIPPED":
+            case "STEP_UPSTREAM_FAILED" | "STEP_SKIPPED":
+                seen.n_left_out += 1
                 self.progress.advance(self.task)
 
 
@@ -166,6 +166,10 @@ def _report(store: Lake, seen: Seen, before: pl.DataFrame, last: date, seconds: 
     out.print(timed)
     for line in [*seen.failed, *seen.errors]:
         out.print(f"[bold red]failed[/] {line}", highlight=False, soft_wrap=True)
+    if seen.n_left_out:
+        out.print(
+            f"[bold red]left out[/] {seen.n_left_out} steps that build on what failed; their tables are as before"
+        )
     out.print(f"marts            {serving.location(store)}", highlight=False, soft_wrap=True)
     out.print(f"quality report   {store.path / PAGE}", highlight=False, soft_wrap=True)
     out.print(f"look at it       cdp ui --lake {store.path}", highlight=False, soft_wrap=True)

@@ -53,16 +53,24 @@ def marts(lake: LakeResource) -> dg.MaterializeResult:
 def record_night(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
     """Note every night that the lake holds, from its files alone: nights one by one give what nights at once give."""
     store, night = lake.open, lake.night(context)
-    nights = pl.concat([
-        store.read(RUN).select("night"),
-        store.read(FILE).select(pl.col("drop_date").alias("night")).drop_nulls(),
-        pl.DataFrame({"night": [night]}),
-    ]).unique()
-    files = store.read(FILE).group_by(pl.col("drop_date").alias("night")).agg(
-        pl.len().alias("n_files"), pl.col("n_received").sum()
+    nights = pl.concat(
+        [
+            store.read(RUN).select("night"),
+            store.read(FILE).select(pl.col("drop_date").alias("night")).drop_nulls(),
+            pl.DataFrame({"night": [night]}),
+        ]
+    ).unique()
+    files = (
+        store.read(FILE)
+        .group_by(pl.col("drop_date").alias("night"))
+        .agg(pl.len().alias("n_files"), pl.col("n_received").sum())
     )
-    rows = RUN.conform(nights.lazy().join(files.lazy(), on="night", how="left").with_columns(
-        pl.col("n_files", "n_received").fill_null(0),
-        (pl.col("night").cast(pl.Datetime("us")).dt.replace_time_zone("UTC") + timedelta(days=1)).alias("as_of"),
-    )).collect()
+    rows = RUN.conform(
+        nights.lazy()
+        .join(files.lazy(), on="night", how="left")
+        .with_columns(
+            pl.col("n_files", "n_received").fill_null(0),
+            (pl.col("night").cast(pl.Datetime("us")).dt.replace_time_zone("UTC") + timedelta(days=1)).alias("as_of"),
+        )
+    ).collect()
     yield from publish(store, night, Gated(RUN, rows, lambda: store.replace(RUN, rows)))

@@ -55,14 +55,26 @@ def test_every_column_of_every_derived_table_names_its_sources(specs):
     }
     # Those that no field gives: constants of the mapping, and what the purpose or the model itself says.
     assert {name.rsplit(".", 1)[1] for name in without} <= {
-        "channel", "rule", "is_exact", "match_weight", "evidence", "is_profiled", "country_code", "attribute",
-        "collected_for", "rank", "currency_code",
+        "channel",
+        "rule",
+        "is_exact",
+        "match_weight",
+        "evidence",
+        "is_profiled",
+        "country_code",
+        "attribute",
+        "collected_for",
+        "rank",
+        "currency_code",
     }
 
 
 def test_sources_exist(specs):
-    columns = {name: {c.name for c in spec.metadata["dagster/column_schema"].columns}
-               for name, spec in specs.items() if "dagster/column_schema" in spec.metadata}
+    columns = {
+        name: {c.name for c in spec.metadata["dagster/column_schema"].columns}
+        for name, spec in specs.items()
+        if "dagster/column_schema" in spec.metadata
+    }
     for name, spec in specs.items():
         for column in spec.metadata.get("dagster/column_schema", dg.TableSchema([])).columns:
             for source in column.description.partition("From ")[2].removesuffix(". Personal").split(", "):
@@ -74,7 +86,9 @@ def test_sources_exist(specs):
 def test_every_table_has_a_blocking_gate(definitions, specs):
     checks = {
         "/".join(check.asset_key.path): check
-        for asset in definitions.assets for check in getattr(asset, "check_specs", []) if check.name == GATE
+        for asset in definitions.assets
+        for check in getattr(asset, "check_specs", [])
+        if check.name == GATE
     }
     assert set(checks) == set(specs) - {"serving/marts"}
     assert all(check.blocking for check in checks.values())
@@ -100,9 +114,10 @@ def test_sensor_asks_once_for_a_settled_folder_and_again_when_it_changes(definit
     lake = LakeResource(drops=str(tmp_path / "drops"), lake=str(tmp_path / "lake"))
 
     def asked(cursor):
-        with dg.DagsterInstance.ephemeral() as instance, dg.build_sensor_context(
-            instance=instance, cursor=cursor, resources={"lake": lake}
-        ) as context:
+        with (
+            dg.DagsterInstance.ephemeral() as instance,
+            dg.build_sensor_context(instance=instance, cursor=cursor, resources={"lake": lake}) as context,
+        ):
             return sensor(context)
 
     assert isinstance(asked(None), dg.SkipReason), "a folder that is still being written"
@@ -123,32 +138,51 @@ def test_a_backfill_of_several_nights_is_one_run(sample, tmp_path):
         resources = {"lake": LakeResource(drops=str(sample.drops), lake=str(tmp_path / "lake"))}
         job = dg.Definitions.merge(defs(), dg.Definitions()).resolve_job_def("nightly")
         os.environ.update(CDP_DROPS=resources["lake"].drops, CDP_LAKE=resources["lake"].lake)
-        result = job.execute_in_process(instance=instance, tags={
-            "dagster/asset_partition_range_start": nights[0], "dagster/asset_partition_range_end": nights[-1],
-        })
+        result = job.execute_in_process(
+            instance=instance,
+            tags={
+                "dagster/asset_partition_range_start": nights[0],
+                "dagster/asset_partition_range_end": nights[-1],
+            },
+        )
         assert result.success
         assert instance.get_materialized_partitions(dg.AssetKey(["golden", "customer"])) == set(nights)
         materialised = instance.get_latest_materialization_event(dg.AssetKey(["mart", "email_marketing"]))
         metadata = materialised.asset_materialization.metadata
         lineage = metadata["dagster/column_lineage"].value.deps_by_column
-        assert {dep.asset_key.path[0] for deps in lineage.values() for dep in deps} <= {"golden", "consent", "identity", "standardised"}
+        assert {dep.asset_key.path[0] for deps in lineage.values() for dep in deps} <= {
+            "golden",
+            "consent",
+            "identity",
+            "standardised",
+        }
         assert metadata["dagster/row_count"].value > 0
         assert metadata["bytes"].value > 0
 
 
-@pytest.mark.parametrize("command", [
-    pytest.param(["dg", "check", "yaml"], id="yaml"),
-    pytest.param(["dg", "check", "defs"], id="defs"),
-])
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(["dg", "check", "yaml"], id="yaml"),
+        pytest.param(["dg", "check", "defs"], id="defs"),
+    ],
+)
 def test_dg_is_content(command):
-    done = subprocess.run([BIN / command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True,
-                          env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "VIRTUAL_ENV": str(BIN.parent)})
+    done = subprocess.run(
+        [BIN / command[0], *command[1:]],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "VIRTUAL_ENV": str(BIN.parent)},
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_workspace_works_from_any_directory(tmp_path):
-    done = subprocess.run([BIN / "dagster", "definitions", "validate", "-w", ROOT / "workspace.yaml"], cwd=tmp_path,
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [BIN / "dagster", "definitions", "validate", "-w", ROOT / "workspace.yaml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
-
-

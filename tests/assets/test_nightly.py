@@ -46,9 +46,9 @@ def test_no_channel_is_missing_and_every_night_is_there(company):
 def test_received_is_raw_plus_quarantined_per_file(company):
     files = company.lake.read(FILE)
     for key, contract in contracts().items():
-        held = pl.concat([
-            company.lake.scan(table).select("file_sha256").collect() for table in (contract.raw, contract.quarantine)
-        ])["file_sha256"].value_counts()
+        held = pl.concat(
+            [company.lake.scan(table).select("file_sha256").collect() for table in (contract.raw, contract.quarantine)]
+        )["file_sha256"].value_counts()
         of_channel = files.filter(pl.col("channel") == key, pl.col("n_received") > 0)
         compared = of_channel.join(held, on="file_sha256", how="full")
         assert compared.filter(pl.col("n_received") != pl.col("count")).is_empty()
@@ -57,12 +57,14 @@ def test_received_is_raw_plus_quarantined_per_file(company):
 
 def test_every_planted_defect_is_quarantined_once_and_nothing_else(company, capsys):
     """Duplicates (same id, same content) are counted and kept once instead."""
-    quarantined = pl.concat([
-        company.lake.scan(contract.quarantine).select(
-            pl.lit(key).alias("channel"), pl.col("drop_date").cast(pl.String).alias("drop"), "source_record_id"
-        ).collect()
-        for key, contract in contracts().items()
-    ])
+    quarantined = pl.concat(
+        [
+            company.lake.scan(contract.quarantine)
+            .select(pl.lit(key).alias("channel"), pl.col("drop_date").cast(pl.String).alias("drop"), "source_record_id")
+            .collect()
+            for key, contract in contracts().items()
+        ]
+    )
     planted = company.defects().with_columns(
         pl.when(pl.col("kind") == "missing_id").then(None).otherwise("source_record_id").alias("source_record_id")
     )
@@ -83,8 +85,10 @@ def test_every_planted_defect_is_quarantined_once_and_nothing_else(company, caps
     assert n_kept == twice.height
     assert n_counted == twice.height - spoilt
     with capsys.disabled():
-        print(f"\n{company.drops}: {refused.height} defects planted, {quarantined.height} rows quarantined; "
-              f"{twice.height} duplicates planted, {n_counted} counted, {spoilt} spoilt as well")
+        print(
+            f"\n{company.drops}: {refused.height} defects planted, {quarantined.height} rows quarantined; "
+            f"{twice.height} duplicates planted, {n_counted} counted, {spoilt} spoilt as well"
+        )
 
 
 def test_every_raw_row_is_standardised_or_is_a_duplicate_or_an_older_state(company):
@@ -132,12 +136,18 @@ BROKEN = {
     "social.json": (b"", "empty", 0, 0),
     "preferences.csv": (
         b"id,email,preferred_channel,language,quiet_hours,max_per_week,updated,shoe_size\n"
-        b"prefX,x@shop.example,sms,en,,3,{night}T01:00:00,44\n", "loaded_with_warnings", 1, 0,
+        b"prefX,x@shop.example,sms,en,,3,{night}T01:00:00,44\n",
+        "loaded_with_warnings",
+        1,
+        0,
     ),
     "unsubscribes.csv": (b"id,contact,list,ts\nuX,a@shop.example,email,{night} 01:00:00\n", "refused", 1, 1),
     "crm_east.csv": (
         "id_client;nume_complet;adresa;oras;judet;cod_postal;email;telefon;inregistrat;nota_informare\n"
-        "9;Ștefan Popă;;;;;;;01.01.2024 10:00;2010-06\n".encode(), "refused", 1, 1,
+        "9;Ștefan Popă;;;;;;;01.01.2024 10:00;2010-06\n".encode(),
+        "refused",
+        1,
+        1,
     ),
     "webshop_orders.ndjson": (b"\xff\xfe\x00\x00", "refused", 1, 1),
     "app_events.ndjson.gz": ("truncate", "loaded_with_warnings", None, None),
@@ -179,7 +189,9 @@ def test_killed_at_any_instant_and_run_again_is_run_once(sample, tmp_path):
     lake = tmp_path / "lake"
     print("kill after", delays := (4.0, 5.5, 7.0, 9.0))
     for delay in delays:
-        started = subprocess.Popen([CDP, "run", "--drops", sample.drops, "--lake", lake], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        started = subprocess.Popen(
+            [CDP, "run", "--drops", sample.drops, "--lake", lake], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         time.sleep(delay)
         started.send_signal(signal.SIGKILL)
         started.wait()
@@ -193,14 +205,20 @@ def test_a_failed_gate_leaves_yesterday_stops_what_follows_and_shows_no_value(sa
     lake = Lake(tmp_path / "lake")
     before = lake.tables()
     suites = tmp_path / "suites"
-    shutil.copytree(Path(sys.modules["expectations.suite"].__file__).parent, suites, ignore=shutil.ignore_patterns("*.py"))
+    shutil.copytree(
+        Path(sys.modules["expectations.suite"].__file__).parent, suites, ignore=shutil.ignore_patterns("*.py")
+    )
     suite = suites / "golden" / "customer.yaml"
-    suite.write_text(suite.read_text() + (
-        "\n  - type: expect_column_values_to_match_regex\n    kwargs: {column: email, regex: ^nobody$}\n"
-        "    why: Breaks on purpose.\n"
-    ))
+    suite.write_text(
+        suite.read_text()
+        + (
+            "\n  - type: expect_column_values_to_match_regex\n    kwargs: {column: email, regex: ^nobody$}\n"
+            "    why: Breaks on purpose.\n"
+        )
+    )
     from assets import lake as room
     from expectations.gate import validate
+
     monkeypatch.setattr(room, "validate", lambda *given, **named: validate(*given, **named, suites=suites))
     assert run(sample.drops, tmp_path / "lake") == 1
     after = lake.tables()
@@ -232,13 +250,17 @@ def test_readers_never_wait_nor_see_half(sample, run, tmp_path):
         "    assert old.execute(sys.argv[2]).fetchall() == first\n"
         "print('same', flush=True)\n"
     )
-    reader = subprocess.Popen([sys.executable, "-c", script, path, ask], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    reader = subprocess.Popen(
+        [sys.executable, "-c", script, path, ask], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert reader.stdout.readline() == "open\n"
     seen, stop = [], threading.Event()
 
     def keep_asking() -> None:
         while not stop.is_set():
-            asked = subprocess.run([CDP, "query", ask, "--lake", tmp_path / "lake", "--format", "csv"], capture_output=True, text=True)
+            asked = subprocess.run(
+                [CDP, "query", ask, "--lake", tmp_path / "lake", "--format", "csv"], capture_output=True, text=True
+            )
             seen.append((asked.returncode, asked.stdout))
 
     asking = threading.Thread(target=keep_asking)
@@ -259,8 +281,11 @@ def test_readers_never_wait_nor_see_half(sample, run, tmp_path):
 
 def test_marts_have_the_declared_columns_and_the_served_file_holds_them(company):
     from assets.policies import register
+
     with duckdb.connect(str(serving.location(company.lake)), read_only=True) as served:
-        schemas = {name for (name,) in served.execute("SELECT DISTINCT table_schema FROM information_schema.tables").fetchall()}
+        schemas = {
+            name for (name,) in served.execute("SELECT DISTINCT table_schema FROM information_schema.tables").fetchall()
+        }
         assert schemas == {"main", *register()}
         for purpose in register().values():
             table = mart_table(purpose)
@@ -275,7 +300,9 @@ EMAIL = re.compile(rb"[a-z0-9._]+@[a-z0-9-]+\.(?:example|com|net|me)\b", re.IGNO
 
 
 def test_no_personal_data_in_logs_metadata_reports_or_delta_logs(company):
-    emails = {text.encode() for text in pl.read_delta(str(company.lake.location("standardised/party")))["email"].drop_nulls()}
+    emails = {
+        text.encode() for text in pl.read_delta(str(company.lake.location("standardised/party")))["email"].drop_nulls()
+    }
     looked = 0
     for path in company.lake.path.rglob("*"):
         told = path.relative_to(company.lake.path)
@@ -288,6 +315,7 @@ def test_no_personal_data_in_logs_metadata_reports_or_delta_logs(company):
 
 def test_anytown_links_more_people_than_exact_email_does(anytown, capsys):
     from assets.cli.evaluate import evaluation
+
     found = {row["crosswalk"]: row for row in evaluation(anytown.lake, anytown.truth).iter_rows(named=True)}
     ours, email = found["records that say who somebody is"], found["these, by exact e-mail alone"]
     with capsys.disabled():

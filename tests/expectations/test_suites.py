@@ -11,7 +11,6 @@ from expectations.gate import validate
 from expectations.suite import COLUMN_SET, ROW_COUNT, SUITES, suite_of
 
 NULL = "expect_column_values_to_not_be_null"
-EMPTY = "expect_column_values_to_be_null"
 UNIQUE = "expect_column_values_to_be_unique"
 KEY = "expect_compound_columns_to_be_unique"
 SET = "expect_column_values_to_be_in_set"
@@ -85,7 +84,6 @@ BROKEN = [
     ("standardised/privacy_request", {"kind": "oblivion"}, SET, "kind", 1),
     ("standardised/privacy_request", {"received_at": None}, NULL, "received_at", 1),
     ("identity/link", {"right_channel": "crm_west", "right_source_record_id": "l0"}, SET, "is_with_itself", 1),
-    ("identity/link", {"match_weight": 1.0}, EMPTY, "match_weight", 1),
     ("identity/link", {"is_exact": False}, NULL, "match_weight", 1),
     ("identity/link", {"evidence": ["email:ana@example.com"]}, NOT_FORM, "evidence", 1),
     ("identity/crosswalk", {"customer_id": "ana@example.com"}, FORM, "customer_id", 1),

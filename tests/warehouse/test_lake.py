@@ -9,14 +9,23 @@ from cdp_pipelines.errors import LakeError
 from cdp_pipelines.tables import UTC, Column, Table
 from warehouse.lake import Lake
 
-TABLE = Table("layer/people", "People", ("id",), (
-    Column("id", pl.String(), "id"), Column("email", pl.String(), "e-mail", is_personal=True),
-    Column("seen_at", UTC, "seen"), Column("tags", pl.List(pl.String), "tags"),
-))
+TABLE = Table(
+    "layer/people",
+    "People",
+    ("id",),
+    (
+        Column("id", pl.String(), "id"),
+        Column("email", pl.String(), "e-mail", is_personal=True),
+        Column("seen_at", UTC, "seen"),
+        Column("tags", pl.List(pl.String), "tags"),
+    ),
+)
 
 
 def rows(*ids, email="canary@secret.example"):
-    return TABLE.conform(pl.LazyFrame({"id": ids, "email": email, "seen_at": None, "tags": [["x"]] * len(ids)})).collect()
+    return TABLE.conform(
+        pl.LazyFrame({"id": ids, "email": email, "seen_at": None, "tags": [["x"]] * len(ids)})
+    ).collect()
 
 
 def test_an_absent_table_has_no_rows(tmp_path):

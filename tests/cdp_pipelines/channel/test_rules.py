@@ -15,25 +15,37 @@ NIGHT = date(2024, 5, 1)
 
 
 def channel(**declared):
-    return contract("t", {
-        "title": "T", "owner": "team:t", "files": "t.csv", "format": "csv", "key": "id",
-        "event_time": {"fields": ["at"], "formats": ["%Y-%m-%d %H:%M"], "tolerance_h": 1},
-        "fields": {
-            "id": {"description": "key"},
-            "at": {"description": "time"},
-            "kind": {"description": "kind", "allowed": ["a", "b"]},
-            "n": {"description": "number", "type": "integer", "strict": True, "minimum": 0, "maximum": 10},
-            "amount": {"description": "amount", "type": "number", "thousands": ",", "strict": True},
-            "who": {"description": "who", "required": True},
+    return contract(
+        "t",
+        {
+            "title": "T",
+            "owner": "team:t",
+            "files": "t.csv",
+            "format": "csv",
+            "key": "id",
+            "event_time": {"fields": ["at"], "formats": ["%Y-%m-%d %H:%M"], "tolerance_h": 1},
+            "fields": {
+                "id": {"description": "key"},
+                "at": {"description": "time"},
+                "kind": {"description": "kind", "allowed": ["a", "b"]},
+                "n": {"description": "number", "type": "integer", "strict": True, "minimum": 0, "maximum": 10},
+                "amount": {"description": "amount", "type": "number", "thousands": ",", "strict": True},
+                "who": {"description": "who", "required": True},
+            },
+            "collected_for": ["analytics"],
+            "retention": "P1Y",
+            **declared,
         },
-        "collected_for": ["analytics"], "retention": "P1Y", **declared,
-    }, "t/defs.yaml")
+        "t/defs.yaml",
+    )
 
 
 def staged(rows, of=None, night=NIGHT, sha="f1"):
     text = "id,at,kind,n,amount,who\n" + "\n".join(rows) + "\n"
     return read_records(text.encode(), of or channel()).frame.with_columns(
-        pl.lit("t.csv").alias("file"), pl.lit(sha).alias("file_sha256"), pl.lit(night).alias("drop_date"),
+        pl.lit("t.csv").alias("file"),
+        pl.lit(sha).alias("file_sha256"),
+        pl.lit(night).alias("drop_date"),
         pl.lit(datetime(night.year, night.month, night.day, tzinfo=UTC) + timedelta(days=1)).alias("ingested_at"),
     )
 
@@ -73,7 +85,11 @@ def test_a_refused_record_is_kept_whole_with_reason_but_without_values_in_it():
     of = channel()
     refused = admit(staged(["7,2024-05-01 10:00,secret,5,1,me"], of), of.raw.empty(), of).refused
     assert refused.select("source_record_id", "record", "row_number", "line_number", "field").row(0) == (
-        "7", "7,2024-05-01 10:00,secret,5,1,me", 1, 2, "kind",
+        "7",
+        "7,2024-05-01 10:00,secret,5,1,me",
+        1,
+        2,
+        "kind",
     )
     assert "secret" not in refused["reason"][0]
 
@@ -103,7 +119,12 @@ def test_states_change_and_change_back():
     assert found.refused.is_empty()
 
 
-@given(st.lists(st.tuples(st.sampled_from(["1", "2", ""]), st.sampled_from(["me", "you", ""]), st.sampled_from(["5", "99"])), max_size=12))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["1", "2", ""]), st.sampled_from(["me", "you", ""]), st.sampled_from(["5", "99"])),
+        max_size=12,
+    )
+)
 @settings(max_examples=60, deadline=None)
 def test_received_is_accepted_plus_refused(rows):
     of = channel()
@@ -119,7 +140,9 @@ def test_received_is_accepted_plus_refused(rows):
 @settings(max_examples=6, deadline=None)
 def test_one_night_at_a_time_is_all_at_once(order):
     of = channel(records="state")
-    nights = [staged([GOOD, f"{2 + i},2024-05-01 10:00,a,5,1,me"], of, NIGHT + timedelta(days=i), f"f{i}") for i in range(3)]
+    nights = [
+        staged([GOOD, f"{2 + i},2024-05-01 10:00,a,5,1,me"], of, NIGHT + timedelta(days=i), f"f{i}") for i in range(3)
+    ]
     at_once = admit(pl.concat([nights[i] for i in order]), of.raw.empty(), of).accepted.sort("drop_date", "row_number")
     known = of.raw.empty()
     for night in nights:

@@ -6,38 +6,57 @@ import pytest
 from cdp_pipelines.standardise import parse
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("Duran, Holly", (None, "Holly", None, "Duran")),
-    ("Ybarra Canales, Clarence", (None, "Clarence", None, "Ybarra Canales")),
-    ("Patrick E Rodriguez", (None, "Patrick", "E", "Rodriguez")),
-    ("W Castillo", (None, "W", None, "Castillo")),
-    ("Ortiz, ", (None, None, None, "Ortiz")),
-    ("Mrs Ervin", ("Mrs", None, None, "Ervin")),
-    ("Mrs Vanwhy-Barnett", ("Mrs", None, None, "Vanwhy-Barnett")),
-    ("Dr. Ana Popa", ("Dr", "Ana", None, "Popa")),
-    ("M. Asbury", (None, "M", None, "Asbury")),
-    ("ESPINOZA Traci", (None, "Traci", None, "Espinoza")),
-    ("MARIA POPESCU", (None, "Maria", None, "Popescu")),
-    ("🌸 Adaline", (None, "Adaline", None, None)),
-    ("Emily H.", (None, "Emily", None, "H")),
-    ("Joey van der Berg", (None, "Joey", None, "van der Berg")),
-    ("   ", (None, None, None, None)),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Duran, Holly", (None, "Holly", None, "Duran")),
+        ("Ybarra Canales, Clarence", (None, "Clarence", None, "Ybarra Canales")),
+        ("Patrick E Rodriguez", (None, "Patrick", "E", "Rodriguez")),
+        ("W Castillo", (None, "W", None, "Castillo")),
+        ("Ortiz, ", (None, None, None, "Ortiz")),
+        ("Mrs Ervin", ("Mrs", None, None, "Ervin")),
+        ("Mrs Vanwhy-Barnett", ("Mrs", None, None, "Vanwhy-Barnett")),
+        ("Dr. Ana Popa", ("Dr", "Ana", None, "Popa")),
+        ("M. Asbury", (None, "M", None, "Asbury")),
+        ("ESPINOZA Traci", (None, "Traci", None, "Espinoza")),
+        ("MARIA POPESCU", (None, "Maria", None, "Popescu")),
+        ("🌸 Adaline", (None, "Adaline", None, None)),
+        ("Emily H.", (None, "Emily", None, "H")),
+        ("Joey van der Berg", (None, "Joey", None, "van der Berg")),
+        ("   ", (None, None, None, None)),
+    ],
+)
 def test_full_name(text, expected):
     assert tuple(parse.full_name(text).values()) == expected
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("JASON.GARRELL53@OUTLOOK.COM", "jason.garrell53@outlook.com"), (" a@company.example ", "a@company.example"),
-    ("jörg@web.de", "jörg@web.de"), ("bad@@x.de", None), ("a@b", None), ("none", None),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("JASON.GARRELL53@OUTLOOK.COM", "jason.garrell53@outlook.com"),
+        (" a@company.example ", "a@company.example"),
+        ("jörg@web.de", "jörg@web.de"),
+        ("bad@@x.de", None),
+        ("a@b", None),
+        ("none", None),
+    ],
+)
 def test_email(text, expected):
     assert parse.email(text) == expected
 
 
-@pytest.mark.parametrize("text", [
-    "1 206 481 6607", "2064816607", "0012064816607", "(206) 481-6607", "206.481.6607", "+12064816607", "206-481-6607",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1 206 481 6607",
+        "2064816607",
+        "0012064816607",
+        "(206) 481-6607",
+        "206.481.6607",
+        "+12064816607",
+        "206-481-6607",
+    ],
+)
 def test_phone(text):
     assert parse.phone("US")(text) == "+12064816607"
 
@@ -47,9 +66,16 @@ def test_no_phone(text):
     assert parse.phone("US")(text) is None
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("O'NEIL", "O'Neil"), ("mary-ann", "Mary-Ann"), ("McAdam", "McAdam"), ("zoë", "Zoë"), ("  anna   maria ", "Anna Maria"),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("O'NEIL", "O'Neil"),
+        ("mary-ann", "Mary-Ann"),
+        ("McAdam", "McAdam"),
+        ("zoë", "Zoë"),
+        ("  anna   maria ", "Anna Maria"),
+    ],
+)
 def test_cased(text, expected):
     assert parse.cased(text) == expected
 

@@ -1,0 +1,87 @@
+"""The company, drop by drop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from cdp_pipelines.sample import events, parties
+from cdp_pipelines.sample.clock import Clock
+from cdp_pipelines.sample.defects import plant
+from cdp_pipelines.sample.encode import FILES, encode
+from cdp_pipelines.sample.people import people as settle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LAST_NIGHT = date(2024, 6, 30)
+_CHANNELS = {name: getattr(parties, name, None) or getattr(events, name) for name in FILES}
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """One delivery: file name to bytes, and the truth about its rows.
+
+    `persons`: (channel, source_record_id, person), of records that are about somebody. `defects`: (channel, drop,
+    kind, source_record_id); of a row without id the id it would have had, and for `missing_id` none.
+    """
+
+    drop_date: date
+    files: dict[str, bytes]
+    persons: pl.DataFrame
+    defects: pl.DataFrame
+    n_records: int
+
+
+def generate(people: int, nights: int, seed: int, last_night: date = LAST_NIGHT) -> Iterator[Drop]:
+    """`nights` drops of a company of `people`, about twenty records each: the history, then one per night.
+
+    The same arguments give the same bytes. Event times lie within the days of their drop.
+    """
+    rng = np.random.default_rng([seed, people, nights])
+    clock = Clock(last_night, nights)
+    population = settle(people, rng)
+    rows = {
+        name: plant(name, make(population, clock, rng).sort("_drop", "_at", "_id"), rng)
+        for name, make in _CHANNELS.items()
+    }
+    for number, night in enumerate(clock.drops):
+        tonight = {name: frame.filter(pl.col("_drop") == number) for name, frame in rows.items()}
+        yield _drop(night, {name: frame for name, frame in tonight.items() if frame.height})
+
+
+def _drop(night: date, rows: dict[str, pl.DataFrame]) -> Drop:
+    persons = pl.concat(
+        [
+            frame.filter(pl.col("_person").is_not_null()).select(
+                pl.lit(name).alias("channel"),
+                pl.col("_id").alias("source_record_id"),
+                pl.col("_person").alias("person"),
+            )
+            for name, frame in rows.items()
+        ]
+    ).unique(maintain_order=True)
+    defects = pl.concat(
+        [
+            frame.filter(pl.col("_defect").is_not_null())
+            .select(
+                pl.lit(name).alias("channel"),
+                pl.lit(str(night)).alias("drop"),
+                pl.col("_defect").alias("kind"),
+                pl.when(pl.col("_defect") != "missing_id").then("_id").fill_null("").alias("source_record_id"),
+            )
+            .unique(maintain_order=True)
+            for name, frame in rows.items()
+        ]
+    )
+    return Drop(
+        night,
+        {FILES[name]: encode(name, frame) for name, frame in rows.items()},
+        persons,
+        defects,
+        sum(frame.height for frame in rows.values()),
+    )
