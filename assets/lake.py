@@ -33,8 +33,11 @@ class LakeResource(dg.ConfigurableResource):
     lake: str
 
     @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["LakeResource"]:  # noqa: ARG002
-        """Keep other writers out while the run goes on."""
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["LakeResource"]:
+        """Keep other writers out while a run goes on; the sensor only looks, and holds nothing."""
+        if context.run is None:
+            yield self
+            return
         with self.open.writing():
             yield self
 

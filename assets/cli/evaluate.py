@@ -54,12 +54,10 @@ def print_evaluation(lake: Path, truth: Path, format_: str, out: Console) -> Non
         json.dump(found.to_dicts(), sys.stdout)
         sys.stdout.write("\n")
         return
-    table = Table(*found.columns, title="Pairwise, against the truth", title_justify="left")
-    for row in found.iter_rows():
+    table = Table("", *found["crosswalk"], title="Pairwise, against the truth", title_justify="left")
+    for name in found.columns[1:]:
         table.add_row(
-            *(
-                f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
-                for value in row
-            )
+            name.replace("_", " "),
+            *(f"{value:.4f}" if isinstance(value, float) else f"{value:,}" for value in found[name]),
         )
     out.print(table)

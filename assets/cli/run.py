@@ -33,7 +33,6 @@ class Seen:
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     rows: dict[str, int] = field(default_factory=dict)
     n_passed: int = 0
-    n_left_out: int = 0
     failed: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     layer_of_step: dict[str, str] = field(default_factory=dict)
@@ -143,9 +142,6 @@ class _Handler(logging.Handler):
                     error = event.step_failure_data.error
                     user = event.step_failure_data.user_failure_data
                     seen.errors.append(f"{step}: {user.description if user else error.cls_name if error else ''}")
-            case "STEP_UPSTREAM_FAILED" | "STEP_SKIPPED":
-                seen.n_left_out += 1
-                self.progress.advance(self.task)
 
 
 def _report(store: Lake, seen: Seen, before: pl.DataFrame, last: date, seconds: float, out: Console) -> None:

@@ -5,11 +5,11 @@ import time
 from pathlib import Path
 
 import polars as pl
-from cdp_pipelines.sample import generate
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cdp_pipelines.errors import LakeError
+from cdp_pipelines.sample import generate
 
 
 def write_sample(folder: Path, people: int, nights: int, seed: int, out: Console) -> None:

@@ -8,6 +8,7 @@ Meng & Rubin (1993), Maximum likelihood estimation via the ECM algorithm.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from math import log2
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ import polars as pl
 from cdp_pipelines.identity.pairs import LEVELS
 
 if TYPE_CHECKING:
+    from recordlinkage import ECMClassifier
+
     from cdp_pipelines.identity.policy import IdentityPolicy
 
 # A level that was never seen among matches, or among others, is not impossible.
@@ -26,11 +29,11 @@ _LEAST = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Match weights by field and level, the share of matches among the pairs, and whether they were learned."""
+    """Match weights by field and level, the share of matches among the pairs, and how they came about."""
 
     weights: dict[str, dict[str, float]]
     prior: float
-    is_learned: bool
+    origin: str
 
     def score(self, compared: pl.DataFrame) -> pl.DataFrame:
         """`compared` with `match_weight` (log2) and `probability` of being one person; missing fields add nothing."""
@@ -46,7 +49,11 @@ class Model:
 
 def learn(compared: pl.DataFrame, policy: IdentityPolicy) -> Model:
     """Weights from the pairs themselves, or the declared ones where there are too few pairs to learn from."""
-    declared = Model({name: dict(each.weights) for name, each in policy.comparisons.items()}, policy.prior, False)
+    declared = Model(
+        {name: dict(each.weights) for name, each in policy.comparisons.items()},
+        policy.prior,
+        "declared: too few pairs to learn from",
+    )
     if compared.height < policy.min_pairs:
         return declared
     # Every n-th pair of a fixed order, so that the same pairs teach the same weights.
@@ -67,11 +74,31 @@ def learn(compared: pl.DataFrame, policy: IdentityPolicy) -> Model:
     frame = varied.cast(pl.Int8).to_pandas()
     frame.index = pd.MultiIndex.from_arrays([sample["left"].to_numpy(), sample["right"].to_numpy()])
     classifier = recordlinkage.ECMClassifier(init="jaro", max_iter=200, atol=1e-5)
-    classifier.fit(frame)
+    warnings = _fit(classifier, frame)
     m = {name: classifier.m_probs[name].get(1, 0.0) for name in varied.columns}
     u = {name: classifier.u_probs[name].get(1, 0.0) for name in varied.columns}
     weights = {name: _weights(name, tuple(each.weights), m, u) for name, each in policy.comparisons.items()}
-    return Model(weights, float(classifier.p), True)
+    return Model(weights, float(classifier.p), "; ".join(["learned", *warnings]))
+
+
+def _fit(classifier: ECMClassifier, frame: pd.DataFrame) -> list[str]:
+    """Fit, and give what the classifier warns of: it logs to the root logger, where nobody looks.
+
+    On few pairs a feature may never occur in a class; the fit then stops at the last iteration that was sound.
+    """
+    warnings: list[str] = []
+    root = logging.getLogger()
+
+    def take(record: logging.LogRecord) -> bool:
+        warnings.append(record.getMessage())
+        return False
+
+    root.addFilter(take)
+    try:
+        classifier.fit(frame)
+    finally:
+        root.removeFilter(take)
+    return warnings
 
 
 def _reaches(levels: pl.Series, level: str) -> pl.Series:

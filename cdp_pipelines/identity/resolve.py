@@ -75,7 +75,7 @@ def resolve(party: pl.DataFrame, policy: IdentityPolicy) -> Resolution:
             "pairs compared": compared.height,
             "blocking": blocks,
             "links": links.height,
-            "weights were learned": model.is_learned,
+            "weights": model.origin,
             "share of matches": round(model.prior, 4),
             "match weights": {name: {k: round(v, 2) for k, v in each.items()} for name, each in model.weights.items()},
             "customers": crosswalk["customer_id"].n_unique(),

@@ -94,10 +94,10 @@ def test_every_table_has_a_blocking_gate(definitions, specs):
     assert all(check.blocking for check in checks.values())
 
 
-def test_nightly_schedule(definitions):
+def test_nightly_schedule(definitions, tmp_path):
     schedule = definitions.resolve_schedule_def("nightly_at_two")
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 2 * * *", "Europe/Berlin")
-    with dg.DagsterInstance.ephemeral() as instance:
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
         at = datetime(2024, 7, 2, 0, 0, tzinfo=UTC)
         context = dg.build_schedule_context(instance=instance, scheduled_execution_time=at)
         request = schedule(context)

@@ -1,0 +1,216 @@
+"""Decisions, rule by rule: allow and deny, at the boundary instants, and what must always hold."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cdp_pipelines.consent import Purpose, decide, extend_ledger, identifiers
+from cdp_pipelines.tables import CONSENT_EVENT, CROSSWALK, DECISION, INTERACTION, LEDGER, PARTY
+
+NOW = datetime(2024, 6, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+A, B = "c_000000000000000a", "c_000000000000000b"
+
+CONSENT = Purpose(
+    key="letters", title="T", lawful_basis="consent", effective_from=date(2020, 1, 1), version="1", scope="email",
+    direct_marketing=True, notice="2011-06", data_categories=("contact",), recipients=(), retention="P3Y",
+)
+PERSON = CONSENT.model_copy(update={"key": "insight", "scope": "person", "direct_marketing": False})
+CONTRACT = Purpose(
+    key="delivery", title="T", lawful_basis="contract", effective_from=date(2020, 1, 1), version="1",
+    contract={"opened_by": ["order"], "closed_by": ["refund"], "lasts": "P90D"}, data_categories=("address",),
+    recipients=(), retention="P3Y",
+)
+REGISTER = {each.key: each for each in (CONSENT, PERSON, CONTRACT)}
+
+# Two customers: A by an e-mail, a card and, over a probable link, a second e-mail; B by an e-mail. They share a phone.
+RECORDS = [
+    # record, customer, joins exactly, identifiers
+    ("a1", A, True, {"email": "a@x.de", "loyalty_card": "LC1", "phone": "+1"}),
+    ("a2", A, False, {"email": "a2@x.de"}),
+    ("b1", B, True, {"email": "b@x.de", "phone": "+1"}),
+]
+
+
+def frame(table, rows):
+    return pl.DataFrame([{**dict.fromkeys(table.schema), **row} for row in rows], schema=table.schema)
+
+
+def will(at, status, kind="email", value="a@x.de", purpose="letters", *, recorded=None, notice="2011-06", expires=None, name=None):
+    return {
+        "event_id": name or f"{at:%Y%m%d%H%M%S}:{status}:{value}:{purpose}", "channel": "t", "source_record_id": "r",
+        "drop_date": at.date(), "subject_kind": kind, "subject_value": value, "purpose": purpose, "status": status,
+        "event_at": at, "recorded_at": recorded or at, "notice_version": notice, "expires_at": expires,
+    }
+
+
+def decided(wills, interactions=(), register=REGISTER, as_of=NOW, known_at=None, records=RECORDS):
+    party = frame(PARTY, [{"channel": "t", "source_record_id": key, **told} for key, _, _, told in records])
+    crosswalk = frame(CROSSWALK, [
+        {"channel": "t", "source_record_id": key, "customer_id": customer, "is_exact": exact, "is_profiled": True}
+        for key, customer, exact, _ in records
+    ])
+    ledger = extend_ledger(LEDGER.empty(), frame(CONSENT_EVENT, wills))
+    return decide(
+        register, ledger, identifiers(party.lazy(), crosswalk.lazy()),
+        frame(INTERACTION, interactions).lazy(), crosswalk.lazy(), as_of=as_of, known_at=known_at or as_of,
+    )
+
+
+def reason(found, purpose="letters", customer=A, point="a@x.de"):
+    point = point if REGISTER[purpose].scope == "email" else ""
+    return found.filter(purpose=purpose, customer_id=customer, contact_point=point)["reason"].item()
+
+
+CASES = [
+    pytest.param([], "letters", "no_consent", id="nothing_said"),
+    pytest.param([will(NOW - DAY, "granted")], "letters", "allowed", id="granted"),
+    pytest.param([will(NOW, "granted")], "letters", "allowed", id="granted_at_the_very_instant"),
+    pytest.param([will(NOW + timedelta(seconds=1), "granted")], "letters", "no_consent", id="granted_a_second_later"),
+    pytest.param([will(NOW - DAY, "denied")], "letters", "denied", id="denied"),
+    pytest.param([will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "withdrawn")], "letters", "withdrawn", id="withdrawn_after_grant"),
+    pytest.param([will(NOW - 2 * DAY, "withdrawn"), will(NOW - DAY, "granted")], "letters", "allowed", id="granted_after_withdrawal"),
+    pytest.param([will(NOW - DAY, "granted"), will(NOW - DAY, "denied")], "letters", "denied", id="tie_denied_beats_granted"),
+    pytest.param([will(NOW - DAY, "denied"), will(NOW - DAY, "withdrawn")], "letters", "withdrawn", id="tie_withdrawn_beats_denied"),
+    pytest.param([will(NOW - DAY, "granted", expires=NOW)], "letters", "expired", id="expires_at_the_instant"),
+    pytest.param([will(NOW - DAY, "granted", expires=NOW + timedelta(seconds=1))], "letters", "allowed", id="expires_a_second_later"),
+    pytest.param([will(NOW - DAY, "granted", notice="2010-06")], "letters", "notice_outdated", id="older_notice"),
+    pytest.param([will(NOW - DAY, "granted", notice=None)], "letters", "no_consent", id="no_notice_proves_nothing"),
+    pytest.param([will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "granted", notice="2010-06")], "letters", "notice_outdated", id="latest_grant_decides"),
+    # A future-dated grant counts as none, a future-dated withdrawal from when it was recorded.
+    pytest.param([will(NOW - DAY, "granted", recorded=NOW - 3 * DAY)], "letters", "no_consent", id="grant_dated_after_its_record"),
+    pytest.param([will(NOW - 5 * DAY, "granted"), will(NOW + 9 * DAY, "withdrawn", recorded=NOW - DAY)], "letters", "withdrawn", id="withdrawal_dated_in_future"),
+    # Denials travel far, grants only on certain ground.
+    pytest.param([will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "withdrawn", value="a2@x.de")], "letters", "withdrawn", id="denial_over_a_probable_link"),
+    pytest.param([will(NOW - 2 * DAY, "withdrawn", value="a2@x.de"), will(NOW - DAY, "granted")], "letters", "allowed", id="newer_grant_on_the_point_stands"),
+    pytest.param([will(NOW - DAY, "granted", value="a2@x.de")], "letters", "no_consent", id="grant_on_another_e_mail_stays_there"),
+    pytest.param([will(NOW - DAY, "granted", "loyalty_card", "LC1")], "letters", "allowed", id="grant_on_the_card_reaches_the_e_mail"),
+    pytest.param([will(NOW - DAY, "granted", "phone", "+1")], "letters", "no_consent", id="grant_on_a_shared_phone_reaches_nothing"),
+    pytest.param([will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "denied", "phone", "+1")], "letters", "denied", id="denial_on_a_shared_phone_reaches_both"),
+    pytest.param([will(NOW - DAY, "granted", purpose="insight")], "insight", "allowed", id="person_wide_grant"),
+    pytest.param([will(NOW - DAY, "granted", value="a2@x.de", purpose="insight")], "insight", "no_consent", id="person_wide_grant_over_a_probable_link"),
+    pytest.param([will(NOW - DAY, "granted", "phone", "+1", purpose="insight")], "insight", "no_consent", id="person_wide_grant_on_a_shared_phone"),
+    pytest.param([will(NOW - 2 * DAY, "granted", purpose="insight"), will(NOW - DAY, "withdrawn", value="a2@x.de", purpose="insight")],
+                 "insight", "withdrawn", id="person_wide_denial_over_a_probable_link"),
+    pytest.param([will(NOW - DAY, "granted", purpose="insight")], "letters", "no_consent", id="a_grant_is_for_its_purpose_alone"),
+    # Blocks, and how they end.
+    pytest.param([will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "unsubscribed", purpose="*")], "letters", "suppressed", id="unsubscribed"),
+    pytest.param([will(NOW - 2 * DAY, "unsubscribed", purpose="*"), will(NOW - DAY, "granted")], "letters", "allowed", id="granted_again_on_the_point"),
+    pytest.param([will(NOW - 2 * DAY, "unsubscribed", purpose="*"), will(NOW - DAY, "granted", "loyalty_card", "LC1")],
+                 "letters", "suppressed", id="a_grant_elsewhere_does_not_end_it"),
+    pytest.param([will(NOW - 2 * DAY, "complained", purpose="*"), will(NOW - DAY, "granted")], "letters", "suppressed", id="complaint_outlasts_a_grant"),
+    pytest.param([will(NOW - 2 * DAY, "bounced", purpose="*"), will(NOW - DAY, "granted")], "letters", "undeliverable", id="bounce_outlasts_a_grant"),
+    pytest.param([will(NOW - 3 * DAY, "bounced", purpose="*"), will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "verified", purpose="*")],
+                 "letters", "allowed", id="verified_after_a_bounce"),
+    pytest.param([will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "bounced", value="a2@x.de", purpose="*")], "letters", "allowed", id="a_bounce_stays_on_its_point"),
+    pytest.param([will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "objected")], "letters", "objected", id="objected"),
+    pytest.param([will(NOW - 2 * DAY, "objected"), will(NOW - DAY, "granted")], "letters", "allowed", id="granted_after_objection"),
+    pytest.param([will(NOW - 3 * DAY, "granted"), will(NOW - 2 * DAY, "objected"), will(NOW - DAY, "objection_withdrawn")],
+                 "letters", "allowed", id="objection_withdrawn"),
+    pytest.param([will(NOW - 2 * DAY, "granted", purpose="insight"), will(NOW - DAY, "objected", purpose="insight")],
+                 "insight", "allowed", id="consent_that_is_no_marketing_knows_no_objection"),
+    pytest.param([will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "restricted", value="a2@x.de", purpose="*")], "letters", "restricted", id="restricted"),
+    pytest.param([will(NOW - 3 * DAY, "granted"), will(NOW - 2 * DAY, "restricted", purpose="*"), will(NOW - DAY, "restriction_lifted", purpose="*")],
+                 "letters", "allowed", id="restriction_lifted"),
+    pytest.param([will(NOW - 2 * DAY, "erased", purpose="*"), will(NOW - DAY, "granted")], "letters", "erased", id="an_erasure_never_ends"),
+    pytest.param([will(NOW - 3 * DAY, "erased", purpose="*"), will(NOW - 2 * DAY, "restricted", purpose="*")], "letters", "erased", id="the_first_check_gives_the_reason"),
+]
+
+
+@pytest.mark.parametrize(("wills", "purpose", "expected"), CASES)
+def test_consent(wills, purpose, expected):
+    assert reason(decided(wills), purpose) == expected
+
+
+def sale(at, amount, kind="order", record="a1", n=0):
+    return {"channel": "t", "source_record_id": record, "interaction_type": kind, "occurred_at": at, "amount_minor": amount,
+            "currency_code": "GBP", "quantity": n}
+
+
+CONTRACTS = [
+    pytest.param([], "no_live_contract", id="no_order"),
+    pytest.param([sale(NOW - DAY, 100)], "allowed", id="ordered"),
+    pytest.param([sale(NOW, 100)], "no_live_contract", id="not_before_it_is_placed"),
+    pytest.param([sale(NOW - 90 * DAY, 100)], "no_live_contract", id="over_at_the_instant"),
+    pytest.param([sale(NOW - 90 * DAY + timedelta(seconds=1), 100)], "allowed", id="not_yet_over"),
+    pytest.param([sale(NOW - 2 * DAY, 100), sale(NOW - DAY, -100, "refund", "a2")], "no_live_contract", id="given_back_whole"),
+    pytest.param([sale(NOW - 2 * DAY, 100), sale(NOW - DAY, -40, "refund", "a2")], "allowed", id="given_back_in_part"),
+    pytest.param([sale(NOW - 2 * DAY, -100, "refund", "a2"), sale(NOW - DAY, 100)], "allowed", id="a_refund_ends_no_later_order"),
+    pytest.param([sale(NOW - 2 * DAY, 100), sale(NOW - DAY, -100, "refund", "b1")], "allowed", id="a_refund_of_somebody_else"),
+]
+
+
+@pytest.mark.parametrize(("interactions", "expected"), CONTRACTS)
+def test_contract(interactions, expected):
+    assert reason(decided([], interactions), "delivery") == expected
+
+
+def test_one_refund_ends_one_order():
+    records = [*RECORDS, ("a3", A, True, {"email": "a@x.de"})]
+    found = decided([], [sale(NOW - 3 * DAY, 100), sale(NOW - 2 * DAY, 100, record="a3"), sale(NOW - DAY, -100, "refund", "a2")], records=records)
+    assert reason(found, "delivery") == "allowed"
+    assert found.filter(purpose="delivery", customer_id=A)["evidence"].item().to_list() == ["t:a3"]
+
+
+def test_nothing_before_the_basis_was_chosen():
+    early = CONSENT.model_copy(update={"effective_from": date(2024, 6, 2)})
+    found = decided([will(NOW - DAY, "granted")], register={"letters": early})
+    assert reason(found) == "purpose_not_in_force"
+    assert found.filter(pl.col("is_allowed")).is_empty()
+
+
+def test_known_at():
+    wills = [will(NOW - 9 * DAY, "granted"), will(NOW - 8 * DAY, "withdrawn", recorded=NOW - DAY)]
+    assert reason(decided(wills, known_at=NOW - 2 * DAY)) == "allowed"
+    assert reason(decided(wills, known_at=NOW)) == "withdrawn"
+
+
+def test_a_decision_for_everyone_with_evidence():
+    found = decided([will(NOW - DAY, "granted", name="receipt:1")], [sale(NOW - DAY, 100)])
+    assert found.schema == DECISION.schema
+    assert found.select(DECISION.key).is_unique().all()
+    points = found.filter(purpose="letters").select("customer_id", "contact_point").rows()
+    assert points == [(A, "a2@x.de"), (A, "a@x.de"), (B, "b@x.de")]
+    allowed = found.filter("is_allowed")
+    assert allowed.select("purpose", "evidence").rows() == [("delivery", ["t:a1"]), ("letters", ["receipt:1"])]
+    assert allowed["since_at"].to_list() == [NOW - DAY, NOW - DAY]
+    nobody = decided([], records=[("a1", A, True, {"loyalty_card": "LC1"})])
+    assert nobody.filter(purpose="letters").select("contact_point", "reason").rows() == [("", "no_contact_point")]
+
+
+WILLS = st.builds(
+    will,
+    st.integers(-40, 3).map(lambda hours: NOW + timedelta(hours=hours)),
+    st.sampled_from(["granted", "denied", "withdrawn", "objected"]),
+    value=st.sampled_from(["a@x.de", "a2@x.de", "b@x.de"]),
+    purpose=st.sampled_from(["letters", "insight"]),
+)
+
+
+@given(st.lists(WILLS, max_size=8, unique_by=lambda each: each["event_id"]), st.randoms())
+@settings(max_examples=40, deadline=None)
+def test_order_of_arrival_never_matters(wills, random):
+    shuffled = list(wills)
+    random.shuffle(shuffled)
+    assert decided(wills).equals(decided(shuffled))
+
+
+@given(st.lists(WILLS, max_size=6, unique_by=lambda each: each["event_id"]), st.sampled_from(["a@x.de", "a2@x.de"]), st.sampled_from(["letters", "insight"]))
+@settings(max_examples=40, deadline=None)
+def test_a_withdrawal_never_widens(wills, value, purpose):
+    more = [*wills, will(NOW, "withdrawn", value=value, purpose=purpose, name="last")]
+    key = list(DECISION.key)
+    before = decided(wills).filter("is_allowed").select(key)
+    after = decided(more).filter("is_allowed").select(key)
+    assert after.join(before, on=key, how="anti").is_empty()
+    assert after.filter(purpose=purpose, customer_id=A).is_empty()
+
+
+@given(st.lists(WILLS, max_size=6, unique_by=lambda each: each["event_id"]))
+@settings(max_examples=30, deadline=None)
+def test_what_is_recorded_later_is_not_revealed(wills):
+    later = [{**each, "event_id": f"later{i}", "recorded_at": NOW + DAY} for i, each in enumerate(wills)]
+    assert decided([*wills, *later], known_at=NOW).drop("ledger_position").equals(decided(wills, known_at=NOW).drop("ledger_position"))
