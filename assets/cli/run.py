@@ -162,10 +162,8 @@ def _report(store: Lake, seen: Seen, before: pl.DataFrame, last: date, seconds: 
     out.print(timed)
     for line in [*seen.failed, *seen.errors]:
         out.print(f"[bold red]failed[/] {line}", highlight=False, soft_wrap=True)
-    if seen.n_left_out:
-        out.print(
-            f"[bold red]left out[/] {seen.n_left_out} steps that build on what failed; their tables are as before"
-        )
+    if left_out := seen.n_steps - len(seen.seconds):
+        out.print(f"[bold red]left out[/] {left_out} steps that build on what failed; their tables are as before")
     out.print(f"marts            {serving.location(store)}", highlight=False, soft_wrap=True)
     out.print(f"quality report   {store.path / PAGE}", highlight=False, soft_wrap=True)
     out.print(f"look at it       cdp ui --lake {store.path}", highlight=False, soft_wrap=True)

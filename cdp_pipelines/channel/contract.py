@@ -19,6 +19,10 @@ from cdp_pipelines.tables import RAW_PROVENANCE, Column, Table, quarantine_table
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
+
 SUBJECT_KINDS = ("email", "phone", "device_id", "loyalty_card", "account_id")
 
 
@@ -112,6 +116,14 @@ class Value(Model):
         if isinstance(value, dict) and isinstance(value.get("from"), str):
             return {**value, "from": (value["from"],)}
         return value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """For editors and `dg check yaml`: a bare string, or the mapping, in which `from` may be one field."""
+        own = handler(core)
+        fields = handler.resolve_ref_schema(own)["properties"]
+        fields["from"] = {"anyOf": [{"type": "string"}, fields["from"]]}
+        return {"anyOf": [{"type": "string"}, own]}
 
     @model_validator(mode="after")
     def _one_origin(self) -> Value:

@@ -41,9 +41,21 @@ def compare(pairs: pl.DataFrame, nodes: pl.DataFrame, policy: IdentityPolicy) ->
     wide = pairs.join(nodes.select("node", *fields), left_on="left", right_on="node", maintain_order="left").join(
         nodes.select("node", *fields), left_on="right", right_on="node", suffix="_right", maintain_order="left"
     )
+    for name, each in policy.comparisons.items():
+        if each.close is not None:
+            wide = wide.join(_similarities(wide, name), on=[name, f"{name}_right"], how="left", maintain_order="left")
     return wide.select(
         "left", "right", "rule", *(_level(name, each).alias(name) for name, each in policy.comparisons.items())
     )
+
+
+def _similarities(wide: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Jaro-Winkler similarity (Winkler 1990) of each distinct pair of values that differ, as `<name>_similarity`."""
+    both = [name, f"{name}_right"]
+    distinct = wide.select(both).drop_nulls().filter(pl.col(name) != pl.col(f"{name}_right")).unique()
+    # The plugin panics on frames of fewer than two rows; two that cannot be in the data make up for them.
+    padded = pl.concat([distinct, pl.DataFrame({name: ["\0", "\1"], f"{name}_right": ["\2", "\3"]})])
+    return padded.with_columns(jaro_winkler(*both).alias(f"{name}_similarity"))
 
 
 def _level(name: str, comparison: Comparison) -> pl.Expr:
@@ -54,5 +66,5 @@ def _level(name: str, comparison: Comparison) -> pl.Expr:
         same = left.str.head(1) == right.str.head(1)
         level = level.when(is_initial & same).then(pl.lit("initial"))
     if comparison.close is not None:
-        level = level.when(jaro_winkler(left, right) >= comparison.close).then(pl.lit("close"))
+        level = level.when(pl.col(f"{name}_similarity") >= comparison.close).then(pl.lit("close"))
     return level.otherwise(pl.lit("other"))

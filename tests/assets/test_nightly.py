@@ -291,7 +291,7 @@ def test_marts_have_the_declared_columns_and_the_served_file_holds_them(company)
             table = mart_table(purpose)
             rows = company.lake.read(table)
             assert rows.columns == [column.name for column in purpose.columns]
-            served_rows = served.execute(f'SELECT * FROM "{purpose.key}".customer').pl()
+            served_rows = served.sql(f'SELECT * FROM "{purpose.key}".customer').pl()
             assert served_rows.sort("customer_id").select(table.key).equals(rows.select(table.key))
             assert served_rows.height > 0
 

@@ -15,14 +15,29 @@ DAY = timedelta(days=1)
 A, B = "c_000000000000000a", "c_000000000000000b"
 
 CONSENT = Purpose(
-    key="letters", title="T", lawful_basis="consent", effective_from=date(2020, 1, 1), version="1", scope="email",
-    direct_marketing=True, notice="2011-06", data_categories=("contact",), recipients=(), retention="P3Y",
+    key="letters",
+    title="T",
+    lawful_basis="consent",
+    effective_from=date(2020, 1, 1),
+    version="1",
+    scope="email",
+    direct_marketing=True,
+    notice="2011-06",
+    data_categories=("contact",),
+    recipients=(),
+    retention="P3Y",
 )
 PERSON = CONSENT.model_copy(update={"key": "insight", "scope": "person", "direct_marketing": False})
 CONTRACT = Purpose(
-    key="delivery", title="T", lawful_basis="contract", effective_from=date(2020, 1, 1), version="1",
-    contract={"opened_by": ["order"], "closed_by": ["refund"], "lasts": "P90D"}, data_categories=("address",),
-    recipients=(), retention="P3Y",
+    key="delivery",
+    title="T",
+    lawful_basis="contract",
+    effective_from=date(2020, 1, 1),
+    version="1",
+    contract={"opened_by": ["order"], "closed_by": ["refund"], "lasts": "P90D"},
+    data_categories=("address",),
+    recipients=(),
+    retention="P3Y",
 )
 REGISTER = {each.key: each for each in (CONSENT, PERSON, CONTRACT)}
 
@@ -39,24 +54,52 @@ def frame(table, rows):
     return pl.DataFrame([{**dict.fromkeys(table.schema), **row} for row in rows], schema=table.schema)
 
 
-def will(at, status, kind="email", value="a@x.de", purpose="letters", *, recorded=None, notice="2011-06", expires=None, name=None):
+def will(
+    at,
+    status,
+    kind="email",
+    value="a@x.de",
+    purpose="letters",
+    *,
+    recorded=None,
+    notice="2011-06",
+    expires=None,
+    name=None,
+):
     return {
-        "event_id": name or f"{at:%Y%m%d%H%M%S}:{status}:{value}:{purpose}", "channel": "t", "source_record_id": "r",
-        "drop_date": at.date(), "subject_kind": kind, "subject_value": value, "purpose": purpose, "status": status,
-        "event_at": at, "recorded_at": recorded or at, "notice_version": notice, "expires_at": expires,
+        "event_id": name or f"{at:%Y%m%d%H%M%S}:{status}:{value}:{purpose}",
+        "channel": "t",
+        "source_record_id": "r",
+        "drop_date": at.date(),
+        "subject_kind": kind,
+        "subject_value": value,
+        "purpose": purpose,
+        "status": status,
+        "event_at": at,
+        "recorded_at": recorded or at,
+        "notice_version": notice,
+        "expires_at": expires,
     }
 
 
 def decided(wills, interactions=(), register=REGISTER, as_of=NOW, known_at=None, records=RECORDS):
     party = frame(PARTY, [{"channel": "t", "source_record_id": key, **told} for key, _, _, told in records])
-    crosswalk = frame(CROSSWALK, [
-        {"channel": "t", "source_record_id": key, "customer_id": customer, "is_exact": exact, "is_profiled": True}
-        for key, customer, exact, _ in records
-    ])
+    crosswalk = frame(
+        CROSSWALK,
+        [
+            {"channel": "t", "source_record_id": key, "customer_id": customer, "is_exact": exact, "is_profiled": True}
+            for key, customer, exact, _ in records
+        ],
+    )
     ledger = extend_ledger(LEDGER.empty(), frame(CONSENT_EVENT, wills))
     return decide(
-        register, ledger, identifiers(party.lazy(), crosswalk.lazy()),
-        frame(INTERACTION, interactions).lazy(), crosswalk.lazy(), as_of=as_of, known_at=known_at or as_of,
+        register,
+        ledger,
+        identifiers(party.lazy(), crosswalk.lazy()),
+        frame(INTERACTION, interactions).lazy(),
+        crosswalk.lazy(),
+        as_of=as_of,
+        known_at=known_at or as_of,
     )
 
 
@@ -71,52 +114,205 @@ CASES = [
     pytest.param([will(NOW, "granted")], "letters", "allowed", id="granted_at_the_very_instant"),
     pytest.param([will(NOW + timedelta(seconds=1), "granted")], "letters", "no_consent", id="granted_a_second_later"),
     pytest.param([will(NOW - DAY, "denied")], "letters", "denied", id="denied"),
-    pytest.param([will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "withdrawn")], "letters", "withdrawn", id="withdrawn_after_grant"),
-    pytest.param([will(NOW - 2 * DAY, "withdrawn"), will(NOW - DAY, "granted")], "letters", "allowed", id="granted_after_withdrawal"),
-    pytest.param([will(NOW - DAY, "granted"), will(NOW - DAY, "denied")], "letters", "denied", id="tie_denied_beats_granted"),
-    pytest.param([will(NOW - DAY, "denied"), will(NOW - DAY, "withdrawn")], "letters", "withdrawn", id="tie_withdrawn_beats_denied"),
+    pytest.param(
+        [will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "withdrawn")],
+        "letters",
+        "withdrawn",
+        id="withdrawn_after_grant",
+    ),
+    pytest.param(
+        [will(NOW - 2 * DAY, "withdrawn"), will(NOW - DAY, "granted")],
+        "letters",
+        "allowed",
+        id="granted_after_withdrawal",
+    ),
+    pytest.param(
+        [will(NOW - DAY, "granted"), will(NOW - DAY, "denied")], "letters", "denied", id="tie_denied_beats_granted"
+    ),
+    pytest.param(
+        [will(NOW - DAY, "denied"), will(NOW - DAY, "withdrawn")],
+        "letters",
+        "withdrawn",
+        id="tie_withdrawn_beats_denied",
+    ),
     pytest.param([will(NOW - DAY, "granted", expires=NOW)], "letters", "expired", id="expires_at_the_instant"),
-    pytest.param([will(NOW - DAY, "granted", expires=NOW + timedelta(seconds=1))], "letters", "allowed", id="expires_a_second_later"),
+    pytest.param(
+        [will(NOW - DAY, "granted", expires=NOW + timedelta(seconds=1))],
+        "letters",
+        "allowed",
+        id="expires_a_second_later",
+    ),
     pytest.param([will(NOW - DAY, "granted", notice="2010-06")], "letters", "notice_outdated", id="older_notice"),
     pytest.param([will(NOW - DAY, "granted", notice=None)], "letters", "no_consent", id="no_notice_proves_nothing"),
-    pytest.param([will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "granted", notice="2010-06")], "letters", "notice_outdated", id="latest_grant_decides"),
+    pytest.param(
+        [will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "granted", notice="2010-06")],
+        "letters",
+        "notice_outdated",
+        id="latest_grant_decides",
+    ),
     # A future-dated grant counts as none, a future-dated withdrawal from when it was recorded.
-    pytest.param([will(NOW - DAY, "granted", recorded=NOW - 3 * DAY)], "letters", "no_consent", id="grant_dated_after_its_record"),
-    pytest.param([will(NOW - 5 * DAY, "granted"), will(NOW + 9 * DAY, "withdrawn", recorded=NOW - DAY)], "letters", "withdrawn", id="withdrawal_dated_in_future"),
+    pytest.param(
+        [will(NOW - DAY, "granted", recorded=NOW - 3 * DAY)], "letters", "no_consent", id="grant_dated_after_its_record"
+    ),
+    pytest.param(
+        [will(NOW - 5 * DAY, "granted"), will(NOW + 9 * DAY, "withdrawn", recorded=NOW - DAY)],
+        "letters",
+        "withdrawn",
+        id="withdrawal_dated_in_future",
+    ),
     # Denials travel far, grants only on certain ground.
-    pytest.param([will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "withdrawn", value="a2@x.de")], "letters", "withdrawn", id="denial_over_a_probable_link"),
-    pytest.param([will(NOW - 2 * DAY, "withdrawn", value="a2@x.de"), will(NOW - DAY, "granted")], "letters", "allowed", id="newer_grant_on_the_point_stands"),
-    pytest.param([will(NOW - DAY, "granted", value="a2@x.de")], "letters", "no_consent", id="grant_on_another_e_mail_stays_there"),
-    pytest.param([will(NOW - DAY, "granted", "loyalty_card", "LC1")], "letters", "allowed", id="grant_on_the_card_reaches_the_e_mail"),
-    pytest.param([will(NOW - DAY, "granted", "phone", "+1")], "letters", "no_consent", id="grant_on_a_shared_phone_reaches_nothing"),
-    pytest.param([will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "denied", "phone", "+1")], "letters", "denied", id="denial_on_a_shared_phone_reaches_both"),
+    pytest.param(
+        [will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "withdrawn", value="a2@x.de")],
+        "letters",
+        "withdrawn",
+        id="denial_over_a_probable_link",
+    ),
+    pytest.param(
+        [will(NOW - 2 * DAY, "withdrawn", value="a2@x.de"), will(NOW - DAY, "granted")],
+        "letters",
+        "allowed",
+        id="newer_grant_on_the_point_stands",
+    ),
+    pytest.param(
+        [will(NOW - DAY, "granted", value="a2@x.de")], "letters", "no_consent", id="grant_on_another_e_mail_stays_there"
+    ),
+    pytest.param(
+        [will(NOW - DAY, "granted", "loyalty_card", "LC1")],
+        "letters",
+        "allowed",
+        id="grant_on_the_card_reaches_the_e_mail",
+    ),
+    pytest.param(
+        [will(NOW - DAY, "granted", "phone", "+1")],
+        "letters",
+        "no_consent",
+        id="grant_on_a_shared_phone_reaches_nothing",
+    ),
+    pytest.param(
+        [will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "denied", "phone", "+1")],
+        "letters",
+        "denied",
+        id="denial_on_a_shared_phone_reaches_both",
+    ),
     pytest.param([will(NOW - DAY, "granted", purpose="insight")], "insight", "allowed", id="person_wide_grant"),
-    pytest.param([will(NOW - DAY, "granted", value="a2@x.de", purpose="insight")], "insight", "no_consent", id="person_wide_grant_over_a_probable_link"),
-    pytest.param([will(NOW - DAY, "granted", "phone", "+1", purpose="insight")], "insight", "no_consent", id="person_wide_grant_on_a_shared_phone"),
-    pytest.param([will(NOW - 2 * DAY, "granted", purpose="insight"), will(NOW - DAY, "withdrawn", value="a2@x.de", purpose="insight")],
-                 "insight", "withdrawn", id="person_wide_denial_over_a_probable_link"),
-    pytest.param([will(NOW - DAY, "granted", purpose="insight")], "letters", "no_consent", id="a_grant_is_for_its_purpose_alone"),
+    pytest.param(
+        [will(NOW - DAY, "granted", value="a2@x.de", purpose="insight")],
+        "insight",
+        "no_consent",
+        id="person_wide_grant_over_a_probable_link",
+    ),
+    pytest.param(
+        [will(NOW - DAY, "granted", "phone", "+1", purpose="insight")],
+        "insight",
+        "no_consent",
+        id="person_wide_grant_on_a_shared_phone",
+    ),
+    pytest.param(
+        [
+            will(NOW - 2 * DAY, "granted", purpose="insight"),
+            will(NOW - DAY, "withdrawn", value="a2@x.de", purpose="insight"),
+        ],
+        "insight",
+        "withdrawn",
+        id="person_wide_denial_over_a_probable_link",
+    ),
+    pytest.param(
+        [will(NOW - DAY, "granted", purpose="insight")], "letters", "no_consent", id="a_grant_is_for_its_purpose_alone"
+    ),
     # Blocks, and how they end.
-    pytest.param([will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "unsubscribed", purpose="*")], "letters", "suppressed", id="unsubscribed"),
-    pytest.param([will(NOW - 2 * DAY, "unsubscribed", purpose="*"), will(NOW - DAY, "granted")], "letters", "allowed", id="granted_again_on_the_point"),
-    pytest.param([will(NOW - 2 * DAY, "unsubscribed", purpose="*"), will(NOW - DAY, "granted", "loyalty_card", "LC1")],
-                 "letters", "suppressed", id="a_grant_elsewhere_does_not_end_it"),
-    pytest.param([will(NOW - 2 * DAY, "complained", purpose="*"), will(NOW - DAY, "granted")], "letters", "suppressed", id="complaint_outlasts_a_grant"),
-    pytest.param([will(NOW - 2 * DAY, "bounced", purpose="*"), will(NOW - DAY, "granted")], "letters", "undeliverable", id="bounce_outlasts_a_grant"),
-    pytest.param([will(NOW - 3 * DAY, "bounced", purpose="*"), will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "verified", purpose="*")],
-                 "letters", "allowed", id="verified_after_a_bounce"),
-    pytest.param([will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "bounced", value="a2@x.de", purpose="*")], "letters", "allowed", id="a_bounce_stays_on_its_point"),
+    pytest.param(
+        [will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "unsubscribed", purpose="*")],
+        "letters",
+        "suppressed",
+        id="unsubscribed",
+    ),
+    pytest.param(
+        [will(NOW - 2 * DAY, "unsubscribed", purpose="*"), will(NOW - DAY, "granted")],
+        "letters",
+        "allowed",
+        id="granted_again_on_the_point",
+    ),
+    pytest.param(
+        [will(NOW - 2 * DAY, "unsubscribed", purpose="*"), will(NOW - DAY, "granted", "loyalty_card", "LC1")],
+        "letters",
+        "suppressed",
+        id="a_grant_elsewhere_does_not_end_it",
+    ),
+    pytest.param(
+        [will(NOW - 2 * DAY, "complained", purpose="*"), will(NOW - DAY, "granted")],
+        "letters",
+        "suppressed",
+        id="complaint_outlasts_a_grant",
+    ),
+    pytest.param(
+        [will(NOW - 2 * DAY, "bounced", purpose="*"), will(NOW - DAY, "granted")],
+        "letters",
+        "undeliverable",
+        id="bounce_outlasts_a_grant",
+    ),
+    pytest.param(
+        [
+            will(NOW - 3 * DAY, "bounced", purpose="*"),
+            will(NOW - 2 * DAY, "granted"),
+            will(NOW - DAY, "verified", purpose="*"),
+        ],
+        "letters",
+        "allowed",
+        id="verified_after_a_bounce",
+    ),
+    pytest.param(
+        [will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "bounced", value="a2@x.de", purpose="*")],
+        "letters",
+        "allowed",
+        id="a_bounce_stays_on_its_point",
+    ),
     pytest.param([will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "objected")], "letters", "objected", id="objected"),
-    pytest.param([will(NOW - 2 * DAY, "objected"), will(NOW - DAY, "granted")], "letters", "allowed", id="granted_after_objection"),
-    pytest.param([will(NOW - 3 * DAY, "granted"), will(NOW - 2 * DAY, "objected"), will(NOW - DAY, "objection_withdrawn")],
-                 "letters", "allowed", id="objection_withdrawn"),
-    pytest.param([will(NOW - 2 * DAY, "granted", purpose="insight"), will(NOW - DAY, "objected", purpose="insight")],
-                 "insight", "allowed", id="consent_that_is_no_marketing_knows_no_objection"),
-    pytest.param([will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "restricted", value="a2@x.de", purpose="*")], "letters", "restricted", id="restricted"),
-    pytest.param([will(NOW - 3 * DAY, "granted"), will(NOW - 2 * DAY, "restricted", purpose="*"), will(NOW - DAY, "restriction_lifted", purpose="*")],
-                 "letters", "allowed", id="restriction_lifted"),
-    pytest.param([will(NOW - 2 * DAY, "erased", purpose="*"), will(NOW - DAY, "granted")], "letters", "erased", id="an_erasure_never_ends"),
-    pytest.param([will(NOW - 3 * DAY, "erased", purpose="*"), will(NOW - 2 * DAY, "restricted", purpose="*")], "letters", "erased", id="the_first_check_gives_the_reason"),
+    pytest.param(
+        [will(NOW - 2 * DAY, "objected"), will(NOW - DAY, "granted")],
+        "letters",
+        "allowed",
+        id="granted_after_objection",
+    ),
+    pytest.param(
+        [will(NOW - 3 * DAY, "granted"), will(NOW - 2 * DAY, "objected"), will(NOW - DAY, "objection_withdrawn")],
+        "letters",
+        "allowed",
+        id="objection_withdrawn",
+    ),
+    pytest.param(
+        [will(NOW - 2 * DAY, "granted", purpose="insight"), will(NOW - DAY, "objected", purpose="insight")],
+        "insight",
+        "allowed",
+        id="consent_that_is_no_marketing_knows_no_objection",
+    ),
+    pytest.param(
+        [will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "restricted", value="a2@x.de", purpose="*")],
+        "letters",
+        "restricted",
+        id="restricted",
+    ),
+    pytest.param(
+        [
+            will(NOW - 3 * DAY, "granted"),
+            will(NOW - 2 * DAY, "restricted", purpose="*"),
+            will(NOW - DAY, "restriction_lifted", purpose="*"),
+        ],
+        "letters",
+        "allowed",
+        id="restriction_lifted",
+    ),
+    pytest.param(
+        [will(NOW - 2 * DAY, "erased", purpose="*"), will(NOW - DAY, "granted")],
+        "letters",
+        "erased",
+        id="an_erasure_never_ends",
+    ),
+    pytest.param(
+        [will(NOW - 3 * DAY, "erased", purpose="*"), will(NOW - 2 * DAY, "restricted", purpose="*")],
+        "letters",
+        "erased",
+        id="the_first_check_gives_the_reason",
+    ),
 ]
 
 
@@ -126,8 +322,15 @@ def test_consent(wills, purpose, expected):
 
 
 def sale(at, amount, kind="order", record="a1", n=0):
-    return {"channel": "t", "source_record_id": record, "interaction_type": kind, "occurred_at": at, "amount_minor": amount,
-            "currency_code": "GBP", "quantity": n}
+    return {
+        "channel": "t",
+        "source_record_id": record,
+        "interaction_type": kind,
+        "occurred_at": at,
+        "amount_minor": amount,
+        "currency_code": "GBP",
+        "quantity": n,
+    }
 
 
 CONTRACTS = [
@@ -136,10 +339,16 @@ CONTRACTS = [
     pytest.param([sale(NOW, 100)], "no_live_contract", id="not_before_it_is_placed"),
     pytest.param([sale(NOW - 90 * DAY, 100)], "no_live_contract", id="over_at_the_instant"),
     pytest.param([sale(NOW - 90 * DAY + timedelta(seconds=1), 100)], "allowed", id="not_yet_over"),
-    pytest.param([sale(NOW - 2 * DAY, 100), sale(NOW - DAY, -100, "refund", "a2")], "no_live_contract", id="given_back_whole"),
+    pytest.param(
+        [sale(NOW - 2 * DAY, 100), sale(NOW - DAY, -100, "refund", "a2")], "no_live_contract", id="given_back_whole"
+    ),
     pytest.param([sale(NOW - 2 * DAY, 100), sale(NOW - DAY, -40, "refund", "a2")], "allowed", id="given_back_in_part"),
-    pytest.param([sale(NOW - 2 * DAY, -100, "refund", "a2"), sale(NOW - DAY, 100)], "allowed", id="a_refund_ends_no_later_order"),
-    pytest.param([sale(NOW - 2 * DAY, 100), sale(NOW - DAY, -100, "refund", "b1")], "allowed", id="a_refund_of_somebody_else"),
+    pytest.param(
+        [sale(NOW - 2 * DAY, -100, "refund", "a2"), sale(NOW - DAY, 100)], "allowed", id="a_refund_ends_no_later_order"
+    ),
+    pytest.param(
+        [sale(NOW - 2 * DAY, 100), sale(NOW - DAY, -100, "refund", "b1")], "allowed", id="a_refund_of_somebody_else"
+    ),
 ]
 
 
@@ -150,7 +359,11 @@ def test_contract(interactions, expected):
 
 def test_one_refund_ends_one_order():
     records = [*RECORDS, ("a3", A, True, {"email": "a@x.de"})]
-    found = decided([], [sale(NOW - 3 * DAY, 100), sale(NOW - 2 * DAY, 100, record="a3"), sale(NOW - DAY, -100, "refund", "a2")], records=records)
+    found = decided(
+        [],
+        [sale(NOW - 3 * DAY, 100), sale(NOW - 2 * DAY, 100, record="a3"), sale(NOW - DAY, -100, "refund", "a2")],
+        records=records,
+    )
     assert reason(found, "delivery") == "allowed"
     assert found.filter(purpose="delivery", customer_id=A)["evidence"].item().to_list() == ["t:a3"]
 
@@ -198,7 +411,11 @@ def test_order_of_arrival_never_matters(wills, random):
     assert decided(wills).equals(decided(shuffled))
 
 
-@given(st.lists(WILLS, max_size=6, unique_by=lambda each: each["event_id"]), st.sampled_from(["a@x.de", "a2@x.de"]), st.sampled_from(["letters", "insight"]))
+@given(
+    st.lists(WILLS, max_size=6, unique_by=lambda each: each["event_id"]),
+    st.sampled_from(["a@x.de", "a2@x.de"]),
+    st.sampled_from(["letters", "insight"]),
+)
 @settings(max_examples=40, deadline=None)
 def test_a_withdrawal_never_widens(wills, value, purpose):
     more = [*wills, will(NOW, "withdrawn", value=value, purpose=purpose, name="last")]
@@ -213,4 +430,8 @@ def test_a_withdrawal_never_widens(wills, value, purpose):
 @settings(max_examples=30, deadline=None)
 def test_what_is_recorded_later_is_not_revealed(wills):
     later = [{**each, "event_id": f"later{i}", "recorded_at": NOW + DAY} for i, each in enumerate(wills)]
-    assert decided([*wills, *later], known_at=NOW).drop("ledger_position").equals(decided(wills, known_at=NOW).drop("ledger_position"))
+    assert (
+        decided([*wills, *later], known_at=NOW)
+        .drop("ledger_position")
+        .equals(decided(wills, known_at=NOW).drop("ledger_position"))
+    )

@@ -14,8 +14,17 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 
 def events(*numbers):
     return pl.DataFrame(
-        [{**dict.fromkeys(CONSENT_EVENT.schema), "event_id": f"e{n}", "purpose": "p", "status": "granted",
-          "drop_date": (START + timedelta(days=n // 3)).date(), "recorded_at": START + timedelta(hours=n % 5)} for n in numbers],
+        [
+            {
+                **dict.fromkeys(CONSENT_EVENT.schema),
+                "event_id": f"e{n}",
+                "purpose": "p",
+                "status": "granted",
+                "drop_date": (START + timedelta(days=n // 3)).date(),
+                "recorded_at": START + timedelta(hours=n % 5),
+            }
+            for n in numbers
+        ],
         schema=CONSENT_EVENT.schema,
     )
 

@@ -12,14 +12,30 @@ PURPOSES = Path(__file__).parents[3] / "assets" / "defs" / "purposes"
 SOUND = yaml.safe_load((PURPOSES / "email_marketing" / "defs.yaml").read_text())["attributes"]
 
 BROKEN = [
-    pytest.param({"lawful_basis": "habit"}, "lawful_basis: Input should be 'consent' or 'contract' (found 'habit')", id="basis"),
+    pytest.param(
+        {"lawful_basis": "habit"}, "lawful_basis: Input should be 'consent' or 'contract' (found 'habit')", id="basis"
+    ),
     pytest.param({"notice": None}, "(the whole): lawful_basis consent needs notice", id="consent_without_notice"),
-    pytest.param({"lawful_basis": "contract"}, "(the whole): lawful_basis contract needs contract", id="contract_without_terms"),
+    pytest.param(
+        {"lawful_basis": "contract"}, "(the whole): lawful_basis contract needs contract", id="contract_without_terms"
+    ),
     pytest.param({"colour": "red"}, "colour: Extra inputs are not permitted (found 'red')", id="unknown_key"),
     pytest.param({"effective_from": "soon"}, "effective_from: Input should be a valid date", id="effective_from"),
-    pytest.param({"columns": [{"name": "x", "source": "customer.shoe_size"}]}, "there is no 'customer.shoe_size'; customer has: customer_id", id="no_such_column"),
-    pytest.param({"columns": [{"name": "x", "source": "raw.email"}]}, "source 'raw.email' begins with none of: customer, decision, measure", id="no_such_source"),
-    pytest.param({"columns": [{"name": "x", "source": "customer.email"}] * 2}, "two columns have one name: x", id="two_columns_one_name"),
+    pytest.param(
+        {"columns": [{"name": "x", "source": "customer.shoe_size"}]},
+        "there is no 'customer.shoe_size'; customer has: customer_id",
+        id="no_such_column",
+    ),
+    pytest.param(
+        {"columns": [{"name": "x", "source": "raw.email"}]},
+        "source 'raw.email' begins with none of: customer, decision, measure",
+        id="no_such_source",
+    ),
+    pytest.param(
+        {"columns": [{"name": "x", "source": "customer.email"}] * 2},
+        "two columns have one name: x",
+        id="two_columns_one_name",
+    ),
     pytest.param({"retention": "for ever"}, "retention: String should match pattern", id="retention"),
 ]
 
@@ -28,7 +44,9 @@ BROKEN = [
 def test_broken(change, message, tmp_path):
     folder = tmp_path / "letters"
     folder.mkdir()
-    (folder / "defs.yaml").write_text(yaml.safe_dump({"type": "assets.components.Purpose", "attributes": {**SOUND, **change}}))
+    (folder / "defs.yaml").write_text(
+        yaml.safe_dump({"type": "assets.components.Purpose", "attributes": {**SOUND, **change}})
+    )
     with pytest.raises(PolicyError) as raised:
         load_register(tmp_path)
     assert f"{folder / 'defs.yaml'}: " in str(raised.value)
@@ -38,5 +56,7 @@ def test_broken(change, message, tmp_path):
 def test_the_register_loads():
     register = load_register(PURPOSES)
     assert {key: each.lawful_basis for key, each in register.items()} == {
-        "analytics": "consent", "email_marketing": "consent", "order_fulfilment": "contract",
+        "analytics": "consent",
+        "email_marketing": "consent",
+        "order_fulfilment": "contract",
     }

@@ -1,0 +1,266 @@
+"""The golden record, what customers did, and what a purpose sees of both."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from cdp_pipelines.consent import Purpose
+from cdp_pipelines.golden.mart import mart, mart_table
+from cdp_pipelines.golden.measures import MEASURES, measures, window
+from cdp_pipelines.golden.survivorship import Survivorship, customer, provenance
+from cdp_pipelines.tables import (
+    CONSENT_EVENT,
+    CROSSWALK,
+    CUSTOMER,
+    DECISION,
+    INTERACTION,
+    PARTY,
+    PREFERENCE,
+    PROVENANCE,
+)
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+C = "c_000000000000000a"
+COLLECTED = {"crm": ("service", "letters"), "shop": ("service",), "call": ("service",), "receipts": ("evidence",)}
+
+
+def frame(table, rows):
+    return pl.DataFrame([{**dict.fromkeys(table.schema), **row} for row in rows], schema=table.schema).lazy()
+
+
+def told(records, *, rules, profiled=True, consents=(), preferences=()):
+    party = frame(
+        PARTY,
+        [
+            {"source_record_id": f"r{i}", "observed_at": START + timedelta(days=day), "channel": channel, **says}
+            for i, (channel, day, says) in enumerate(records)
+        ],
+    )
+    ids = [(channel, f"r{i}") for i, (channel, *_) in enumerate(records)] + [
+        ("prefs", p["source_record_id"]) for p in preferences
+    ]
+    crosswalk = frame(
+        CROSSWALK,
+        [
+            {"channel": c, "source_record_id": r, "customer_id": C, "is_exact": True, "is_profiled": profiled}
+            for c, r in ids
+        ],
+    )
+    policy = Survivorship(source_priority=("crm", "shop"), default=rules)
+    found = provenance(
+        party, frame(PREFERENCE, preferences), crosswalk, frame(CONSENT_EVENT, consents), COLLECTED, policy
+    ).collect()
+    return found, customer(found.lazy(), party, crosswalk).collect()
+
+
+ANNA = ("crm", 1, {"first_name": "Anna"})
+CASES = [
+    pytest.param(("source_priority",), [("shop", 9, {"first_name": "Ann"}), ANNA], "Anna", id="source_priority"),
+    pytest.param(
+        ("source_priority",),
+        [("call", 9, {"first_name": "Ann"}), ("shop", 1, {"first_name": "Anne"})],
+        "Anne",
+        id="an_unlisted_source_comes_last",
+    ),
+    pytest.param(("recency",), [ANNA, ("shop", 9, {"first_name": "Ann"})], "Ann", id="recency"),
+    pytest.param(
+        ("frequency",),
+        [ANNA, ("shop", 2, {"first_name": "Ann"}), ("call", 3, {"first_name": "Ann"})],
+        "Ann",
+        id="frequency",
+    ),
+    pytest.param(("longest",), [("crm", 9, {"first_name": "A"}), ANNA], "Anna", id="longest"),
+    pytest.param(
+        ("longest", "source_priority"), [("shop", 9, {"first_name": "Anne"}), ANNA], "Anna", id="next_rule_where_equal"
+    ),
+    pytest.param(
+        ("recency",),
+        [("crm", 1, {"first_name": None}), ("shop", 1, {"first_name": "Ann"})],
+        "Ann",
+        id="missing_is_no_candidate",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rules", "records", "expected"), CASES)
+def test_survivorship(rules, records, expected):
+    candidates, golden = told(records, rules=rules)
+    assert golden["first_name"].to_list() == [expected]
+    assert golden.schema == CUSTOMER.schema
+    first = candidates.filter(attribute="first_name", rank=1)
+    assert first["value"].to_list() == [expected]
+    # Every golden value names the record it came from, and that record says so.
+    number = int(first["source_record_id"][0][1:])
+    assert records[number][2]["first_name"] == expected
+
+
+def test_ranks_have_no_ties_and_records_outside_of_profiles_give_nothing():
+    records = [ANNA, ("shop", 1, {"first_name": "Ann", "email": "a@x.de"}), ("call", 1, {"first_name": "Ann"})]
+    candidates, _ = told(records, rules=("recency",))
+    assert candidates.filter(attribute="first_name").sort("rank")["rank"].to_list() == [1, 2, 3]
+    candidates, golden = told(records, rules=("recency",), profiled=False)
+    assert candidates.is_empty()
+    assert golden.is_empty()
+
+
+def test_values_carry_the_purposes_of_their_channel_and_those_granted_on_them():
+    consents = [
+        {
+            "event_id": "receipts:r1",
+            "channel": "receipts",
+            "source_record_id": "r1",
+            "subject_kind": "email",
+            "subject_value": "a@x.de",
+            "purpose": "letters",
+            "status": "granted",
+            "notice_version": "1",
+        }
+    ]
+    candidates, _ = told(
+        [("shop", 1, {"email": "shop@x.de"}), ("receipts", 2, {"email": "a@x.de"})],
+        rules=("recency",),
+        consents=consents,
+    )
+    carried = dict(candidates.select("value", "collected_for").iter_rows())
+    assert carried == {"shop@x.de": ["service"], "a@x.de": ["evidence", "letters"]}
+
+
+def test_preferences_come_into_the_golden_record():
+    preferences = [
+        {
+            "channel": "prefs",
+            "source_record_id": f"p{n}",
+            "language_code": code,
+            "updated_at": START + timedelta(days=n),
+        }
+        for n, code in ((1, "en"), (2, "ro"))
+    ]
+    _, golden = told([ANNA], rules=("recency",), preferences=preferences)
+    assert golden["language_code"].to_list() == ["ro"]
+
+
+PURPOSE = Purpose(
+    key="letters",
+    title="Letters",
+    lawful_basis="consent",
+    effective_from=date(2020, 1, 1),
+    version="1",
+    scope="email",
+    notice="1",
+    data_categories=("contact",),
+    recipients=(),
+    retention="P1Y",
+    columns=(
+        {"name": "customer_id", "source": "customer.customer_id"},
+        {"name": "email", "source": "customer.email"},
+        {"name": "first_name", "source": "customer.first_name"},
+        {"name": "orders", "source": "measure.order_count"},
+        {"name": "since", "source": "decision.since_at"},
+    ),
+)
+
+
+def built(decisions, candidates, purpose=PURPOSE):
+    values = frame(
+        PROVENANCE,
+        [
+            {
+                "customer_id": C,
+                "attribute": attribute,
+                "value": value,
+                "channel": f"ch{n}",
+                "collected_for": list(purposes),
+                "rank": rank,
+            }
+            for n, (attribute, value, rank, purposes) in enumerate(candidates)
+        ],
+    )
+    decision = frame(
+        DECISION,
+        [
+            {"customer_id": C, "purpose": "letters", "contact_point": point, "is_allowed": allowed, "since_at": START}
+            for point, allowed in decisions
+        ],
+    )
+    return mart(purpose, decision, values, frame(CUSTOMER, [{"customer_id": C}]), frame(MEASURES, [])).collect()
+
+
+def test_a_mart_takes_the_best_value_that_its_purpose_may_use():
+    found = built(
+        [("b@x.de", True)],
+        [
+            ("email", "a@x.de", 1, ["service"]),
+            ("email", "b@x.de", 2, ["letters"]),
+            ("first_name", "Nick", 1, ["service"]),
+            ("first_name", "Nicola", 2, ["letters", "service"]),
+        ],
+    )
+    assert found.rows() == [(C, "b@x.de", "Nicola", 0, START)]
+    assert found.columns == [column.name for column in PURPOSE.columns]
+    assert found.schema == mart_table(PURPOSE).schema
+
+
+def test_a_contact_point_given_for_another_purpose_never_shows():
+    assert built([("a@x.de", True)], [("email", "a@x.de", 1, ["service"])]).is_empty()
+
+
+def test_only_allowed_contact_points_show_and_one_per_customer():
+    both = [("email", "a@x.de", 1, ["letters"]), ("email", "b@x.de", 2, ["letters"])]
+    assert built([("a@x.de", False), ("b@x.de", True)], both)["email"].to_list() == ["b@x.de"]
+    assert built([("a@x.de", True), ("b@x.de", True)], both)["email"].to_list() == ["a@x.de"]
+    assert built([("a@x.de", False), ("b@x.de", False)], both).is_empty()
+
+
+def test_measures_count_what_the_purpose_may_use_within_its_window():
+    def done(n, channel, kind, day, amount=None):
+        return {
+            "channel": channel,
+            "source_record_id": f"i{n}",
+            "interaction_type": kind,
+            "occurred_at": START + timedelta(days=day),
+            "amount_minor": amount,
+            "currency_code": amount and "GBP",
+        }
+
+    happened = [
+        done(0, "shop", "order", 10, 500),
+        done(1, "shop", "order", 20, 700),
+        done(2, "shop", "refund", 21, -700),
+        done(3, "app", "event", 20),
+        done(4, "shop", "order", -1, 900),
+        done(5, "shop", "order", 30, 100),
+    ]
+    crosswalk = frame(
+        CROSSWALK,
+        [
+            {
+                "channel": each["channel"],
+                "source_record_id": each["source_record_id"],
+                "customer_id": C,
+                "is_profiled": True,
+            }
+            for each in happened
+        ],
+    )
+    found = (
+        measures(frame(INTERACTION, happened), crosswalk, ["shop"], START, START + timedelta(days=30))
+        .collect()
+        .row(0, named=True)
+    )
+    assert (found["order_count"], found["order_amount_minor"], found["refund_amount_minor"]) == (2, 1200, -700)
+    assert (found["last_order_amount_minor"], found["last_order_at"]) == (700, START + timedelta(days=20))
+    assert found["event_count"] == 0
+
+
+@pytest.mark.parametrize(
+    ("retention", "expected"),
+    [
+        ("P1Y", datetime(2023, 3, 31, tzinfo=UTC)),
+        ("P13M", datetime(2023, 2, 28, tzinfo=UTC)),
+        ("P30D", datetime(2024, 3, 1, tzinfo=UTC)),
+        ("P1M1D", datetime(2024, 2, 28, tzinfo=UTC)),
+    ],
+)
+def test_window(retention, expected):
+    assert window(retention, datetime(2024, 3, 31, tzinfo=UTC)) == expected
