@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import log2
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import polars as pl
 
@@ -95,7 +96,9 @@ def _fit(classifier: ECMClassifier, frame: pd.DataFrame) -> list[str]:
 
     root.addFilter(take)
     try:
-        classifier.fit(frame)
+        # The logarithm of a probability of 0 is what the classifier's own stop is for.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            classifier.fit(frame)
     finally:
         root.removeFilter(take)
     return warnings

@@ -42,7 +42,7 @@ PLANTED: dict[str, tuple[tuple[str, float, str, str | None], ...]] = {
 
 
 def plant(channel: str, rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
-    """`rows` with planted defects, told in `_defect` (kind or null); a duplicate comes right after its original.
+    """`rows` with planted defects, told in `_defect` (kind or null) and `_copy` (0; 1 for the second of two).
 
     At least one row of each kind is spoilt, and no row twice. What spoils a whole line (`broken_json`) is only marked:
     the line is not written yet.
@@ -60,4 +60,4 @@ def plant(channel: str, rows: pl.DataFrame, rng: np.random.Generator) -> pl.Data
             rows = rows.with_columns(pl.when(pl.Series(is_spoilt)).then(left).otherwise(column).alias(column))
     rows = rows.with_columns(pl.Series("_defect", kinds.tolist(), dtype=pl.String))
     times = pl.when(pl.col("_defect") == "duplicate").then(2).otherwise(1)
-    return rows.with_columns(pl.int_ranges(times).alias("_copy")).explode("_copy") if "duplicate" in kinds else rows
+    return rows.with_columns(pl.int_ranges(times).alias("_copy")).explode("_copy")

@@ -40,9 +40,7 @@ def encode(channel: str, rows: pl.DataFrame) -> bytes:
     if name.endswith(".json"):
         return ("[" + ", ".join(_lines(told)) + "]").encode()
     if ".ndjson" in name:
-        is_broken = (
-            rows["_defect"].eq_missing("broken_json") if "_defect" in rows.columns else pl.Series([False] * rows.height)
-        )
+        is_broken = rows["_defect"].eq_missing("broken_json")
         lines = _lines(told)
         # Cut in the middle, behind the id: that much can still be told.
         lines = pl.select(

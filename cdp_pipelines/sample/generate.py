@@ -57,24 +57,22 @@ def generate(people: int, nights: int, seed: int, last_night: date = LAST_NIGHT)
 def _drop(night: date, rows: dict[str, pl.DataFrame]) -> Drop:
     persons = pl.concat(
         [
-            frame.filter(pl.col("_person").is_not_null()).select(
+            frame.filter(pl.col("_person").is_not_null(), pl.col("_copy") == 0).select(
                 pl.lit(name).alias("channel"),
                 pl.col("_id").alias("source_record_id"),
                 pl.col("_person").alias("person"),
             )
             for name, frame in rows.items()
         ]
-    ).unique(maintain_order=True)
+    )
     defects = pl.concat(
         [
-            frame.filter(pl.col("_defect").is_not_null())
-            .select(
+            frame.filter(pl.col("_defect").is_not_null(), pl.col("_copy") == 0).select(
                 pl.lit(name).alias("channel"),
                 pl.lit(str(night)).alias("drop"),
                 pl.col("_defect").alias("kind"),
                 pl.when(pl.col("_defect") != "missing_id").then("_id").fill_null("").alias("source_record_id"),
             )
-            .unique(maintain_order=True)
             for name, frame in rows.items()
         ]
     )
