@@ -1,5 +1,5 @@
 # Everything needs Python 3.11, git and make; the environment is made in .venv from uv.lock.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SAMPLE := sample
 LAKE := lake
 
@@ -8,7 +8,8 @@ LAKE := lake
 install: .venv/.installed
 
 .venv/.installed: pyproject.toml uv.lock
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed, as $(PYTHON); or name one: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+		{ echo "Python 3.11 is needed; name one: make PYTHON=/path/to/python3.11"; exit 1; }
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	VIRTUAL_ENV= .venv/bin/uv sync --frozen --inexact --quiet --compile-bytecode

@@ -1,6 +1,7 @@
 """`cdp run`: the nightly job in this process, with progress and a summary."""
 
 import logging
+import resource
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -154,12 +155,18 @@ def _report(store: Lake, seen: Seen, before: pl.DataFrame, last: date, seconds: 
     layers: dict[str, float] = defaultdict(float)
     for step, taken in seen.seconds.items():
         layers[seen.layer_of_step.get(step, step)] += taken
-    timed = Table("layer", "seconds", title=None, box=None)
-    timed.columns[1].justify = "right"
+    rows: dict[str, int] = defaultdict(int)
+    for name, n in seen.rows.items():
+        rows[name.split("/")[0]] += n
+    timed = Table("layer", "rows held", "seconds", box=None)
+    for column in timed.columns[1:]:
+        column.justify = "right"
     for layer in sorted(layers, key=lambda name: LAYERS.index(name) if name in LAYERS else len(LAYERS)):
-        timed.add_row(layer, f"{layers[layer]:.1f}")
-    timed.add_row("[bold]in all", f"[bold]{seconds:.1f}")
+        timed.add_row(layer, f"{rows[layer]:,}", f"{layers[layer]:.1f}")
+    timed.add_row("[bold]in all", "", f"[bold]{seconds:.1f}")
     out.print(timed)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+    out.print(f"peak memory      {peak:.1f} GiB", highlight=False)
     for line in [*seen.failed, *seen.errors]:
         out.print(f"[bold red]failed[/] {line}", highlight=False, soft_wrap=True)
     if left_out := seen.n_steps - len(seen.seconds):

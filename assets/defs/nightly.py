@@ -60,5 +60,10 @@ def drop_folder(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.S
 def night() -> dg.Definitions:
     """The job, what starts it, and the lake that CDP_LAKE and CDP_DROPS name."""
     return dg.Definitions(
-        jobs=[nightly], schedules=[nightly_at_two], sensors=[drop_folder], resources={"lake": lake_resource()}
+        jobs=[nightly],
+        schedules=[nightly_at_two],
+        sensors=[drop_folder],
+        resources={"lake": lake_resource()},
+        # What is started from the asset graph as well: a lake has one writer, and processes cost a second a step.
+        executor=dg.in_process_executor,
     )

@@ -7,6 +7,7 @@ Reading follows in `records`, checking in `rules`, mapping to the standard table
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import polars as pl
@@ -71,6 +72,7 @@ class SourceField(Model):
     required: bool = Field(False, description="A record without it is refused")
     strict: bool = Field(False, description="A record in which it is there but cannot be read is refused")
     allowed: tuple[str, ...] | None = Field(None, description="Values it may have; a record with another is refused")
+    pattern: str | None = Field(None, description="Regular expression that its text must match, else it is refused")
     minimum: float | None = Field(None, description="A record with less is refused")
     maximum: float | None = Field(None, description="A record with more is refused")
     formats: tuple[str, ...] = Field((), description="Date formats (strftime), tried in order; or epoch_s, epoch_ms")
@@ -95,6 +97,11 @@ class EventTime(Model):
     zone: str = Field("UTC", description="IANA time zone of a time stamp that carries none")
     tolerance_h: float = Field(
         24, description="Hours by which it may lie after the end of its drop date; a later one is refused as future"
+    )
+    earliest: date = Field(date(1990, 1, 1), description="An earlier one is refused: a unit or a century went wrong")
+    recorded: str | None = Field(
+        None,
+        description="Source field of its recording; a grant dated later, by more than the tolerance, is refused",
     )
 
 
@@ -276,6 +283,8 @@ class ChannelContract(Model):
 
     def _used(self) -> list[tuple[str, str]]:
         used = [(self.key, "key"), *((name, "event_time") for name in self.event_time.fields)]
+        if self.event_time.recorded is not None:
+            used.append((self.event_time.recorded, "event_time.recorded"))
 
         def walk(value: object, where: str) -> None:
             if isinstance(value, Value):

@@ -89,6 +89,8 @@ def _rules(contract: ChannelContract) -> Iterator[tuple[str, str | None, str, pl
         if field.allowed is not None:
             allowed = ", ".join(field.allowed)
             yield f"unknown_{column}", name, f"is none of: {allowed}", text.is_not_null() & ~text.is_in(field.allowed)
+        if field.pattern is not None:
+            yield f"bad_{column}", name, f"does not read as {field.pattern}", ~text.str.contains(field.pattern)
         if field.strict:
             kind = {"timestamp": "date", "integer": "number"}.get(field.type, field.type)
             how = f" as {' or '.join(field.formats)}" if field.formats else ""
@@ -109,6 +111,12 @@ def _rules(contract: ChannelContract) -> Iterator[tuple[str, str | None, str, pl
         f"lies more than {declared.tolerance_h:g} hours after the end of its drop date",
         moment > latest,
     )
+    yield "past", told, f"lies before {declared.earliest}", moment.dt.date() < declared.earliest
+    if declared.recorded is not None:
+        late = moment > field_value(contract, declared.recorded) + timedelta(hours=declared.tolerance_h)
+        for will in contract.consents:
+            grants = (will.status.expression() == "granted").fill_null(value=False)
+            yield "future", told, f"is a grant dated after {declared.recorded}", grants & late
 
 
 def _blank(name: str) -> pl.Expr:

@@ -19,6 +19,8 @@ NAME = pl.Struct(dict.fromkeys(NAME_PARTS, pl.String))
 # The same e-mail comes in many channels; so many values are remembered between them.
 _REMEMBERED = 1 << 20
 _HONORIFIC = re.compile(r"^(mr|mrs|ms|miss|mx|dr|prof)\.?\s+", re.IGNORECASE)
+# Behind these people say the family name; behind a doctor's title either name or both.
+_BEFORE_FAMILY_NAMES = {"Mr", "Mrs", "Ms", "Miss", "Mx"}
 _NO_LETTER = re.compile(r"[^\w\s'\u2019.,-]|[\d_]")
 
 
@@ -77,19 +79,19 @@ def cased(text: str) -> str | None:
 def full_name(text: str) -> dict[str, str | None]:
     """Split a name as people write it into honorific, first, middle and last name.
 
-    "Last, First M", "First M Last", "F. Last", "LAST First" (one word in capitals), "Mrs Last"; a lone word is a first
-    name, unless an honorific stands before it.
+    "Last, First M", "First M Last", "F. Last", "LAST First" (family name in capitals), "Mrs Last"; a lone word is a
+    first name, unless an honorific stands before it.
     """
     text = " ".join(_NO_LETTER.sub(" ", text).split())
     found = _HONORIFIC.match(text)
     honorific = found[1].capitalize() if found else None
     text = text[found.end() :] if found else text
-    first, middle, last = _split(text, has_honorific=found is not None)
+    first, middle, last = _split(text, has_title=honorific in _BEFORE_FAMILY_NAMES)
     parts = (honorific, *(part and cased(part.strip(" .,")) for part in (first, middle, last)))
     return {name: part or None for name, part in zip(NAME_PARTS, parts, strict=True)}
 
 
-def _split(text: str, *, has_honorific: bool) -> tuple[str, str, str]:
+def _split(text: str, *, has_title: bool) -> tuple[str, str, str]:
     """(first, middle, last), each maybe empty."""
     if "," in text:
         last, _, given = text.partition(",")
@@ -98,11 +100,18 @@ def _split(text: str, *, has_honorific: bool) -> tuple[str, str, str]:
     words = text.split()
     if len(words) < 2:  # noqa: PLR2004  one word or none
         lone = words[0] if words else ""
-        return ("", "", lone) if has_honorific else (lone, "", "")
-    if len(words[0].strip(".")) > 1 and words[0].isupper() and not words[1].isupper():
-        return words[1], " ".join(words[2:]), words[0]
+        return ("", "", lone) if has_title else (lone, "", "")
+    if has_title:
+        return "", "", " ".join(words)
+    n_capitals = next((at for at, word in enumerate(words) if not _is_capitals(word)), 0)
+    if n_capitals:
+        return words[n_capitals], " ".join(words[n_capitals + 1 :]), " ".join(words[:n_capitals])
     # Initials after the first name are middle names; everything after them is the family name.
     at = 1
     while at < len(words) - 1 and len(words[at].strip(".")) == 1:
         at += 1
     return words[0], " ".join(words[1:at]), " ".join(words[at:])
+
+
+def _is_capitals(word: str) -> bool:
+    return len(word.strip(".")) > 1 and word.isupper()

@@ -61,6 +61,8 @@ CASES = [
     pytest.param("1,2024-05-02 00:59,a,5,1,me", None, id="within_tolerance"),
     pytest.param("1,2024-05-02 01:00,a,5,1,me", None, id="at_tolerance"),
     pytest.param("1,2024-05-02 01:01,a,5,1,me", "future", id="beyond_tolerance"),
+    pytest.param("1,1970-01-20 10:00,a,5,1,me", "past", id="epoch_in_the_wrong_unit"),
+    pytest.param("1,1990-01-01 00:00,a,5,1,me", None, id="earliest"),
     pytest.param("1,2024-05-01 10:00,c,5,1,me", "unknown_kind", id="unknown_value"),
     pytest.param("1,2024-05-01 10:00,,5,1,me", None, id="absent_value_is_not_unknown"),
     pytest.param("1,2024-05-01 10:00,a,11,1,me", "out_of_range", id="too_much"),
@@ -148,3 +150,63 @@ def test_one_night_at_a_time_is_all_at_once(order):
     for night in nights:
         known = pl.concat([known, admit(night, known, of).accepted])
     assert known.sort("drop_date", "row_number").equals(at_once)
+
+
+@pytest.mark.parametrize(
+    ("status", "at", "rule"),
+    [
+        pytest.param("granted", "2024-05-01 10:00", None, id="at_its_recording"),
+        pytest.param("granted", "2024-05-01 11:01", "future", id="grant_beyond_tolerance"),
+        pytest.param("withdrawn", "2024-05-01 11:01", None, id="a_withdrawal_is_never_refused_for_its_date"),
+    ],
+)
+def test_a_grant_dated_after_its_recording_is_refused(status, at, rule):
+    of = contract(
+        "t",
+        {
+            "title": "T",
+            "owner": "team:t",
+            "files": "t.csv",
+            "format": "csv",
+            "key": "id",
+            "event_time": {"fields": ["at"], "formats": ["%Y-%m-%d %H:%M"], "tolerance_h": 1, "recorded": "seen"},
+            "fields": {
+                "id": {"description": "i"},
+                "at": {"description": "a"},
+                "status": {"description": "s"},
+                "seen": {"description": "r", "type": "timestamp", "formats": ["%Y-%m-%d %H:%M"]},
+            },
+            "consents": [
+                {"subject_kind": {"constant": "email"}, "subject_value": "id", "purposes": ["p"], "status": "status"}
+            ],
+            "collected_for": ["p"],
+            "retention": "P1Y",
+        },
+        "t/defs.yaml",
+    )
+    records = read_records(f"id,at,status,seen\n1,{at},{status},2024-05-01 10:00\n".encode(), of).frame.with_columns(
+        pl.lit("t.csv").alias("file"),
+        pl.lit("f").alias("file_sha256"),
+        pl.lit(NIGHT).alias("drop_date"),
+        pl.lit(datetime(2024, 5, 2, tzinfo=UTC)).alias("ingested_at"),
+    )
+    assert admit(records, of.raw.empty(), of).refused["rule"].to_list() == ([] if rule is None else [rule])
+
+
+def test_patterns():
+    of = channel(
+        fields={
+            "id": {"description": "k"},
+            "at": {"description": "t"},
+            "hours": {"description": "h", "pattern": "^[0-2][0-9]-[0-2][0-9]$"},
+        }
+    )
+    records = read_records(
+        b"id,at,hours\n1,2024-05-01 10:00,22-07\n2,2024-05-01 10:00,late\n3,2024-05-01 10:00,\n", of
+    ).frame.with_columns(
+        pl.lit("t.csv").alias("file"),
+        pl.lit("f").alias("file_sha256"),
+        pl.lit(NIGHT).alias("drop_date"),
+        pl.lit(datetime(2024, 5, 2, tzinfo=UTC)).alias("ingested_at"),
+    )
+    assert admit(records, of.raw.empty(), of).refused.select("source_record_id", "rule").rows() == [("2", "bad_hours")]

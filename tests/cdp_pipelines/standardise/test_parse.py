@@ -19,6 +19,8 @@ from cdp_pipelines.standardise import parse
         ("Dr. Ana Popa", ("Dr", "Ana", None, "Popa")),
         ("M. Asbury", (None, "M", None, "Asbury")),
         ("ESPINOZA Traci", (None, "Traci", None, "Espinoza")),
+        ("MARTINEZ LOPEZ Jennifer", (None, "Jennifer", None, "Martinez Lopez")),
+        ("Mrs Martinez Rodriguez", ("Mrs", None, None, "Martinez Rodriguez")),
         ("MARIA POPESCU", (None, "Maria", None, "Popescu")),
         ("🌸 Adaline", (None, "Adaline", None, None)),
         ("Emily H.", (None, "Emily", None, "H")),
