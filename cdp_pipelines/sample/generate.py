@@ -55,31 +55,24 @@ def generate(people: int, nights: int, seed: int, last_night: date = LAST_NIGHT)
 
 
 def _drop(night: date, rows: dict[str, pl.DataFrame]) -> Drop:
-    persons = pl.concat(
-        [
-            frame.filter(pl.col("_person").is_not_null(), pl.col("_copy") == 0).select(
-                pl.lit(name).alias("channel"),
-                pl.col("_id").alias("source_record_id"),
-                pl.col("_person").alias("person"),
-            )
-            for name, frame in rows.items()
-        ]
-    )
-    defects = pl.concat(
-        [
-            frame.filter(pl.col("_defect").is_not_null(), pl.col("_copy") == 0).select(
-                pl.lit(name).alias("channel"),
-                pl.lit(str(night)).alias("drop"),
-                pl.col("_defect").alias("kind"),
-                pl.when(pl.col("_defect") != "missing_id").then("_id").fill_null("").alias("source_record_id"),
-            )
+    about = ["_id", "_person", "_defect"]
+    # A night without rows still has its two tables, empty.
+    told = pl.concat(
+        [pl.DataFrame(schema=dict.fromkeys(["channel", *about], pl.String))]
+        + [
+            frame.filter(pl.col("_copy") == 0).select(pl.lit(name).alias("channel"), *about)
             for name, frame in rows.items()
         ]
     )
     return Drop(
         night,
         {FILES[name]: encode(name, frame) for name, frame in rows.items()},
-        persons,
-        defects,
+        told.filter(pl.col("_person").is_not_null()).select("channel", source_record_id="_id", person="_person"),
+        told.filter(pl.col("_defect").is_not_null()).select(
+            "channel",
+            drop=pl.lit(str(night)),
+            kind="_defect",
+            source_record_id=pl.when(pl.col("_defect") != "missing_id").then("_id").otherwise(pl.lit("")),
+        ),
         sum(frame.height for frame in rows.values()),
     )

@@ -18,8 +18,8 @@ NOTICES = ("2010-06", "2011-06")
 
 def chosen(people: pl.DataFrame, share: float, clock: Clock, rng: np.random.Generator, **how: bool) -> pl.DataFrame:
     """People drawn once each (a share below 1) or as often as it comes, each with `drop` and `at`."""
-    n = max(1, round(people.height * share))
-    rows = rng.permutation(people.height)[:n] if share < 1 else rng.integers(0, people.height, n)
+    n = max(min(1, people.height), round(people.height * share))
+    rows = rng.permutation(people.height)[:n] if share < 1 else rng.integers(0, max(1, people.height), n)
     return pl.concat([people[rows], clock.draw(n, rng, **how)], how="horizontal")
 
 

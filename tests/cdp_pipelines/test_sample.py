@@ -218,3 +218,8 @@ def test_people_are_as_people_are(drops):
     streets = [row["street"] for row in west]
     assert len(set(streets)) < len(streets)
     assert len({row["phone"] for row in west if row["phone"]}) > len(west) / 3
+
+
+@pytest.mark.parametrize("people", [1, 2, 17])
+def test_a_company_may_be_tiny(people):
+    assert sum(drop.n_records for drop in generate(people, 2, 1)) >= people
