@@ -144,14 +144,16 @@ def _linked(pairs: pl.DataFrame, identifier: str) -> pl.DataFrame:
 
 
 def _probable(scored: pl.DataFrame, policy: IdentityPolicy) -> pl.DataFrame:
-    """Pairs likely enough, unless first names differ, or family names do and no e-mail is shared."""
+    """Pairs likely enough, unless first names differ, or family names or birth dates do and no e-mail is shared."""
 
     def differs(name: str) -> pl.Expr:
         return (pl.col(name) == "other").fill_null(False)
 
     same_email = (pl.col("email") == "exact").fill_null(False)
     kept = scored.filter(
-        pl.col("probability") >= policy.threshold, ~differs("first_name"), ~differs("last_name") | same_email
+        pl.col("probability") >= policy.threshold,
+        ~differs("first_name"),
+        ~(differs("last_name") | differs("birth_date")) | same_email,
     )
     evidence = [
         pl.when(pl.col(name).is_not_null()).then(pl.concat_str(pl.lit(f"{name}:"), pl.col(name)))
