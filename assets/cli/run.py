@@ -2,6 +2,7 @@
 
 import logging
 import resource
+import sys
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -173,7 +174,7 @@ def _report(store: Lake, seen: Seen, before: pl.DataFrame, last: date, seconds: 
         out.print(f"[bold red]left out[/] {left_out} steps that build on what failed; their tables are as before")
     out.print(f"marts            {serving.location(store)}", highlight=False, soft_wrap=True)
     out.print(f"quality report   {store.path / PAGE}", highlight=False, soft_wrap=True)
-    out.print(f"look at it       cdp ui --lake {store.path}", highlight=False, soft_wrap=True)
+    out.print(f"look at it       {sys.argv[0]} ui --lake {store.path}", highlight=False, soft_wrap=True)
 
 
 def _summary(files: pl.DataFrame, new: pl.DataFrame, seen: Seen, last: date) -> Table:
