@@ -8,8 +8,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-# Share of a person's records that fall into one night after the history: a year has so many.
-_NIGHT = 1 / 365
+_HISTORY_DAYS = 365
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +23,17 @@ class Clock:
         """Drop dates in order; the first holds the history."""
         return [self.last_night - timedelta(days=back) for back in range(self.nights - 1, -1, -1)]
 
-    def draw(self, n: int, rng: np.random.Generator, *, history_alone: bool = False) -> pl.DataFrame:
-        """`n` rows of `drop` (index) and `at` (UTC, whole seconds, no zone): an instant within the drop's days."""
-        share = 0.0 if history_alone else (self.nights - 1) * _NIGHT
-        is_later = rng.random(n) < share
-        drop = np.where(is_later, rng.integers(1, max(2, self.nights), n), 0)
-        first = np.datetime64(self.drops[0])
-        day = np.where(is_later, drop, -rng.integers(0, 365, n))
-        at = (first + day.astype("timedelta64[D]")).astype("datetime64[s]") + rng.integers(0, 86_400, n).astype(
-            "timedelta64[s]"
-        )
-        return pl.DataFrame({"drop": drop, "at": at.astype("datetime64[us]")})
+    def draw(
+        self, n: int, rng: np.random.Generator, *, history_alone: bool = False, hours: tuple[int, int] = (0, 24)
+    ) -> pl.Series:
+        """`n` instants (UTC, whole seconds, no zone) between two hours of the days of the drops, each day alike."""
+        later = 0 if history_alone else self.nights - 1
+        day = rng.integers(1 - _HISTORY_DAYS, later + 1, n).astype("timedelta64[D]")
+        second = rng.integers(hours[0] * 3600, hours[1] * 3600, n).astype("timedelta64[s]")
+        at = (np.datetime64(self.drops[0]) + day).astype("datetime64[s]") + second
+        return pl.Series("at", at.astype("datetime64[us]"))
+
+    def drop(self, at: pl.Expr) -> pl.Expr:
+        """The number of the drop that brings what happened `at`; null after the last night."""
+        number = (at.dt.date() - self.drops[0]).dt.total_days().clip(0)
+        return pl.when(number < self.nights).then(number)

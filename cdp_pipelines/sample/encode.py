@@ -25,8 +25,9 @@ FILES = {
     "privacy_requests": "privacy_requests.ndjson",
 }
 _SEPARATORS = {"crm_east": ";", "call_centre": "\t"}
-# Keys that a message leaves out where it has nothing to say.
-_OPTIONAL = ("gpc", "name", "event", "properties", "traits", "expires_at")
+# Keys that a message leaves out where it has nothing to say; all others are null there.
+_OPTIONAL = frozenset({"gpc", "name", "event", "properties", "traits", "expires_at"})
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n"}
 
 
 def encode(channel: str, rows: pl.DataFrame) -> bytes:
@@ -38,26 +39,48 @@ def encode(channel: str, rows: pl.DataFrame) -> bytes:
         told.write_parquet(written, compression="snappy")
         return written.getvalue()
     if name.endswith(".json"):
-        return ("[" + ", ".join(_lines(told)) + "]").encode()
-    if ".ndjson" in name:
-        is_broken = rows["_defect"].eq_missing("broken_json")
-        lines = _lines(told)
+        text = "[" + ", ".join(_objects(told)) + "]"
+    elif ".ndjson" in name:
+        lines, is_broken = _objects(told), rows["_defect"].eq_missing("broken_json")
         # Cut in the middle, behind the id: that much can still be told.
-        lines = pl.select(
-            pl.when(is_broken).then(lines.str.head(lines.str.len_chars() * 11 // 20)).otherwise(lines)
-        ).to_series()
-        text = "\n".join(lines) + "\n" if lines.len() else ""
+        cut = pl.when(is_broken).then(lines.str.head(lines.str.len_chars() * 11 // 20)).otherwise(lines)
+        text = pl.select(pl.concat_str(cut, pl.lit("\n"))).to_series().str.join().item()
     else:
-        text = told.write_csv(separator=_SEPARATORS.get(channel, ","), null_value="")
+        text = _table(told, _SEPARATORS.get(channel, ","))
     if channel == "crm_east":
-        data = text.encode("latin-1", "replace")
+        data = text.encode("latin-1")
     else:
         data = (b"\xef\xbb\xbf" if channel == "pos_receipts" else b"") + text.encode()
     return gzip.compress(data, 6, mtime=0) if name.endswith(".gz") else data
 
 
-def _lines(told: pl.DataFrame) -> pl.Series:
-    lines = told.to_struct().struct.json_encode()
-    for name in _OPTIONAL:
-        lines = lines.str.replace_all(f',"{name}":null', "", literal=True)
-    return lines
+def _table(told: pl.DataFrame, separator: str) -> str:
+    # Polars would write an empty text as a pair of quotes, and exports write nothing.
+    empty = told.with_columns(pl.when(pl.col(pl.String) != "").then(pl.col(pl.String)))
+    return empty.write_csv(separator=separator, line_terminator="\r\n")
+
+
+def _objects(told: pl.DataFrame) -> pl.Series:
+    """Each row as a JSON object, with a blank after colons and commas as most serializers put it."""
+    whole = pl.struct(pl.all())
+    return told.select(_json(whole, pl.Struct(told.schema)).alias("line")).to_series()
+
+
+def _json(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    if isinstance(dtype, pl.Struct):
+        fields = []
+        for field in dtype.fields:
+            inner = value.struct.field(field.name)
+            told = pl.concat_str(pl.lit(f'{", " if fields else ""}"{field.name}": '), _json(inner, field.dtype))
+            fields.append(
+                pl.when(inner.is_not_null()).then(told).otherwise(pl.lit("")) if field.name in _OPTIONAL else told
+            )
+        text = pl.concat_str(pl.lit("{"), *fields, pl.lit("}"))
+        return pl.when(value.is_not_null()).then(text).otherwise(pl.lit("null"))
+    if dtype == pl.String:
+        text = pl.concat_str(pl.lit('"'), value.str.replace_many(list(_ESCAPES), list(_ESCAPES.values())), pl.lit('"'))
+    elif dtype == pl.Boolean:
+        text = pl.when(value).then(pl.lit("true")).when(~value).then(pl.lit("false"))
+    else:
+        text = value.cast(pl.String)
+    return text.fill_null("null")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from cdp_pipelines.sample import events, parties
+from cdp_pipelines.sample import parties, purchases, tracking, wills
 from cdp_pipelines.sample.clock import Clock
 from cdp_pipelines.sample.defects import plant
 from cdp_pipelines.sample.encode import FILES, encode
@@ -19,15 +19,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LAST_NIGHT = date(2024, 6, 30)
-_CHANNELS = {name: getattr(parties, name, None) or getattr(events, name) for name in FILES}
+_CHANNELS = {
+    "crm_west": parties.crm_west,
+    "crm_east": parties.crm_east,
+    "webshop_customers": parties.webshop_customers,
+    "webshop_orders": purchases.webshop_orders,
+    "pos_receipts": purchases.pos_receipts,
+    "app_events": tracking.app_events,
+    "call_centre": parties.call_centre,
+    "social": parties.social,
+    "surveys": wills.surveys,
+    "iot": tracking.iot,
+    "beacons": tracking.beacons,
+    "consent_receipts": wills.consent_receipts,
+    "unsubscribes": wills.unsubscribes,
+    "preferences": wills.preferences,
+    "privacy_requests": wills.privacy_requests,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
     """One delivery: file name to bytes, and the truth about its rows.
 
-    `persons`: (channel, source_record_id, person), of records that are about somebody. `defects`: (channel, drop,
-    kind, source_record_id); of a row without id the id it would have had, and for `missing_id` none.
+    `persons`: (channel, source_record_id, person), of records that are known to be about somebody, spoilt ones too.
+    `defects`: (channel, drop, kind, source_record_id); of a row that lacks its id, the id that it would have had.
     """
 
     drop_date: date
@@ -40,39 +56,52 @@ class Drop:
 def generate(people: int, nights: int, seed: int, last_night: date = LAST_NIGHT) -> Iterator[Drop]:
     """`nights` drops of a company of `people`, about twenty records each: the history, then one per night.
 
-    The same arguments give the same bytes. Event times lie within the days of their drop.
+    The same arguments give the same bytes. What a drop brings happened on its day in UTC; what the history brings, on
+    its day or in the year before.
     """
-    rng = np.random.default_rng([seed, people, nights])
     clock = Clock(last_night, nights)
-    population = settle(people, rng)
-    rows = {
-        name: plant(name, make(population, clock, rng).sort("_drop", "_at", "_id"), rng)
-        for name, make in _CHANNELS.items()
+    rng = np.random.default_rng([seed, people, nights])
+    population = settle(people, last_night, rng)
+    # Channel by channel, so that only one channel's rows are held at a time; the files are far smaller.
+    by_channel = {name: _deliveries(name, make(population, clock, rng), clock, rng) for name, make in _CHANNELS.items()}
+    for night in clock.drops:
+        tonight = {name: nights.pop(night) for name, nights in by_channel.items() if night in nights}
+        yield Drop(
+            night,
+            {FILES[name]: drop.files[FILES[name]] for name, drop in tonight.items()},
+            pl.concat([_PERSONS, *(drop.persons for drop in tonight.values())]),
+            pl.concat([_DEFECTS, *(drop.defects for drop in tonight.values())]),
+            sum(drop.n_records for drop in tonight.values()),
+        )
+
+
+_PERSONS = pl.DataFrame(schema={"channel": pl.String, "source_record_id": pl.String, "person": pl.String})
+_DEFECTS = pl.DataFrame(
+    schema={"channel": pl.String, "drop": pl.String, "kind": pl.String, "source_record_id": pl.String}
+)
+
+
+def _deliveries(channel: str, rows: pl.DataFrame, clock: Clock, rng: np.random.Generator) -> dict[date, Drop]:
+    """One channel's part of each drop that has any of its rows."""
+    spoilt = plant(channel, rows, rng)
+    return {
+        clock.drops[number]: _delivery(channel, clock.drops[number], frame)
+        for (number,), frame in spoilt.partition_by("_drop", as_dict=True, maintain_order=True).items()
     }
-    for number, night in enumerate(clock.drops):
-        tonight = {name: frame.filter(pl.col("_drop") == number) for name, frame in rows.items()}
-        yield _drop(night, {name: frame for name, frame in tonight.items() if frame.height})
 
 
-def _drop(night: date, rows: dict[str, pl.DataFrame]) -> Drop:
-    about = ["_id", "_person", "_defect"]
-    # A night without rows still has its two tables, empty.
-    told = pl.concat(
-        [pl.DataFrame(schema=dict.fromkeys(["channel", *about], pl.String))]
-        + [
-            frame.filter(pl.col("_copy") == 0).select(pl.lit(name).alias("channel"), *about)
-            for name, frame in rows.items()
-        ]
+def _delivery(channel: str, night: date, rows: pl.DataFrame) -> Drop:
+    originals = rows.filter(pl.col("_copy") == 0).select(
+        pl.lit(channel).alias("channel"),
+        pl.lit(str(night)).alias("drop"),
+        pl.col("_defect").alias("kind"),
+        pl.col("_id").alias("source_record_id"),
+        pl.col("_person").alias("person"),
     )
     return Drop(
         night,
-        {FILES[name]: encode(name, frame) for name, frame in rows.items()},
-        told.filter(pl.col("_person").is_not_null()).select("channel", source_record_id="_id", person="_person"),
-        told.filter(pl.col("_defect").is_not_null()).select(
-            "channel",
-            drop=pl.lit(str(night)),
-            kind="_defect",
-            source_record_id=pl.when(pl.col("_defect") != "missing_id").then("_id").otherwise(pl.lit("")),
-        ),
-        sum(frame.height for frame in rows.values()),
+        {FILES[channel]: encode(channel, rows)},
+        originals.filter(pl.col("person").is_not_null()).select(_PERSONS.columns),
+        originals.filter(pl.col("kind").is_not_null()).select(_DEFECTS.columns),
+        rows.height,
     )

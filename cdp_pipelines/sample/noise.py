@@ -1,56 +1,126 @@
-"""How records spoil what people are: typing errors, misread letters, short forms, swapped dates, phones as written."""
+"""How records spoil what people are: typing and reading errors, short forms, swapped dates, phones as written."""
 
 from __future__ import annotations
 
 import numpy as np
 import polars as pl
 
-from cdp_pipelines.sample.names import NICKNAMES
+from cdp_pipelines.sample.names import SHORT_FORMS
+from cdp_pipelines.sample.places import KINDS_IN_FULL
 
-_MISREAD = {"l": "1", "o": "0", "i": "l", "e": "c", "m": "rn", "s": "5", "a": "o", "n": "m", "u": "v", "t": "f"}
-_PHONES = (
-    "{0}{1}{2}",
-    "({0}) {1}-{2}",
-    "{0}-{1}-{2}",
-    "{0}.{1}.{2}",
-    "1 {0} {1} {2}",
-    "+1{0}{1}{2}",
-    "001{0}{1}{2}",
-)
+# What a scanner takes a letter for, and the keys beside it.
+_MISREAD = {
+    "l": "1",
+    "o": "0",
+    "i": "l",
+    "e": "c",
+    "m": "rn",
+    "s": "5",
+    "a": "o",
+    "n": "m",
+    "u": "v",
+    "w": "vv",
+    "d": "cl",
+}
+_BESIDE = {
+    "a": "sq", "b": "vn", "c": "xv", "d": "sf", "e": "wr", "f": "dg", "g": "fh", "h": "gj", "i": "uo", "j": "hk",
+    "k": "jl", "l": "k", "m": "n", "n": "bm", "o": "ip", "p": "o", "r": "et", "s": "ad", "t": "ry", "u": "yi", "v": "cb",
+    "w": "qe", "y": "tu", "0": "9", "1": "2", "2": "13", "3": "24", "4": "35", "5": "46", "6": "57", "7": "68",
+    "8": "79", "9": "80",
+}  # fmt: skip
+_PHONES = ("{}{}{}", "({}) {}-{}", "{}-{}-{}", "{}.{}.{}", "1 {} {} {}", "+1{}{}{}", "001{}{}{}")
+# Letters that Latin-1 lacks, as clerks write them there.
+_PLAIN = {"ș": "s", "Ș": "S", "ț": "t", "Ț": "T", "ă": "a", "Ă": "A", "ş": "s", "ţ": "t", "ł": "l"}
 
 
 def typo(values: pl.Series, rate: float, rng: np.random.Generator) -> pl.Series:
-    """About `rate` of the values with one letter swapped, dropped, doubled or misread; null stays null."""
+    """About `rate` of the values with one letter swapped, dropped, doubled, mistyped or misread; null stays null."""
     texts = values.to_list()
     for place in np.flatnonzero(rng.random(len(texts)) < rate):
         text = texts[place]
         if text is None or len(text) < 3:
             continue
-        at, kind = int(rng.integers(1, len(text) - 1)), int(rng.integers(0, 4))
-        texts[place] = (
-            text[:at] + text[at + 1] + text[at] + text[at + 2 :],
-            text[:at] + text[at + 1 :],
-            text[:at] + text[at] + text[at:],
-            text[:at] + _MISREAD.get(text[at], text[at]) + text[at + 1 :],
-        )[kind]
+        at, kind, side = int(rng.integers(1, len(text) - 1)), int(rng.integers(0, 5)), int(rng.integers(0, 2))
+        letter, beside = text[at], _BESIDE.get(text[at], text[at])
+        changed = (
+            text[at + 1] + letter + text[at + 2 :],
+            text[at + 1 :],
+            letter + text[at:],
+            beside[side % len(beside)] + text[at + 1 :],
+            _MISREAD.get(letter, letter) + text[at + 1 :],
+        )
+        texts[place] = text[:at] + changed[kind]
     return pl.Series(values.name, texts, dtype=pl.String)
+
+
+def chance(n: int, rate: float, rng: np.random.Generator) -> pl.Series:
+    """True for about `rate` of `n`."""
+    return pl.Series(rng.random(n) < rate)
 
 
 def some(values: pl.Series, rate: float, rng: np.random.Generator) -> pl.Series:
     """About `rate` of the values, null for the others."""
-    keep = pl.Series(rng.random(values.len()) < rate)
-    return pl.select(pl.when(keep).then(values)).to_series()
+    return pl.select(pl.when(chance(values.len(), rate, rng)).then(values)).to_series()
 
 
 def either(first: pl.Series, second: pl.Series, rate: float, rng: np.random.Generator) -> pl.Series:
     """`second`, where there is one, for about `rate` of the values; else `first`."""
-    swap = pl.Series(rng.random(first.len()) < rate)
-    return pl.select(pl.coalesce(pl.when(swap).then(second), first)).to_series()
+    return pl.select(pl.coalesce(pl.when(chance(first.len(), rate, rng)).then(second), first)).to_series()
 
 
-def short(first: pl.Series, rate: float, rng: np.random.Generator) -> pl.Series:
-    """About `rate` of the given names by their short form, where there is one."""
-    return either(first, first.replace_strict(NICKNAMES, default=None, return_dtype=pl.String), rate, rng)
+def written_names(who: pl.DataFrame, rng: np.random.Generator) -> tuple[pl.Series, pl.Series]:
+    """Given and family names as a clerk has them.
+
+    Short forms, an initial alone, an earlier name, one half of a double name, accents left out, typing errors.
+    """
+    n = who.height
+    usual, other = (
+        who["first"].replace_strict(
+            {full: forms[number] for full, forms in SHORT_FORMS.items()}, default=None, return_dtype=pl.String
+        )
+        for number in (0, -1)
+    )
+    first = either(who["first"], either(usual, other, 0.3, rng), 0.12, rng)
+    first = either(first, first.str.head(1), 0.01, rng)
+    last = either(who["last"], who["maiden_name"], 0.5, rng)
+    last = either(last, last.str.extract("^([^- ]{4,})[- ]"), 0.15, rng)
+    bare = chance(n, 0.3, rng)
+    first, last = (
+        pl.select(pl.when(bare).then(_without_accents(name)).otherwise(name)).to_series() for name in (first, last)
+    )
+    return typo(first, 0.035, rng), typo(last, 0.035, rng)
+
+
+def written_address(who: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
+    """Addresses as a clerk has them, columns street, city, region, zip: often of before, with typing errors and gaps."""
+    n = who.height
+    is_old = chance(n, 0.4, rng)
+    street, city, region, code = (
+        pl.select(pl.coalesce(pl.when(is_old).then(who[f"before_{name}"]), who[name])).to_series()
+        for name in ("street", "city", "region", "zip")
+    )
+    in_full = street
+    for kind, written in KINDS_IN_FULL.items():
+        in_full = in_full.str.replace(rf" {kind}\b", f" {written}")
+    street = either(street, in_full, 0.2, rng)
+    street = either(street, street.str.replace(" apt .*$", ""), 0.3, rng)
+    street = either(street, street.str.replace(r"^\d+ ", ""), 0.02, rng)
+    wrong = region.gather(rng.permutation(n))
+    return pl.DataFrame(
+        {
+            "street": typo(street, 0.04, rng),
+            "city": some(typo(city, 0.02, rng), 0.988, rng),
+            "region": some(either(region, wrong, 0.008, rng), 0.988, rng),
+            "zip": some(typo(code, 0.015, rng), 0.985, rng),
+        }
+    )
+
+
+def written_date(dates: pl.Series, rng: np.random.Generator) -> pl.Series:
+    """Birth dates in the American way; in some of them day and month have changed places or a digit is wrong."""
+    swapped = (dates.dt.day() <= 12) & chance(dates.len(), 0.025, rng)
+    american, other = dates.dt.strftime("%m/%d/%Y"), dates.dt.strftime("%d/%m/%Y")
+    return typo(pl.select(pl.when(swapped).then(other).otherwise(american)).to_series(), 0.012, rng)
 
 
 def written_phone(phone: pl.Series, rng: np.random.Generator) -> pl.Series:
@@ -58,5 +128,14 @@ def written_phone(phone: pl.Series, rng: np.random.Generator) -> pl.Series:
     digits = phone.str.slice(2)
     parts = [digits.str.slice(0, 3), digits.str.slice(3, 3), digits.str.slice(6)]
     way = pl.Series(rng.integers(0, len(_PHONES), phone.len()))
-    forms = [pl.format(form.replace("{0}", "{}").replace("{1}", "{}").replace("{2}", "{}"), *parts) for form in _PHONES]
-    return pl.select(pl.coalesce(pl.when(way == number).then(form) for number, form in enumerate(forms))).to_series()
+    written = [pl.when(way == number).then(pl.format(form, *parts)) for number, form in enumerate(_PHONES)]
+    return pl.select(pl.coalesce(written)).to_series()
+
+
+def in_latin_1(values: pl.Series) -> pl.Series:
+    """The values without letters that Latin-1 lacks; its own accents stay."""
+    return values.str.replace_many(list(_PLAIN), list(_PLAIN.values()))
+
+
+def _without_accents(values: pl.Series) -> pl.Series:
+    return values.str.normalize("NFD").str.replace_all(r"\p{M}", "")

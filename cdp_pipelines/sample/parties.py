@@ -1,4 +1,4 @@
-"""Channels that say who somebody is: both CRMs, shop accounts, calls, posts, preferences."""
+"""Channels that say who somebody is: both CRMs, shop accounts, calls, posts."""
 
 from __future__ import annotations
 
@@ -6,177 +6,152 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.sample.noise import either, short, some, typo, written_phone
+from cdp_pipelines.sample.noise import (
+    chance,
+    either,
+    in_latin_1,
+    some,
+    typo,
+    written_address,
+    written_date,
+    written_names,
+    written_phone,
+)
+from cdp_pipelines.sample.records import ISO, NOTICES, base, numbered, often, once, pick, timed
 
 if TYPE_CHECKING:
     import numpy as np
 
     from cdp_pipelines.sample.clock import Clock
 
-NOTICES = ("2010-06", "2011-06")
-
-
-def chosen(people: pl.DataFrame, share: float, clock: Clock, rng: np.random.Generator, **how: bool) -> pl.DataFrame:
-    """People drawn once each (a share below 1) or as often as it comes, each with `drop` and `at`."""
-    n = max(min(1, people.height), round(people.height * share))
-    rows = rng.permutation(people.height)[:n] if share < 1 else rng.integers(0, max(1, people.height), n)
-    return pl.concat([people[rows], clock.draw(n, rng, **how)], how="horizontal")
-
-
-def again(frame: pl.DataFrame, rate: float, clock: Clock, rng: np.random.Generator) -> pl.DataFrame:
-    """About `rate` of the people come a second time, later or earlier, with an id of its own."""
-    twice = frame.filter(pl.Series(rng.random(frame.height) < rate)).drop("drop", "at")
-    return pl.concat([frame, pl.concat([twice, clock.draw(twice.height, rng)], how="horizontal")])
-
-
-def _names(who: pl.DataFrame, rng: np.random.Generator) -> tuple[pl.Series, pl.Series]:
-    first = typo(short(who["first"], 0.12, rng), 0.04, rng)
-    return first, typo(either(who["last"], who["maiden_name"], 0.5, rng), 0.04, rng)
-
-
-def _address(who: pl.DataFrame, rng: np.random.Generator) -> pl.Series:
-    return typo(either(who["street"], who["moved_street"], 0.4, rng), 0.04, rng)
-
 
 def _email(who: pl.DataFrame, rate: float, rng: np.random.Generator) -> pl.Series:
-    told = some(either(who["email"], who["new_email"], 0.4, rng), rate, rng)
-    return pl.select(
-        pl.when(pl.Series(rng.random(who.height) < 0.05)).then(told.str.to_uppercase()).otherwise(told)
-    ).to_series()
+    return some(either(who["email"], who["new_email"], 0.4, rng), rate, rng)
 
 
-def _ids(form: str, n: int, width: int) -> pl.Series:
-    return pl.select(pl.format(form, pl.int_range(n).cast(pl.String).str.zfill(width))).to_series()
-
-
-def _base(ids: pl.Series, who: pl.DataFrame) -> dict[str, pl.Series]:
-    return {"_id": ids, "_person": who["person"], "_drop": who["drop"], "_at": who["at"]}
+def _phone(who: pl.DataFrame, rate: float, rng: np.random.Generator) -> pl.Series:
+    return some(written_phone(either(who["phone"], who["old_phone"], 0.4, rng), rng), rate, rng)
 
 
 def crm_west(people: pl.DataFrame, clock: Clock, rng: np.random.Generator) -> pl.DataFrame:
     """Customers of one region, with birth dates and loyalty cards."""
-    who = chosen(people, 0.55, clock, rng)
-    first, last = _names(who, rng)
-    swapped = pl.Series(rng.random(who.height) < 0.02) & (who["born"].dt.day() <= 12)
-    born = pl.select(
-        pl.when(swapped).then(who["born"].dt.strftime("%d/%m/%Y")).otherwise(who["born"].dt.strftime("%m/%d/%Y"))
-    ).to_series()
-    ids = _ids("W{}", who.height, 7)
+    who = once(people, 0.57, clock, rng)
+    n = who.height
+    first, last = written_names(who, rng)
+    address = written_address(who, rng)
+    ids = numbered("W{}", n, width=6)
     return pl.DataFrame(
         {
-            **_base(ids, who),
+            **base(ids, who),
             "customer_no": ids,
             "first_name": some(first, 0.99, rng),
             "middle_initial": some(who["middle"], 0.9, rng),
             "last_name": some(last, 0.99, rng),
-            "date_of_birth": some(typo(born, 0.01, rng), 0.97, rng),
-            "street": _address(who, rng),
-            "city": who["city"],
-            "state": who["region"],
-            "zip": some(who["zip"], 0.98, rng),
-            "email": _email(who, 0.6, rng),
-            "phone": some(written_phone(who["phone"], rng), 0.6, rng),
-            "loyalty_card": some(who["card"], 0.8, rng),
+            "date_of_birth": some(written_date(who["born"], rng), 0.98, rng),
+            "street": address["street"],
+            "city": address["city"],
+            "state": address["region"],
+            "zip": address["zip"],
+            "email": typo(_email(who, 0.6, rng), 0.003, rng),
+            "phone": _phone(who, 0.6, rng),
+            "loyalty_card": who["card"],
             "created_at": who["at"].dt.strftime("%m/%d/%Y %I:%M %p"),
-            "privacy_notice": pl.Series(rng.choice(NOTICES, who.height)),
+            "privacy_notice": pick(NOTICES, n, rng),
         }
     )
 
 
 def crm_east(people: pl.DataFrame, clock: Clock, rng: np.random.Generator) -> pl.DataFrame:
     """Customers of another region, the full name in one field; some come twice."""
-    who = again(chosen(people, 0.48, clock, rng), 0.2, clock, rng)
-    first, last = _names(who, rng)
-    comma = pl.Series(rng.random(who.height) < 0.4)
+    who = once(people, 0.5, clock, rng, again=0.2)
+    n = who.height
+    first, last = (in_latin_1(name) for name in written_names(who, rng))
     name = pl.select(
-        pl.when(comma)
+        pl.when(chance(n, 0.4, rng))
         .then(pl.format("{}, {}", last, first))
         .otherwise(pl.format("{} {} {}", first, who["middle"], last))
     ).to_series()
-    ids = pl.select(pl.int_range(who.height) + 1_000_000).to_series().cast(pl.String)
+    address = written_address(who, rng)
+    email = _email(who, 0.55, rng)
+    ids = numbered("{}", n, start=100_000)
     return pl.DataFrame(
         {
-            **_base(ids, who),
+            **base(ids, who),
             "id_client": ids,
             "nume_complet": name,
-            "adresa": some(_address(who, rng), 0.97, rng),
-            "oras": who["city"],
-            "judet": who["region"],
-            "cod_postal": some(who["zip"], 0.98, rng),
-            "email": _email(who, 0.55, rng),
-            "telefon": some(written_phone(who["phone"], rng), 0.7, rng),
+            "adresa": some(address["street"], 0.97, rng),
+            "oras": address["city"],
+            "judet": address["region"],
+            "cod_postal": address["zip"],
+            "email": either(email, email.str.to_uppercase(), 0.2, rng),
+            "telefon": _phone(who, 0.7, rng),
             "inregistrat": who["at"].dt.strftime("%d.%m.%Y %H:%M"),
-            "nota_informare": pl.Series(rng.choice(NOTICES, who.height)),
+            "nota_informare": pick(NOTICES, n, rng),
         }
     )
 
 
 def webshop_customers(people: pl.DataFrame, clock: Clock, rng: np.random.Generator) -> pl.DataFrame:
-    """Accounts of the shop; all of them are older than its orders."""
+    """Accounts of the shop; all of them are in the history."""
     who = people.filter(pl.col("account").is_not_null())
-    who = pl.concat([who, clock.draw(who.height, rng, history_alone=True)], how="horizontal")
-    first, last = _names(who, rng)
+    who = timed(who, clock.draw(who.height, rng, history_alone=True), clock)
+    n = who.height
+    first, last = written_names(who, rng)
+    address = written_address(who, rng)
     return pl.DataFrame(
         {
-            **_base(who["account"], who),
+            **base(who["account"], who),
             "id": who["account"],
-            "created_at": who["at"].dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "created_at": who["at"].dt.strftime(ISO),
             "email": either(who["email"], who["new_email"], 0.5, rng),
             "phone": some(who["phone"], 0.4, rng),
-            "first_name": some(first, 0.99, rng),
-            "last_name": some(last, 0.99, rng),
-            "accepts_marketing": pl.Series(rng.random(who.height) < 0.4),
-            "default_address": pl.DataFrame(
-                {
-                    "address1": some(_address(who, rng), 0.97, rng),
-                    "city": who["city"],
-                    "province_code": who["region"],
-                    "zip": who["zip"],
-                    "country_code": pl.Series(["US"] * who.height),
-                }
+            "first_name": some(first, 0.993, rng),
+            "last_name": some(last, 0.995, rng),
+            "accepts_marketing": chance(n, 0.38, rng),
+            "default_address": address.select(
+                some(address["street"], 0.97, rng).alias("address1"),
+                "city",
+                pl.col("region").alias("province_code"),
+                "zip",
+                pl.lit("US").alias("country_code"),
             ).to_struct(),
-            "tags": pl.Series(rng.choice(["", "vip", "newsletter", "vip, wholesale"], who.height)),
+            "tags": pick(("", "vip", "newsletter", "vip, wholesale"), n, rng),
         }
     )
 
 
 def call_centre(people: pl.DataFrame, clock: Clock, rng: np.random.Generator) -> pl.DataFrame:
-    """Calls: the number shown and the name as the agent heard it."""
-    who = again(chosen(people, 0.45, clock, rng), 0.3, clock, rng)
+    """Calls: the number shown and the name as the agent heard it, in the time of an office two hours ahead."""
+    who = once(people, 0.46, clock, rng, again=0.32)
     n = who.height
-    first, last = _names(who, rng)
-    way = pl.Series(rng.integers(0, 5, n))
-    title = pl.select(pl.when(who["is_female"]).then(pl.lit("Mrs ")).otherwise(pl.lit("Mr "))).to_series()
+    first, last = written_names(who, rng)
+    way = pick(("title", "initial", "capitals", "first", "full"), n, rng, (0.2, 0.2, 0.2, 0.15, 0.25))
+    title = pl.select(pl.when(who["is_female"]).then(pl.lit("Mrs")).otherwise(pl.lit("Mr"))).to_series()
     name = pl.select(
-        pl.when(way == 0)
-        .then(pl.concat_str(title, last))
-        .when(way == 1)
+        pl.when(way == "title")
+        .then(pl.format("{} {}", title, last))
+        .when(way == "initial")
         .then(pl.format("{}. {}", first.str.head(1), last))
-        .when(way == 2)
+        .when(way == "capitals")
         .then(pl.format("{} {}", last.str.to_uppercase(), first))
-        .when(way == 3)
+        .when(way == "first")
         .then(first)
         .otherwise(pl.format("{} {}", first, last))
     ).to_series()
-    notes = pl.Series(
-        rng.choice(
-            ["", "called about order\nwill ring back", "warranty claim; photo sent", 'angry, "third time"', "@"], n
-        )
-    )
-    ids = _ids("CALL-{}", n, 7)
+    told = ("", "called about order\nwill ring back", "warranty claim; photo sent", 'angry, "third time"', "e-mail")
+    notes = pick(told, n, rng)
+    ids = numbered("CALL-{}", n, width=6)
     return pl.DataFrame(
         {
-            **_base(ids, who),
+            **base(ids, who),
             "ticket": ids,
-            "opened": who["at"].dt.strftime("%Y-%m-%dT%H:%M:%S+02:00"),
-            "caller_number": some(written_phone(who["phone"], rng), 0.9, rng).fill_null("anonymous"),
+            "opened": who["at"].dt.offset_by("2h").dt.strftime("%Y-%m-%dT%H:%M:%S+02:00"),
+            "caller_number": _phone(who, 0.9, rng).fill_null("anonymous"),
             "caller_name": name,
-            "topic": pl.Series(
-                rng.choice(["complaint", "unsubscribe me", "delivery", "question", "warranty", "return"], n)
-            ),
-            "minutes": pl.Series(rng.gamma(2, 3, n)).round(1).cast(pl.String),
+            "topic": pick(("complaint", "unsubscribe me", "delivery", "question", "warranty", "return"), n, rng),
+            "minutes": pl.Series(rng.gamma(2, 3, n) + 0.1).round(1).cast(pl.String),
             "notes": pl.select(
-                pl.when(notes == "@").then(pl.format("asked us to write to {}", who["email"])).otherwise(notes)
+                pl.when(notes == "e-mail").then(pl.format("asked us to write to {}", who["email"])).otherwise(notes)
             ).to_series(),
         }
     )
@@ -184,50 +159,29 @@ def call_centre(people: pl.DataFrame, clock: Clock, rng: np.random.Generator) ->
 
 def social(people: pl.DataFrame, clock: Clock, rng: np.random.Generator) -> pl.DataFrame:
     """Posts of people who have a handle."""
-    who = chosen(people.filter(pl.col("handle").is_not_null()), 1.1, clock, rng)
+    who = often(people.filter(pl.col("handle").is_not_null()), 1.2, clock, rng)
     n = who.height
-    way = pl.Series(rng.integers(0, 4, n))
+    way = pick(("flower", "initial", "first", "full"), n, rng)
     shown = pl.select(
-        pl.when(way == 0)
+        pl.when(way == "flower")
         .then(pl.format("🌸 {}", who["first"]))
-        .when(way == 1)
+        .when(way == "initial")
         .then(pl.format("{} {}.", who["first"], who["last"].str.head(1)))
-        .when(way == 2)
+        .when(way == "first")
         .then(who["first"])
         .otherwise(pl.format("{} {}", who["first"], who["last"]))
     ).to_series()
-    network = who["handle"].hash(1) % 3
-    ids = _ids("post_{}", n, 7)
+    said = ("love it!", "DM me", "never again 😡", "when is the sale?", "great service, thanks Ana")
+    ids = numbered("post_{}", n, width=6)
     return pl.DataFrame(
         {
-            **_base(ids, who),
+            **base(ids, who),
             "post_id": ids,
-            "network": network.replace_strict({0: "facebook", 1: "x", 2: "instagram"}, return_dtype=pl.String),
+            "network": who["network"],
             "handle": who["handle"],
             "display_name": shown,
             "posted_at": who["at"].dt.epoch("s"),
-            "text": pl.Series(
-                rng.choice(["love it!", "DM me", "never again 😡", "when is the sale?", "great service, thanks Ana"], n)
-            ),
+            "text": pick(said, n, rng),
             "likes": pl.Series(rng.integers(0, 500, n)),
-        }
-    )
-
-
-def preferences(people: pl.DataFrame, clock: Clock, rng: np.random.Generator) -> pl.DataFrame:
-    """How people want to be reached."""
-    who = chosen(people, 0.3, clock, rng)
-    n = who.height
-    ids = _ids("pref{}", n, 6)
-    return pl.DataFrame(
-        {
-            **_base(ids, who),
-            "id": ids,
-            "email": who["email"],
-            "preferred_channel": pl.Series(rng.choice(["email", "sms", "push", "post", "social"], n)),
-            "language": pl.Series(rng.choice(["en", "es", "ro"], n)),
-            "quiet_hours": pl.Series(rng.choice(["22-07", "20-09", ""], n)),
-            "max_per_week": pl.Series(rng.integers(1, 8, n)).cast(pl.String),
-            "updated": who["at"].dt.strftime("%Y-%m-%dT%H:%M:%S"),
         }
     )

@@ -1,124 +1,149 @@
-"""Who lives in the company's towns: people in households, with the identifiers by which channels know them."""
+"""Who lives in the company's towns: people in households, with what they were called and where they lived before."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from cdp_pipelines.sample.names import DOMAINS, FAMILY, FEMALE, MALE, PLACES, STREETS, zipf
+from cdp_pipelines.sample.contacts import with_contacts
+from cdp_pipelines.sample.names import ORIGINS, frequencies
+from cdp_pipelines.sample.places import addresses
+
+if TYPE_CHECKING:
+    from datetime import date
+
+# Shares of households by how many live there, from one to six.
+_SIZES = (0.28, 0.34, 0.16, 0.13, 0.06, 0.03)
+_ADDRESS = ("street", "city", "region", "zip")
 
 
-def people(n: int, rng: np.random.Generator) -> pl.DataFrame:
-    """`n` people; key person. Columns are true values, before any channel spoils them; null where somebody has none.
+def people(n: int, today: date, rng: np.random.Generator) -> pl.DataFrame:
+    """`n` people; key `person`, households one after another. True values, before any channel spoils them.
 
-    Households share a street and mostly a family name, some an e-mail and a phone; there are fathers and sons of one
-    name and twins. `moved_street`, `new_email` and `maiden_name` are what some had before.
+    A household shares home and mostly family name, some an e-mail and a phone; there are fathers and sons of one name
+    and twins. `maiden_name` and `before_*` (an address) are what some had earlier, null for the others. `activity`
+    weighs how much somebody does: few do most. Contact points are told in `with_contacts`.
     """
-    household = np.sort(rng.integers(0, max(1, int(n / 2.1)), n))
-    # Places within the household: 0 and 1 are grown up, the others mostly children.
-    place = np.arange(n) - np.maximum.accumulate(
-        np.where(np.r_[True, household[1:] != household[:-1]], np.arange(n), 0)
-    )
-    is_child = place > 1
-    is_female = rng.random(n) < 0.5
-    first = np.where(
-        is_female, rng.choice(FEMALE, n, p=zipf(len(FEMALE), 0.6)), rng.choice(MALE, n, p=zipf(len(MALE), 0.6))
-    )
-    n_households = household[-1] + 1
-    family = rng.choice(FAMILY, n_households, p=zipf(len(FAMILY)))[household]
-    own = rng.choice(FAMILY, n, p=zipf(len(FAMILY)))
-    last = np.where(~is_child & (place == 1) & (rng.random(n) < 0.25), own, family)
-    hyphened = (rng.random(n) < 0.02) & (last != own)
-    last = np.where(hyphened, np.char.add(np.char.add(last.astype(str), "-"), own.astype(str)), last)
-    # A son named after his father, or a daughter after her mother.
-    head = np.searchsorted(household, household)
-    junior = is_child & (rng.random(n) < 0.04)
-    first = np.where(junior, first[head], first)
-    age = np.where(is_child, rng.integers(16, 26, n), rng.integers(26, 85, n))
-    born = np.datetime64("2024-01-01") - (age * 365.25 + rng.integers(0, 365, n)).astype("timedelta64[D]")
-    twin = is_child & (np.r_[False, is_child[:-1]]) & (rng.random(n) < 0.03)
-    born = np.where(twin, np.r_[born[:1], born[:-1]], born)
-    town = rng.integers(0, len(PLACES), n_households)[household]
-    streets = _streets(n_households, rng)
+    household = np.repeat(np.arange(n), rng.choice(np.arange(1, 7), n, p=_SIZES))[:n]
+    start = np.searchsorted(household, household)
+    place = np.arange(n) - start
+    is_partner = (place == 1) & (rng.random(n) < 0.88)
+    is_child = (place > 1) & (rng.random(n) < 0.92)
+    is_female = rng.random(n) < 0.51
+    is_female = np.where(is_partner & (rng.random(n) < 0.96), ~is_female[start], is_female)
+
+    n_households = int(household[-1]) + 1
+    families = rng.choice(len(ORIGINS), n_households, p=[origin.share for origin in ORIGINS])
+    origin = families[household]
+    # Partners and flatmates come from elsewhere now and then.
+    origin = np.where(~is_child & (rng.random(n) < 0.2), rng.choice(families, n), origin)
+    first, own = _first(origin, is_female, rng), _family(origin, rng)
+    junior = (place == 2) & is_child & (is_female == is_female[start])
+    junior &= rng.random(n) < np.where(is_female, 0.02, 0.1)
+    first = np.where(junior, first[start], first)
+    last, maiden = _last(own, start, is_partner, is_child, is_female, rng)
+    middle = rng.choice(list("JMARLEDCSTKBGHPWNFVI"), n, p=frequencies(20, 0.8, 2))
+    middle = np.where(junior & (rng.random(n) < 0.5), middle[start], middle)
+
+    homes = addresses(n_households, rng)[household]
+    before = _before(homes, household, rng)
     frame = pl.DataFrame(
         {
-            "person": [f"p{number:07d}" for number in range(n)],
+            "person": pl.select(pl.format("p{}", pl.int_range(n).cast(pl.String).str.zfill(7))).to_series(),
             "household": household,
-            "first": first,
-            "middle": rng.choice(list("ABCDEFGHJKLMNPRSTW"), n),
-            "last": last,
+            "first": first.astype(str),
+            "middle": middle,
+            "last": last.astype(str),
+            "maiden_name": pl.Series(maiden.tolist(), dtype=pl.String),
             "is_female": is_female,
-            "born": born.astype("datetime64[D]"),
-            "street": streets[household],
-            "moved_street": np.where(rng.random(n) < 0.12, _streets(n, rng), None).tolist(),
-            "maiden_name": np.where(is_female & ~is_child & (rng.random(n) < 0.08), own, None).tolist(),
-            "city": np.array([place[0] for place in PLACES])[town],
-            "region": np.array([place[1] for place in PLACES])[town],
-            "zip": np.char.add(
-                np.array([place[2] for place in PLACES])[town], [f"{code:02d}" for code in household % 97]
-            ),
+            "born": _born(place, start, is_partner, is_child, today, rng),
+            "activity": np.exp(rng.normal(0, 1, n)),
+            "jurisdiction": rng.choice(["EU", "UK", "US-WA", "US-CA"], n, p=[0.4, 0.2, 0.2, 0.2]),
         }
     )
-    return _with_identifiers(frame, rng)
+    return with_contacts(pl.concat([frame, homes, before], how="horizontal"), rng)
 
 
-def _streets(n: int, rng: np.random.Generator) -> np.ndarray:
-    numbers = rng.integers(1, 9999, n)
-    return np.char.add(np.char.add(numbers.astype(str), " "), rng.choice(STREETS, n)).astype(object)
+def _first(origin: np.ndarray, is_female: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    first = np.empty(origin.size, dtype=object)
+    for number, names in enumerate(ORIGINS):
+        for pool, is_one in ((names.female, is_female), (names.male, ~is_female)):
+            of_pool = (origin == number) & is_one
+            first[of_pool] = rng.choice(pool, of_pool.sum(), p=frequencies(len(pool), 0.75, 5))
+    return first
 
 
-def _with_identifiers(frame: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
-    n = frame.height
-    letters = pl.col("first").str.to_lowercase().str.normalize("NFD").str.replace_all("[^a-z]", "")
-    family = pl.col("last").str.to_lowercase().str.normalize("NFD").str.replace_all("[^a-z]", "")
-    number = pl.int_range(n).cast(pl.String)
-    domain = pl.Series(rng.choice(DOMAINS, n))
-    style = rng.integers(0, 3, n)
-    shares_email, shares_phone = rng.random(n) < 0.015, rng.random(n) < 0.03
-    phone = pl.Series(206_200_0000 + rng.permutation(7_900_000)[:n] if n <= 7_900_000 else 0).cast(pl.Int64)
-    devices = [
-        f"{high:08x}-{low & 0xFFFF:04x}-{low >> 16:04x}"
-        for high, low in zip(
-            rng.permutation(np.arange(0x10000000, 0x10000000 + 2 * n)), rng.integers(0, 2**32, 2 * n), strict=True
-        )
-    ]
-    frame = frame.with_columns(
-        pl.concat_str(
-            pl.when(pl.Series(style == 0))
-            .then(pl.concat_str(letters, pl.lit("."), family))
-            .when(pl.Series(style == 1))
-            .then(pl.concat_str(family, pl.lit("_"), letters.str.head(3)))
-            .otherwise(letters),
-            number,
-            pl.lit("@"),
-            domain,
-        ).alias("email"),
-        pl.when(pl.Series(rng.random(n) < 0.12))
-        .then(pl.concat_str(letters.str.head(1), family, number, pl.lit("@"), domain))
-        .alias("new_email"),
-        pl.concat_str(pl.lit("+1"), phone.cast(pl.String)).alias("phone"),
-        pl.Series("device", devices[:n]),
-        pl.Series("second_device", np.where(rng.random(n) < 0.2, devices[n:], None).tolist()),
-        pl.when(pl.Series(rng.random(n) < 0.4))
-        .then(pl.format("LC{}", pl.int_range(n).cast(pl.String).str.zfill(8)))
-        .alias("card"),
-        pl.when(pl.Series(rng.random(n) < 0.33))
-        .then(pl.format("gid://shop/Customer/{}", pl.int_range(n) + 7_000_000))
-        .alias("account"),
-        pl.when(pl.Series(rng.random(n) < 0.15))
-        .then(pl.format("@{}{}{}", letters, family.str.head(5), number))
-        .alias("handle"),
-        pl.when(pl.Series(rng.random(n) < 0.05))
-        .then(pl.format("SN{}", pl.Series([f"{x:08X}" for x in rng.permutation(n) + 0x20000000])))
-        .alias("serial"),
+def _family(origin: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    family = np.empty(origin.size, dtype=object)
+    for number, names in enumerate(ORIGINS):
+        of_pool = origin == number
+        family[of_pool] = rng.choice(names.family, of_pool.sum(), p=frequencies(len(names.family)))
+    return family
+
+
+def _last(
+    own: np.ndarray,
+    start: np.ndarray,
+    is_partner: np.ndarray,
+    is_child: np.ndarray,
+    is_female: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Family names, and the ones that those who took their partner's bore before."""
+    n = own.size
+    # Some families bear two names ("Garcia Lopez"), all of them the same two.
+    is_double = (rng.random(n) < 0.03)[start]
+    second = rng.permutation(own)[start]
+    family = np.where(is_double, own[start] + " " + second, own[start])
+    draw = rng.random(n)
+    hyphened, takes = is_partner & (draw < 0.06), is_partner & (draw >= 0.28)
+    last = np.where(is_child | takes | (start == np.arange(n)), family, own)
+    last = np.where(hyphened, own[start] + "-" + own, last)
+    return last, np.where(takes & is_female & (rng.random(n) < 0.35) & (own != last), own, None)
+
+
+def _born(
+    place: np.ndarray,
+    start: np.ndarray,
+    is_partner: np.ndarray,
+    is_child: np.ndarray,
+    today: date,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Birth dates: partners of about one age, parents twenty to forty years older than children, twins of one day."""
+    n = place.size
+    has_children = np.zeros(n, dtype=bool)
+    has_children[start[is_child]] = True
+    age = np.where(has_children, rng.integers(30, 66, n), rng.integers(19, 90, n))
+    age = np.where(is_partner, np.maximum(age[start] + np.rint(rng.normal(0, 4, n)).astype(int), 19), age)
+    age = np.where(is_child, np.maximum(age[start] - rng.integers(20, 40, n), 3), age)
+    born = np.datetime64(today) - (age * 365.25 + rng.integers(1, 365, n)).astype("timedelta64[D]")
+    twin = is_child & np.r_[False, is_child[:-1]] & (place > 2) & (rng.random(n) < 0.05)
+    return np.where(twin, np.roll(born, 1), born).astype("datetime64[D]")
+
+
+def _before(homes: pl.DataFrame, household: np.ndarray, rng: np.random.Generator) -> pl.DataFrame:
+    """Earlier addresses, `before_street` to `before_zip`: some households moved whole, some people moved in alone."""
+    n, n_households = homes.height, int(household[-1]) + 1
+    alone, together = rng.random(n) < 0.06, (rng.random(n_households) < 0.1)[household]
+    is_near = pl.Series((rng.random(n_households) < 0.5)[household])
+    former = pl.DataFrame(
+        {
+            name: pl.select(pl.when(pl.Series(alone)).then(single).otherwise(shared)).to_series()
+            for name, single, shared in zip(
+                _ADDRESS,
+                addresses(n, rng).select(_ADDRESS),
+                addresses(n_households, rng)[household].select(_ADDRESS),
+                strict=True,
+            )
+        }
     )
-    return frame.with_columns(
-        pl.when(pl.Series(shares_email))
-        .then(pl.col("email").first().over("household"))
-        .otherwise("email")
-        .alias("email"),
-        pl.when(pl.Series(shares_phone))
-        .then(pl.col("phone").first().over("household"))
-        .otherwise("phone")
-        .alias("phone"),
+    moved = pl.Series(alone | together)
+    return former.select(
+        pl.when(moved)
+        .then(former[name] if name == "street" else pl.when(is_near).then(homes[name]).otherwise(former[name]))
+        .alias(f"before_{name}")
+        for name in _ADDRESS
     )
