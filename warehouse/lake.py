@@ -11,6 +11,7 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import polars as pl
 from deltalake import DeltaTable
@@ -56,7 +57,11 @@ class Lake:
         """The table's rows; no rows where it was never written."""
         if self.version(table.name) is None:
             return table.empty().lazy()
-        return pl.scan_delta(str(self.location(table.name)))
+        location = str(self.location(table.name))
+        if quote(location) == location:
+            return pl.scan_delta(location)
+        # Polars takes the table's URI for a path, and does not find one with a blank in it.
+        return pl.scan_pyarrow_dataset(DeltaTable(location).to_pyarrow_dataset())
 
     def read(self, table: Table) -> pl.DataFrame:
         """The table's rows, in order of its key."""

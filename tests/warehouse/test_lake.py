@@ -44,6 +44,14 @@ def test_equal_content_keeps_its_version(tmp_path):
     assert lake.tables() == {"layer/people": 2}
 
 
+def test_a_path_with_a_blank(tmp_path):
+    lake = Lake(tmp_path / "my lake")
+    lake.replace(TABLE, rows("1", "2"))
+    assert lake.replace(TABLE, rows("2", "1")).version == 0
+    assert lake.append(TABLE, rows("3")).version == 1
+    assert lake.read(TABLE).equals(rows("1", "2", "3"))
+
+
 def test_no_personal_value_in_the_log(tmp_path):
     lake = Lake(tmp_path)
     lake.replace(TABLE, rows("1"))
