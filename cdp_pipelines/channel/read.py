@@ -76,7 +76,8 @@ def _number(text: pl.Expr, field: SourceField) -> pl.Expr:
         sign = "[" + field.thousands.replace("\\", "\\\\").replace("]", "\\]").replace("^", "\\^") + "]"
         grouped = text.str.contains(rf"^[+-]?\d{{1,3}}({sign}\d{{3}})+(\.\d+)?$")
         text = pl.when(grouped).then(text.str.replace_all(field.thousands, "", literal=True)).otherwise(text)
-    # "nan" and "inf" read as numbers elsewhere; no source means them as such.
-    return pl.when(text.str.contains(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")).then(
+    # "nan" and "inf" read as numbers elsewhere, and 1e999 as infinity; no source means them as such.
+    number = pl.when(text.str.contains(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")).then(
         text.cast(pl.Float64, strict=False)
     )
+    return pl.when(number.is_finite()).then(number)
