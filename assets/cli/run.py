@@ -208,6 +208,8 @@ def _summary(files: pl.DataFrame, new: pl.DataFrame, seen: Seen, last: date) -> 
 
 def _odd_files(odd: pl.DataFrame) -> Table:
     table = Table("drop", "file", "outcome", "rows", "refused", "what", title="Files to look at", title_justify="left")
+    for column in table.columns[:3]:
+        column.no_wrap = True
     for row in odd.iter_rows(named=True):
         table.add_row(
             str(row["drop_date"] or ""),

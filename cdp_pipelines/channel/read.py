@@ -26,7 +26,8 @@ def field_value(contract: ChannelContract, name: str) -> pl.Expr:
     text = pl.col(column_name(name)).str.strip_chars()
     match field.type:
         case "integer":
-            return _number(text, field).cast(pl.Int64, strict=False)
+            number = _number(text, field)
+            return pl.when(number == number.floor()).then(number.cast(pl.Int64, strict=False))
         case "number":
             return _number(text, field)
         case "boolean":

@@ -69,6 +69,7 @@ CASES = [
     pytest.param("1,2024-05-01 10:00,a,-1,1,me", "out_of_range", id="too_little"),
     pytest.param("1,2024-05-01 10:00,a,10,1,me", None, id="at_maximum"),
     pytest.param("1,2024-05-01 10:00,a,x,1,me", "bad_number", id="no_number"),
+    pytest.param("1,2024-05-01 10:00,a,1.5,1,me", "bad_number", id="half_is_no_integer"),
     pytest.param("1,2024-05-01 10:00,a,1,#REF!,me", "bad_number", id="no_amount"),
     pytest.param("1,2024-05-01 10:00,a,1,nan,me", "bad_number", id="nan_is_no_number"),
     pytest.param("1,2024-05-01 10:00,a,1,1e999,me", "bad_number", id="infinity_is_no_number"),
