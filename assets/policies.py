@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 
 from cdp_pipelines.channel.contract import ChannelContract, load_contracts
-from cdp_pipelines.consent.purpose import Purpose, load_register
+from cdp_pipelines.consent.purpose import Register, load_register
 
 DEFS = Path(__file__).parent / "defs"
 
@@ -16,6 +16,6 @@ def contracts() -> dict[str, ChannelContract]:
 
 
 @cache
-def register() -> dict[str, Purpose]:
-    """Every purpose by key."""
+def register() -> Register:
+    """Every purpose by key, each in all its versions."""
     return load_register(DEFS / "purposes")

@@ -8,7 +8,7 @@ import polars as pl
 from assets.lake import Gated, LakeResource, lake_assets, publish, spec
 from assets.policies import register
 from cdp_pipelines.consent import decide, extend_ledger, identifiers
-from cdp_pipelines.tables import CONSENT_EVENT, CROSSWALK, DECISION, INTERACTION, LEDGER, PARTY
+from cdp_pipelines.tables import CONSENT_EVENT, CROSSWALK, DECISION, INTERACTION, LEDGER, PARTY, PRIVACY_REQUEST
 
 
 @lake_assets(
@@ -32,7 +32,13 @@ def keep_ledger(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterat
 
 
 @lake_assets(
-    specs=[spec(DECISION, deps=[LEDGER.name, PARTY.name, CROSSWALK.name, INTERACTION.name], owner="team:privacy")],
+    specs=[
+        spec(
+            DECISION,
+            deps=[LEDGER.name, PARTY.name, CROSSWALK.name, INTERACTION.name, PRIVACY_REQUEST.name],
+            owner="team:privacy",
+        )
+    ],
 )
 def decide_all(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
     """Decide anew for every customer and purpose, as of the end of the night."""
@@ -46,6 +52,8 @@ def decide_all(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterato
         crosswalk,
         as_of=as_of,
         known_at=as_of,
+        party=party,
+        requests=store.scan(PRIVACY_REQUEST),
     )
     counted = decisions.group_by("purpose").agg(pl.len(), pl.col("is_allowed").sum()).sort("purpose")
     yield from publish(

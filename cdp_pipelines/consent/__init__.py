@@ -3,6 +3,6 @@
 from cdp_pipelines.consent.decide import decide
 from cdp_pipelines.consent.identifiers import identifiers
 from cdp_pipelines.consent.ledger import extend_ledger
-from cdp_pipelines.consent.purpose import Purpose, load_register
+from cdp_pipelines.consent.purpose import Purpose, Register, load_register
 
-__all__ = ["Purpose", "decide", "extend_ledger", "identifiers", "load_register"]
+__all__ = ["Purpose", "Register", "decide", "extend_ledger", "identifiers", "load_register"]

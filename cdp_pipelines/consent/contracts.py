@@ -1,52 +1,86 @@
-"""Contracts out of interactions: which are live at an instant, and which a full refund has ended."""
+"""What interactions say of a purpose: live contracts, and the latest record of each type."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from cdp_pipelines.consent.identifiers import RECORD
+from cdp_pipelines.consent.people import record_id
+from cdp_pipelines.tables import UTC
+
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cdp_pipelines.consent.purpose import ContractTerms
+    from cdp_pipelines.consent.people import People
+    from cdp_pipelines.consent.terms import ContractTerms
 
 
-def live_contracts(
-    interaction: pl.LazyFrame, crosswalk: pl.LazyFrame, terms: ContractTerms, as_of: datetime
-) -> pl.LazyFrame:
-    """Customers with a live contract; key customer_id, with its latest one: `opened_at` and `evidence` (record ids).
+def after(moment: pl.Expr, duration: str) -> pl.Expr:
+    """An ISO 8601 duration later: first years and months, to the end of a shorter month, then days."""
+    years, months, days = (
+        int(part or 0) for part in re.fullmatch(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?", duration).groups()
+    )
+    return moment.dt.offset_by(f"{12 * years + months}mo").dt.offset_by(f"{days}d")
 
-    Sources do not say which order a refund is of. A refund ends the order of the same customer, amount and currency
-    that came before it; the n-th refund of an amount ends the n-th order of that amount, in order of time, so that
-    each ends one order at the most.
+
+def happened(interaction: pl.LazyFrame, people: People, as_of: datetime, known_at: datetime) -> pl.LazyFrame:
+    """Interactions of customers before `as_of`, as measures count them, taken in until `known_at`.
+
+    Columns customer, type, record_at, record_id, amount_minor, currency_code.
     """
-    done = interaction.filter(
-        pl.col("interaction_type").is_in([*terms.opened_by, *terms.closed_by]), pl.col("occurred_at") < as_of
-    ).join(crosswalk.select("channel", "source_record_id", "customer_id"), on=["channel", "source_record_id"])
-    sale = ["customer_id", "currency_code", pl.col("amount_minor").abs().alias("amount")]
-    order = ["occurred_at", "channel", "source_record_id"]
-    numbered = [
-        done.filter(pl.col("interaction_type").is_in(list(kinds)))
-        .sort(order)
-        .select(*sale, *order, pl.int_range(pl.len()).over(*sale).alias("number"))
-        for kinds in (terms.opened_by, terms.closed_by)
-    ]
-    opened, closed = numbered
-    same = ["customer_id", "currency_code", "amount", "number"]
-    ended = closed.select(*same, pl.col("occurred_at").alias("ended_at"))
-    lasting = pl.col("occurred_at").dt.offset_by(_offset(terms.lasts)) > as_of
     return (
-        opened.join(ended, on=same, how="left", nulls_equal=True)
-        .filter(lasting, pl.col("ended_at").is_null() | (pl.col("ended_at") < pl.col("occurred_at")))
-        .sort(order)
-        .group_by("customer_id")
-        .agg(
-            pl.col("occurred_at").last().alias("opened_at"),
-            pl.concat_str("channel", "source_record_id", separator=":").last().alias("evidence"),
+        interaction.filter(pl.col("occurred_at") < as_of, pl.col("ingested_at") <= known_at)
+        .join(people.members.lazy(), on=RECORD)
+        .select(
+            "customer",
+            pl.col("interaction_type").alias("type"),
+            pl.col("occurred_at").alias("record_at"),
+            record_id(),
+            "amount_minor",
+            "currency_code",
         )
     )
 
 
-def _offset(duration: str) -> str:
-    return duration.removeprefix("P").replace("Y", "y").replace("M", "mo").replace("D", "d")
+def contracts(done: pl.LazyFrame, terms: ContractTerms, as_of: datetime) -> pl.LazyFrame:
+    """Live contracts; key (customer, record_id), with record_at (when it was opened) and ends_at; `done`: `happened`.
+
+    Live from its opening until before `ends_at`. Sources do not say which order a refund is of: a refund ends the
+    latest order that is not later, not ended yet, and of the same customer, absolute amount and currency; one refund
+    ends one order. At one instant orders come before refunds, then by record id. Source: GDPR Art. 6(1)(b).
+
+    The refunds of one amount close its orders as brackets close: counting orders up and refunds down, from 0 and
+    never below, an order and the refund that ends it are neighbours on their level.
+    """
+    same = ["customer", "amount", "currency_code"]
+    amount = pl.col("amount_minor").abs().alias("amount")
+    # What has run out is not asked for: a refund would end it only when nothing later is left to end.
+    opened = (
+        done.filter(pl.col("type").is_in(list(terms.opened_by)))
+        .with_columns(amount, after(pl.col("record_at"), terms.lasts).alias("ends_at"), pl.lit(1).alias("step"))
+        .filter(pl.col("ends_at") > as_of)
+    )
+    closed = (
+        done.filter(pl.col("type").is_in(list(terms.closed_by)), pl.col("amount_minor").is_not_null())
+        .with_columns(amount, pl.lit(None, UTC).alias("ends_at"), pl.lit(-1).alias("step"))
+        .join(opened, on=same, how="semi", nulls_equal=True)
+    )
+    depth = pl.col("balance") - pl.min_horizontal(pl.col("balance").cum_min().over(same), 0)
+    return (
+        pl.concat([opened, closed])
+        .sort("record_at", -pl.col("step"), "record_id")
+        .with_columns(pl.col("step").cum_sum().over(same).alias("balance"))
+        .with_columns((depth + (pl.col("step") < 0).cast(pl.Int32)).alias("level"))
+        .with_columns((pl.col("step").shift(-1).over(*same, "level") < 0).fill_null(value=False).alias("is_ended"))
+        .filter(pl.col("step") > 0, ~pl.col("is_ended"))
+        .select("customer", "record_id", "record_at", "ends_at")
+    )
+
+
+def latest(records: pl.LazyFrame, *by: str) -> pl.LazyFrame:
+    """The latest record of each `by`, with record_id and record_at; of one instant the one with the greatest id."""
+    times = records.group_by(by).agg(pl.col("record_at").max())
+    return records.join(times, on=[*by, "record_at"]).group_by(*by, "record_at").agg(pl.col("record_id").max())

@@ -1,237 +1,250 @@
 """The decision: may this customer be processed for this purpose, as of one instant, by what was known at another.
 
 Checks come in a fixed order and the first that denies gives the reason: in force, subject blocks, contact point
-blocks, objection, basis. Denials travel far and grants only on certain ground, for a wrong link must never widen what
-a person allowed. Sources: GDPR Art. 6, 7, 17, 18, 21.
+blocks, objection, basis, required purposes. Sources: GDPR Art. 6, 7, 8, 17, 18, 21.
+
+Reasons: `allowed`, `purpose_not_in_force`; of the subject `erased`, `restricted`, `under_age`, and `age_unknown` where
+a purpose asks for a known age; of the contact point `no_contact_point` where the customer has none of its kind,
+`suppressed`, `undeliverable`; `objected`; of the basis `no_consent`, `denied`, `withdrawn`, `expired`,
+`notice_outdated`, `no_live_contract`, `obligation_ended`, `interest_lapsed`, `no_case`; and `requires:<purpose>`.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import datetime as dt
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.consent.contracts import live_contracts
-from cdp_pipelines.tables import DECISION
+from cdp_pipelines.consent.basis import BASES, CASE, Check, Evidence, at_places
+from cdp_pipelines.consent.cells import cells, subjects
+from cdp_pipelines.consent.contracts import happened, latest
+from cdp_pipelines.consent.people import People, births, is_of_age, record_id, told
+from cdp_pipelines.consent.purpose import Register, required_first
+from cdp_pipelines.consent.wills import NEVER, Heard, counting, heard, in_order, latest_wills
+from cdp_pipelines.tables import DECISION, PARTY, PRIVACY_REQUEST, UTC
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from cdp_pipelines.consent.purpose import Purpose
 
-# Of two wills at one instant the more restrictive decides.
-_RESTRICTION = {"granted": 0, "objection_withdrawn": 0, "restriction_lifted": 0, "verified": 0, "denied": 1}
-_MOST = 2
-_FUTURE_TOLERANCE = timedelta(hours=24)
+SURVIVES_ERASURE = ("legal_obligation",)
+SURVIVES_RESTRICTION = ("legal_obligation", "vital_interests")
+CELL = ["customer", "subject"]
+REASONS = (
+    "allowed",
+    "purpose_not_in_force",
+    *("erased", "restricted", "under_age", "age_unknown"),
+    *("no_contact_point", "suppressed", "undeliverable"),
+    "objected",
+    *("no_consent", "denied", "withdrawn", "expired", "notice_outdated"),
+    *("no_live_contract", "obligation_ended", "interest_lapsed", "no_case"),
+)
+# What is asked of a will that counts.
+WILL = ("subject", "purpose", "status", "event_id", "event_at", "expires_at", "notice_version", "jurisdiction")
 
 
-def decide(
+def decide(  # noqa: PLR0913  everything that a decision may rest on comes in, for nothing is read here
     register: Mapping[str, Purpose],
-    ledger: pl.DataFrame,
+    ledger: pl.DataFrame | pl.LazyFrame,
     identifiers: pl.LazyFrame,
     interaction: pl.LazyFrame,
     crosswalk: pl.LazyFrame,
     *,
     as_of: datetime,
     known_at: datetime,
+    party: pl.LazyFrame | None = None,
+    requests: pl.LazyFrame | None = None,
+    cases: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Decisions of every customer and purpose; columns of `DECISION`, in order of its key.
+    """Decisions of every customer of the crosswalk and every purpose; columns of `DECISION`, in order of its key.
 
-    `ledger`: `LEDGER`; `identifiers`: see there; `interaction` and `crosswalk`: their tables. Both clocks are UTC. For
-    a purpose about a contact point there is a row per point of the customer, and one with an empty point and reason
-    `no_contact_point` where there is none.
+    `register`: a `Register`, of which the versions in force are taken, or purposes by key. `ledger`: `LEDGER`;
+    `identifiers`: see there; `interaction`, `crosswalk`, `party` and `requests`: `INTERACTION`, `CROSSWALK`, `PARTY`,
+    `PRIVACY_REQUEST`; `cases`: `basis.CASE`. Without `party` no age, jurisdiction or record is known.
+    Both clocks carry a time zone. A will counts at its very instant, a record from the next on. What was recorded or
+    taken in after `known_at` changes nothing; identity is that of the frames given. For a purpose about a contact point
+    there is a row per point of the customer, and one with an empty point where there is none. The ledger position is
+    that of the newest event known.
     """
-    events = _in_order(ledger, as_of, known_at)
-    points = identifiers.collect()
-    customers = crosswalk.select("customer_id").unique().collect()
-    reach = events.join(points, left_on=["subject_kind", "subject_value"], right_on=["kind", "value"])
-    position = ledger["position"].max() or 0
-    decisions = [
-        _of_purpose(purpose, events, points, customers, reach, interaction, crosswalk, as_of).with_columns(
-            pl.lit(purpose.key).alias("purpose"),
-            pl.lit(purpose.lawful_basis).alias("lawful_basis"),
-            pl.lit(purpose.version).alias("purpose_version"),
-            pl.lit(position, pl.Int64).alias("ledger_position"),
-            (pl.col("reason") == "allowed").alias("is_allowed"),
-        )
-        for purpose in register.values()
-    ]
-    return DECISION.conform(pl.concat(decisions).lazy()).collect().sort(DECISION.key)
+    if as_of.tzinfo is None or known_at.tzinfo is None:
+        raise ValueError("as_of and known_at need a time zone")
+    register = register if isinstance(register, Register) else Register({key: (register[key],) for key in register})
+    purposes = register.at(as_of)
+    people = People.of(crosswalk, identifiers)
+    counted = people.reached(counting(ledger.lazy(), as_of, known_at)).select("recorded_at", *WILL)
+    wills = in_order(counted.collect(), purposes)
+    hearing = heard(wills, people.points, purposes)
+    party = PARTY.empty().lazy() if party is None else party
+    requests = PRIVACY_REQUEST.empty().lazy() if requests is None else requests
+    cases = pl.DataFrame(schema=CASE) if cases is None else cases
+    evidence = _evidence(purposes, people, wills, interaction, party, requests, cases, as_of, known_at)
+    everybody = subjects(people, hearing, births(evidence.told))
+    reasons = pl.Enum([*REASONS, *(f"requires:{key}" for key in purposes)])
+    decided: dict[str, pl.DataFrame] = {}
+    for key in required_first(register.versions):
+        found = _of_purpose(purposes[key], everybody, evidence, hearing, reasons)
+        decided[key] = _with_required(purposes[key], found, decided)
+    known = ledger.lazy().filter(pl.col("recorded_at") <= known_at)
+    position = known.select(pl.col("position").max()).collect().item() or 0
+    return _as_table(purposes, decided, people, position)
 
 
-def _in_order(ledger: pl.DataFrame, as_of: datetime, known_at: datetime) -> pl.DataFrame:
-    """Wills that count, each with its place (`place`, Int64) in the total order of consent.md.
-
-    A grant dated later than it was recorded, by more than the tolerance, counts as none, and so does one that does not
-    say which notice was shown (Art. 7(1)). A denial so dated counts from its recorded time.
-    """
-    is_grant = pl.col("status") == "granted"
-    late = pl.col("event_at") > pl.col("recorded_at") + _FUTURE_TOLERANCE
-    return (
-        ledger.filter(pl.col("recorded_at") <= known_at, ~(is_grant & (late | pl.col("notice_version").is_null())))
-        .with_columns(pl.when(late).then("recorded_at").otherwise("event_at").alias("event_at"))
-        .filter(pl.col("event_at") <= as_of)
-        .with_columns(pl.col("status").replace_strict(_RESTRICTION, default=_MOST).alias("restriction"))
-        .sort("event_at", "recorded_at", "restriction", "event_id")
-        .with_columns(pl.int_range(pl.len()).alias("place"))
+def _evidence(  # noqa: PLR0913, PLR0917  it gathers what comes in apart
+    purposes: Mapping[str, Purpose],
+    people: People,
+    wills: pl.DataFrame,
+    interaction: pl.LazyFrame,
+    party: pl.LazyFrame,
+    requests: pl.LazyFrame,
+    cases: pl.DataFrame,
+    as_of: datetime,
+    known_at: datetime,
+) -> Evidence:
+    """All that the bases of these purposes ask for, by customer."""
+    keep = {each for purpose in purposes.values() for each in purpose.kept_by}
+    terms = [purpose.contract for purpose in purposes.values() if purpose.contract]
+    types = keep.union(*(each.opened_by + each.closed_by for each in terms))
+    points = people.points.lazy()
+    records = told(party, people, known_at)
+    done = happened(interaction.filter(pl.col("interaction_type").is_in(types)), people, as_of, known_at).collect()
+    asked = requests.filter(pl.col("received_at") < as_of, pl.col("ingested_at") <= known_at)
+    by_type = {
+        "record": records.filter(pl.col("record_at") < as_of),
+        "request": people.reached(
+            asked.select("subject_kind", "subject_value", record_id(), pl.col("received_at").alias("record_at"))
+        ).join(points, on="subject"),
+        "will": latest_wills(wills, people.points).rename({"event_id": "record_id", "event_at": "record_at"}),
+    }
+    columns = ["customer", "type", "record_id", "record_at"]
+    kept = [done.lazy().filter(pl.col("type").is_in(keep))]
+    kept += [each.with_columns(pl.lit(type_).alias("type")) for type_, each in by_type.items() if type_ in keep]
+    return Evidence(
+        as_of,
+        people,
+        wills,
+        records,
+        done,
+        latest(pl.concat([each.select(columns) for each in kept]), "customer", "type").collect(),
+        people.reached(cases.lazy().filter(pl.col("declared_at") <= known_at)).join(points, on="subject").collect(),
     )
 
 
 def _of_purpose(
     purpose: Purpose,
-    events: pl.DataFrame,
-    points: pl.DataFrame,
-    customers: pl.DataFrame,
-    reach: pl.DataFrame,
-    interaction: pl.LazyFrame,
-    crosswalk: pl.LazyFrame,
-    as_of: datetime,
+    everybody: pl.DataFrame,
+    evidence: Evidence,
+    hearing: Heard,
+    reasons: pl.Enum,
 ) -> pl.DataFrame:
-    """Rows (customer_id, contact_point, reason, since_at, evidence) of one purpose."""
-    own = reach.filter(pl.col("purpose") == purpose.key)
-    if purpose.scope == "person":
-        subjects = customers.with_columns(pl.lit("").alias("contact_point"))
-        consent = _person_wide(own)
-    else:
-        subjects = customers.join(
-            points.filter(pl.col("kind") == purpose.scope).select(
-                "customer_id", pl.col("value").alias("contact_point")
-            ),
-            on="customer_id",
+    """Cells of a purpose with reason, evidence id and its time, before the purposes that it requires are asked."""
+    found = cells(purpose, everybody, evidence.people, hearing)
+    ground = BASES[purpose.lawful_basis](purpose, found, evidence)
+    checks = (
+        Check("purpose_not_in_force", pl.lit(purpose.in_force_at > evidence.as_of)),
+        *_of_subject(purpose, evidence.as_of),
+        *(_of_point() if purpose.kind else ()),
+        *((Check("objected", pl.col("live_objection") > NEVER, pl.col("live_objection")),) * purpose.can_be_objected),
+        *ground.checks,
+        Check("allowed", pl.lit(value=True), ground.place, ground.record),
+    )
+    # The number of the first check that denies; the last one denies nothing.
+    number = pl.coalesce(*(pl.when(each.denies).then(pl.lit(n, pl.UInt8)) for n, each in enumerate(checks)))
+    outcome = ground.cells.with_columns(number.alias("number"))
+    places = _chosen(outcome, {n: each.place for n, each in enumerate(checks) if each.place is not None}, pl.Int32())
+    of_will = at_places(evidence.wills, places, "event_id", "event_at")
+    of_record = [
+        _chosen(outcome, {n: pl.col(each.record[part]) for n, each in enumerate(checks) if each.record}, dtype)
+        for part, dtype in enumerate((pl.String(), UTC))
+    ]
+    return outcome.select(
+        *CELL,
+        pl.Series([each.reason for each in checks], dtype=reasons).gather(outcome["number"]).alias("reason"),
+        pl.coalesce(of_will["event_id"], of_record[0]).alias("evidence"),
+        pl.coalesce(of_will["event_at"], of_record[1]).alias("since_at"),
+    )
+
+
+def _chosen(outcome: pl.DataFrame, values: Mapping[int, pl.Expr], dtype: pl.DataType) -> pl.Series:
+    """The value that goes with the number of the check, null where that has none."""
+    if not values:
+        return pl.Series([None], dtype=dtype).new_from_index(0, outcome.height)
+    chosen = [pl.when(pl.col("number") == n).then(value) for n, value in values.items()]
+    return outcome.select(pl.coalesce(*chosen).cast(dtype)).to_series()
+
+
+def _of_subject(purpose: Purpose, as_of: datetime) -> Iterable[Check]:
+    """Step 2: Art. 17, Art. 18, Art. 8."""
+    if purpose.lawful_basis not in SURVIVES_ERASURE:
+        yield Check("erased", pl.col("erased") > NEVER, pl.col("erased"))
+    if purpose.lawful_basis not in SURVIVES_RESTRICTION:
+        yield Check("restricted", pl.col("restricted") > pl.col("restriction_lifted"), pl.col("restricted"))
+    if purpose.minimum_age is not None:
+        of_age = is_of_age(purpose.minimum_age, as_of.astimezone(dt.UTC).date())
+        yield Check("under_age", ~of_age.fill_null(value=True), record=("birth_id", "birth_at"))
+    if purpose.requires_known_age:
+        yield Check("age_unknown", pl.col("birth_date").is_null())
+
+
+def _of_point() -> Iterable[Check]:
+    """Step 3: an unsubscribe ends with a later grant on that very point, a complaint or bounce when it is verified."""
+    yield Check("no_contact_point", pl.col("subject").is_null())
+    left = pl.when(pl.col("unsubscribed") > pl.col("point_granted")).then("unsubscribed").otherwise(NEVER)
+    complained = pl.when(pl.col("complained") > pl.col("verified")).then("complained").otherwise(NEVER)
+    suppressed = pl.max_horizontal(left, complained)
+    yield Check("suppressed", suppressed > NEVER, suppressed)
+    yield Check("undeliverable", pl.col("bounced") > pl.col("verified"), pl.col("bounced"))
+
+
+def _with_required(purpose: Purpose, found: pl.DataFrame, decided: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Step 6: where all else allows, the first required purpose that is denied denies, with its own evidence."""
+    for key, required in ((key, decided[key]) for key in purpose.requires):
+        on = CELL if required["subject"].null_count() < required.height else ["customer"]
+        denied = required.filter(pl.col("reason") != "allowed").drop("reason", *({*CELL} - {*on}))
+        joined = found.join(
+            denied.with_columns(pl.lit(value=True).alias("is_denied")),
+            on=on,
             how="left",
-        ).with_columns(pl.col("contact_point").fill_null(""))
-        consent = _of_contact_points(own, points, purpose.scope)
-    key = ["customer_id", "contact_point"]
-    told = (
-        subjects.join(consent, on=key, how="left")
-        .join(_blocks(reach, own), on="customer_id", how="left")
-        .join(_suppressions(events, own, purpose), on="contact_point", how="left")
-    )
-    deciding = events.select("place", "status", "event_id", "event_at", "expires_at", "notice_version")
-    told = told.join(deciding, on="place", how="left")
-    if purpose.lawful_basis == "contract":
-        live = live_contracts(interaction, crosswalk, purpose.contract, as_of).collect()
-        told = told.join(live, on="customer_id", how="left")
-        basis = pl.when(pl.col("opened_at").is_null()).then(pl.lit("no_live_contract"))
-        event, since = pl.col("evidence"), pl.col("opened_at")
-    else:
-        basis = (
-            pl.when(pl.col("place").is_null())
-            .then(pl.lit("no_consent"))
-            .when(pl.col("status") != "granted")
-            .then("status")
-            .when(pl.col("expires_at") <= as_of)
-            .then(pl.lit("expired"))
-            .when(pl.col("notice_version") < purpose.notice)
-            .then(pl.lit("notice_outdated"))
+            suffix="_required",
+            maintain_order="left",
         )
-        event, since = pl.col("event_id"), pl.col("event_at")
-    in_force = datetime.combine(purpose.effective_from, datetime.min.time(), UTC) <= as_of
-    blocks = [
-        ("erased", "erased"),
-        ("restricted", "restricted"),
-        ("unsubscribed", "suppressed"),
-        ("complained", "suppressed"),
-        ("bounced", "undeliverable"),
-    ]
-    if purpose.direct_marketing:
-        blocks.append(("objected", "objected"))
-    reasons = [
-        pl.when(pl.lit(not in_force)).then(pl.lit("purpose_not_in_force")),
-        *(pl.when(pl.col(f"{name}_id").is_not_null()).then(pl.lit(reason)) for name, reason in blocks),
-    ]
-    if purpose.scope != "person":
-        reasons.append(pl.when(pl.col("contact_point") == "").then(pl.lit("no_contact_point")))
-    ids = [pl.when(pl.lit(in_force)).then(pl.col(f"{name}_id")) for name, _ in blocks]
-    times = [pl.when(pl.lit(in_force)).then(pl.col(f"{name}_at")) for name, _ in blocks]
-    return told.select(
-        *key,
-        pl.coalesce(*reasons, basis, pl.lit("allowed")).alias("reason"),
-        pl.coalesce(*times, since).alias("since_at"),
-        pl.concat_list(pl.coalesce(*ids, event)).list.drop_nulls().alias("evidence"),
-    )
-
-
-def _person_wide(own: pl.DataFrame) -> pl.DataFrame:
-    """The place of the deciding will per customer: denials on any identifier, grants on certain and exclusive ones."""
-    is_grant = pl.col("status") == "granted"
-    reaching = own.filter(
-        (is_grant & pl.col("is_certain") & pl.col("is_exclusive")) | pl.col("status").is_in(["denied", "withdrawn"])
-    )
-    return reaching.group_by("customer_id").agg(pl.col("place").max()).with_columns(pl.lit("").alias("contact_point"))
-
-
-def _of_contact_points(own: pl.DataFrame, points: pl.DataFrame, kind: str) -> pl.DataFrame:
-    """The place of the deciding will per customer and contact point.
-
-    Denials reach it from any identifier of any customer who has it; grants on itself; and, where it is exclusive and
-    certain, grants on the customer's other exclusive and certain identifiers that are no contact point of its kind.
-    """
-    of_kind = points.filter(pl.col("kind") == kind).rename({"value": "contact_point"})
-    is_sure = pl.col("is_certain") & pl.col("is_exclusive")
-    is_grant = pl.col("status") == "granted"
-    denials = (
-        own.filter(pl.col("status").is_in(["denied", "withdrawn"])).group_by("customer_id").agg(pl.col("place").max())
-    )
-    denied = of_kind.join(denials, on="customer_id").group_by("contact_point").agg(pl.col("place").max())
-    itself = (
-        own.filter(is_grant, pl.col("subject_kind") == kind)
-        .group_by(pl.col("subject_value").alias("contact_point"))
-        .agg(pl.col("place").max())
-    )
-    other = (
-        own.filter(is_grant, is_sure, pl.col("subject_kind") != kind).group_by("customer_id").agg(pl.col("place").max())
-    )
-    columns = ["customer_id", "contact_point", "place"]
-    return (
-        pl.concat(
-            [
-                of_kind.join(denied, on="contact_point").select(columns),
-                of_kind.join(itself, on="contact_point").select(columns),
-                of_kind.filter(is_sure).join(other, on="customer_id").select(columns),
-            ]
+        denies = (pl.col("reason") == "allowed") & pl.col("is_denied")
+        found = joined.select(
+            *CELL,
+            pl.when(denies).then(pl.lit(f"requires:{key}", found["reason"].dtype)).otherwise("reason").alias("reason"),
+            *(
+                pl.when(denies).then(f"{name}_required").otherwise(name).alias(name)
+                for name in ("evidence", "since_at")
+            ),
         )
-        .group_by("customer_id", "contact_point")
-        .agg(pl.col("place").max())
-    )
+    return found
 
 
-def _blocks(reach: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
-    """Per customer, the event of each block that holds: erased, restricted, objected (`<block>_id`, `<block>_at`)."""
-    person = reach.filter(pl.col("purpose") == "*")
-    # An erasure never ends; the others end with what undoes them. A grant undoes only on certain ground.
-    undone = own.filter(
-        (pl.col("status") == "objection_withdrawn")
-        | ((pl.col("status") == "granted") & pl.col("is_certain") & pl.col("is_exclusive"))
-    )
-    erased = _holds(person, "erased", person.clear(), "customer_id")
-    restricted = _holds(person, "restricted", person.filter(pl.col("status") == "restriction_lifted"), "customer_id")
-    objected = _holds(own, "objected", undone, "customer_id")
-    return erased.join(restricted, on="customer_id", how="full", coalesce=True).join(
-        objected, on="customer_id", how="full", coalesce=True
-    )
-
-
-def _suppressions(events: pl.DataFrame, own: pl.DataFrame, purpose: Purpose) -> pl.DataFrame:
-    """Per contact point, the event of each block that holds: unsubscribed, complained, bounced."""
-    on_points = events.filter(pl.col("subject_kind") == purpose.scope).rename({"subject_value": "contact_point"})
-    granted = own.filter(pl.col("status") == "granted").rename({"subject_value": "contact_point"})
-    verified = on_points.filter(pl.col("status") == "verified")
-    unsubscribed = _holds(on_points, "unsubscribed", granted, "contact_point")
-    complained = _holds(on_points, "complained", verified, "contact_point")
-    bounced = _holds(on_points, "bounced", verified, "contact_point")
-    return unsubscribed.join(complained, on="contact_point", how="full", coalesce=True).join(
-        bounced, on="contact_point", how="full", coalesce=True
-    )
-
-
-def _holds(events: pl.DataFrame, status: str, undone: pl.DataFrame, by: str) -> pl.DataFrame:
-    """The latest event of a status per `by`, where nothing later undoes it; columns `<status>_id`, `<status>_at`."""
-    latest = events.filter(pl.col("status") == status).sort("place").group_by(by).last()
-    ends = undone.group_by(by).agg(pl.col("place").max().alias("ended"))
-    return (
-        latest.join(ends, on=by, how="left")
-        .filter(pl.col("ended").is_null() | (pl.col("ended") < pl.col("place")))
-        .select(by, pl.col("event_id").alias(f"{status}_id"), pl.col("event_at").alias(f"{status}_at"))
-    )
+def _as_table(
+    purposes: Mapping[str, Purpose], decided: Mapping[str, pl.DataFrame], people: People, position: int
+) -> pl.DataFrame:
+    """Numbers back into texts, in order of the key: each purpose's cells are in order of customer and point."""
+    keys = list(purposes)
+    of_purpose = {
+        "purpose": keys,
+        "lawful_basis": [each.lawful_basis for each in purposes.values()],
+        "purpose_version": [each.version for each in purposes.values()],
+    }
+    found = pl.concat(
+        [decided[key].with_columns(pl.lit(n, pl.UInt32).alias("number")) for n, key in enumerate(keys)]
+    ).sort("customer", maintain_order=True)
+    return found.select(
+        people.customers["customer_id"].gather(found["customer"]),
+        *(pl.Series(name, texts, pl.String).gather(found["number"]) for name, texts in of_purpose.items()),
+        people.value_of(found["subject"]).fill_null("").alias("contact_point"),
+        (pl.col("reason") == "allowed").alias("is_allowed"),
+        pl.col("reason").cast(pl.String),
+        "since_at",
+        pl.when(pl.col("evidence").is_null())
+        .then(pl.lit([], pl.List(pl.String)))
+        .otherwise(pl.concat_list("evidence"))
+        .alias("evidence"),
+        pl.lit(position, pl.Int64).alias("ledger_position"),
+    ).select(*DECISION.schema)

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import polars as pl
 
-KINDS = ("email", "phone", "device_id", "loyalty_card", "account_id")
+RECORD = ["channel", "source_record_id"]
+KINDS = ("email", "phone", "device_id", "advertising_id", "loyalty_card", "account_id")
 
 
 def identifiers(party: pl.LazyFrame, crosswalk: pl.LazyFrame) -> pl.LazyFrame:
     """Identifiers of each customer; key (customer_id, kind, value), with `is_certain` and `is_exclusive`.
 
-    Certain: a record that carries it joins its customer by an exact match. Exclusive: no other customer has it.
+    Certain: a record that carries it joins its customer by an exact match, or alone; not by a probable link only.
+    Exclusive: no other customer has it, over any link. For an audit, `party` and `crosswalk` are those of the time.
     """
-    record = ["channel", "source_record_id"]
-    told = (
-        party.select(*record, *KINDS)
-        .unpivot(index=record, on=list(KINDS), variable_name="kind", value_name="value")
-        .filter(pl.col("value").is_not_null())
-        .join(crosswalk.select(*record, "customer_id", "is_exact"), on=record)
-    )
     return (
-        told.group_by("customer_id", "kind", "value")
+        party.select(*RECORD, *KINDS)
+        .unpivot(index=RECORD, on=list(KINDS), variable_name="kind", value_name="value")
+        .filter(pl.col("value").is_not_null())
+        .join(crosswalk.select(*RECORD, "customer_id", "is_exact"), on=RECORD)
+        .group_by("customer_id", "kind", "value")
         .agg(pl.col("is_exact").any().alias("is_certain"))
         .with_columns((pl.len().over("kind", "value") == 1).alias("is_exclusive"))
     )

@@ -79,6 +79,7 @@ def will(
         "recorded_at": recorded or at,
         "notice_version": notice,
         "expires_at": expires,
+        "method": "web_form",
     }
 
 
@@ -282,8 +283,8 @@ CASES = [
     pytest.param(
         [will(NOW - 2 * DAY, "granted", purpose="insight"), will(NOW - DAY, "objected", purpose="insight")],
         "insight",
-        "allowed",
-        id="consent_that_is_no_marketing_knows_no_objection",
+        "withdrawn",
+        id="an_objection_to_what_rests_on_consent_withdraws_it",
     ),
     pytest.param(
         [will(NOW - 2 * DAY, "granted"), will(NOW - DAY, "restricted", value="a2@x.de", purpose="*")],
@@ -327,6 +328,7 @@ def sale(at, amount, kind="order", record="a1", n=0):
         "source_record_id": record,
         "interaction_type": kind,
         "occurred_at": at,
+        "ingested_at": at,
         "amount_minor": amount,
         "currency_code": "GBP",
         "quantity": n,
@@ -365,7 +367,7 @@ def test_one_refund_ends_one_order():
         records=records,
     )
     assert reason(found, "delivery") == "allowed"
-    assert found.filter(purpose="delivery", customer_id=A)["evidence"].item().to_list() == ["t:a3"]
+    assert found.filter(purpose="delivery", customer_id=A)["evidence"].item().to_list() == ["t:a1"]
 
 
 def test_nothing_before_the_basis_was_chosen():
@@ -404,7 +406,7 @@ WILLS = st.builds(
 
 
 @given(st.lists(WILLS, max_size=8, unique_by=lambda each: each["event_id"]), st.randoms())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_order_of_arrival_never_matters(wills, random):
     shuffled = list(wills)
     random.shuffle(shuffled)
@@ -416,7 +418,7 @@ def test_order_of_arrival_never_matters(wills, random):
     st.sampled_from(["a@x.de", "a2@x.de"]),
     st.sampled_from(["letters", "insight"]),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_a_withdrawal_never_widens(wills, value, purpose):
     more = [*wills, will(NOW, "withdrawn", value=value, purpose=purpose, name="last")]
     key = list(DECISION.key)
@@ -427,7 +429,7 @@ def test_a_withdrawal_never_widens(wills, value, purpose):
 
 
 @given(st.lists(WILLS, max_size=6, unique_by=lambda each: each["event_id"]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_what_is_recorded_later_is_not_revealed(wills):
     later = [{**each, "event_id": f"later{i}", "recorded_at": NOW + DAY} for i, each in enumerate(wills)]
     assert (

@@ -13,7 +13,10 @@ SOUND = yaml.safe_load((PURPOSES / "email_marketing" / "defs.yaml").read_text())
 
 BROKEN = [
     pytest.param(
-        {"lawful_basis": "habit"}, "lawful_basis: Input should be 'consent' or 'contract' (found 'habit')", id="basis"
+        {"lawful_basis": "habit"},
+        "lawful_basis: Input should be 'consent', 'contract', 'legal_obligation', 'vital_interests', 'public_interest' "
+        "or 'legitimate_interests' (found 'habit')",
+        id="basis",
     ),
     pytest.param({"notice": None}, "(the whole): lawful_basis consent needs notice", id="consent_without_notice"),
     pytest.param(

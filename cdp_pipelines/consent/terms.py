@@ -1,0 +1,69 @@
+"""Parts of a purpose: the columns of its mart, and what its lawful basis rests on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from cdp_pipelines.channel.contract import Model
+from cdp_pipelines.golden.measures import MEASURES
+from cdp_pipelines.tables import CUSTOMER, DECISION
+
+# What a column of a mart may come from, by the word before the dot in its declaration.
+COLUMN_SOURCES = {"customer": CUSTOMER, "decision": DECISION, "measure": MEASURES}
+Duration = Annotated[str, Field(pattern=r"^P([0-9]+Y([0-9]+M)?([0-9]+D)?|[0-9]+M([0-9]+D)?|[0-9]+D)$")]
+InteractionType = Literal["order", "refund", "receipt", "event", "call", "post", "survey", "reading", "visit"]
+# A record that says something of the person; any will that counts; any request of a data subject.
+RecordType = InteractionType | Literal["record", "will", "request"]
+
+
+class MartColumn(Model):
+    """One column of a purpose's mart (Art. 5(1)(c))."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Its name in the mart")
+    source: str = Field(description="customer.<attribute>, decision.<column> or measure.<name>")
+    description: str = Field("", description="What it means, where the source's own description is not enough")
+
+    @model_validator(mode="after")
+    def _exists(self) -> MartColumn:
+        word, _, name = self.source.partition(".")
+        if word not in COLUMN_SOURCES:
+            raise ValueError(f"source {self.source!r} begins with none of: {', '.join(COLUMN_SOURCES)}")
+        if name not in COLUMN_SOURCES[word].schema:
+            raise ValueError(f"there is no {self.source!r}; {word} has: {', '.join(COLUMN_SOURCES[word].schema)}")
+        return self
+
+
+class ContractTerms(Model):
+    """What makes a contract live (Art. 6(1)(b))."""
+
+    opened_by: Annotated[tuple[InteractionType, ...], Field(min_length=1)] = Field(
+        description="Interaction types that open one"
+    )
+    closed_by: tuple[InteractionType, ...] = Field(
+        (), description="Interaction types that end one by giving back its whole amount"
+    )
+    lasts: Duration = Field(description="ISO 8601 duration from its opening")
+
+    @model_validator(mode="after")
+    def _closes_what_it_does_not_open(self) -> ContractTerms:
+        if both := sorted({*self.opened_by} & {*self.closed_by}):
+            raise ValueError(f"opened_by and closed_by both have: {', '.join(both)}")
+        return self
+
+
+class ObligationTerms(Model):
+    """What the law obliges the company to keep (Art. 6(1)(c)); it ends `retention` after its latest record."""
+
+    created_by: Annotated[tuple[RecordType, ...], Field(min_length=1)] = Field(
+        description="Interaction types that create it; record, will or request for those of the person"
+    )
+
+
+class InterestTerms(Model):
+    """How long a legitimate interest lives (Art. 6(1)(f)): it lapses `retention` after the last contact."""
+
+    contacts: Annotated[tuple[RecordType, ...], Field(min_length=1)] = Field(
+        description="Interaction types by which the person was in contact; record, will or request besides"
+    )

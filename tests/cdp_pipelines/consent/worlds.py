@@ -1,0 +1,209 @@
+"""Worlds to decide in: rows by hand for named cases, and random ones that are small, crowded and full of ties."""
+
+import random
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from cdp_pipelines.consent import decide, identifiers, load_register
+from cdp_pipelines.consent.basis import CASE
+from cdp_pipelines.tables import CROSSWALK, INTERACTION, LEDGER, PARTY, PRIVACY_REQUEST, Table
+from tests.oracles.decisions import World as OracleWorld
+from tests.oracles.decisions import decide_all, read_register
+
+REGISTER_FOLDER = Path(__file__).parent / "register"
+REGISTER = load_register(REGISTER_FOLDER)
+ORACLE_REGISTER = read_register(REGISTER_FOLDER)
+OWN = ("granted", "denied", "withdrawn", "objected", "objection_withdrawn")
+ABOUT_SUBJECT = ("restricted", "restriction_lifted", "erased", "unsubscribed", "complained", "bounced", "verified")
+SUBJECT_KINDS = ("email", "phone", "device_id", "loyalty_card", "account_id")
+
+
+def at(text: str) -> datetime:
+    """`2011-06-01` or `2011-06-01 12:00`, UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+LATER = at("2030-01-01")
+
+
+def rows(table: Table, told: list[dict]) -> pl.DataFrame:
+    """Rows of a table, null where nothing is told."""
+    return pl.DataFrame([dict.fromkeys(table.schema) | row for row in told], schema=table.schema)
+
+
+@dataclass(frozen=True)
+class World:
+    """Frames of everything that a decision may rest on."""
+
+    ledger: pl.DataFrame
+    party: pl.DataFrame
+    interaction: pl.DataFrame
+    crosswalk: pl.DataFrame
+    requests: pl.DataFrame
+    cases: pl.DataFrame
+
+    def decide(self, as_of, known_at=LATER, register=REGISTER) -> pl.DataFrame:
+        return decide(
+            register,
+            self.ledger,
+            identifiers(self.party.lazy(), self.crosswalk.lazy()),
+            self.interaction.lazy(),
+            self.crosswalk.lazy(),
+            as_of=as_of,
+            known_at=known_at,
+            party=self.party.lazy(),
+            requests=self.requests.lazy(),
+            cases=self.cases,
+        )
+
+    def by_oracle(self, as_of, known_at=LATER) -> dict:
+        frames = (self.ledger, self.party, self.interaction, self.crosswalk)
+        more = (self.requests, self.cases)
+        world = OracleWorld(
+            *(frame.to_dicts() for frame in frames), as_of, known_at, *(frame.to_dicts() for frame in more)
+        )
+        return decide_all(ORACLE_REGISTER, world)
+
+    def with_will(self, **told) -> "World":
+        return replace(self, ledger=pl.concat([self.ledger, ledger_of([told], self.ledger.height)]))
+
+
+def ledger_of(wills: list[dict], n: int = 0) -> pl.DataFrame:
+    """Rows of the ledger: recorded at once, under the accepted notice, unless a will says otherwise."""
+    return rows(
+        LEDGER,
+        [
+            {
+                "position": n + number,
+                "event_id": f"w{n + number}",
+                "recorded_at": will["event_at"],
+                "notice_version": "2010-06" if will["status"] == "granted" else None,
+                "method": "web_form",
+            }
+            | will
+            for number, will in enumerate(wills, start=1)
+        ],
+    )
+
+
+def world_of(*, wills=(), records=(), done=(), requests=(), cases=()) -> World:
+    """A world by hand.
+
+    `records`: (customer, fields of party, is_exact); interactions: (customer, type, at, more).
+    """
+    party, crosswalk, interaction = [], [], []
+    for number, (customer, fields, is_exact) in enumerate(records):
+        key = {"channel": "crm", "source_record_id": f"r{number}"}
+        told = {"observed_at": at("2010-06-01"), "ingested_at": at("2010-06-02")}
+        party.append(key | told | fields)
+        crosswalk.append(key | {"customer_id": customer, "is_exact": is_exact, "is_profiled": True})
+    for number, (customer, type_, moment, more) in enumerate(done):
+        key = {"channel": "shop", "source_record_id": f"i{number:02}"}
+        interaction.append(key | {"interaction_type": type_, "occurred_at": moment, "ingested_at": moment} | more)
+        crosswalk.append(key | {"customer_id": customer, "is_exact": True, "is_profiled": True})
+    return World(
+        ledger_of(list(wills)),
+        rows(PARTY, party),
+        rows(INTERACTION, interaction),
+        rows(CROSSWALK, crosswalk),
+        rows(PRIVACY_REQUEST, list(requests)),
+        pl.DataFrame([dict.fromkeys(CASE) | case for case in cases], schema=CASE),
+    )
+
+
+def random_world(seed: int, n_customers: int = 12, n_wills: int = 900) -> World:
+    """Few identifiers, so that many are shared; few instants, so that many tie."""
+    rng = random.Random(seed)  # noqa: S311  a world is to be had again, not to be secret
+    start = at("2010-10-01")
+    instants = [start + timedelta(days=rng.randrange(0, 400), hours=12 * rng.randrange(2)) for _ in range(25)]
+
+    def some(values, none=0.0):
+        return None if rng.random() < none else rng.choice(values)
+
+    def value(kind):
+        return f"{kind}{rng.randrange(n_customers * (3 if kind in {'loyalty_card', 'account_id'} else 2))}"
+
+    def late(moment):
+        return moment + timedelta(hours=rng.choice((0, 0, 0, 1, 24, 700)))
+
+    purposes = list(REGISTER)
+    records = [
+        (
+            f"c{rng.randrange(n_customers):02}",
+            {kind: value(kind) if rng.random() < 0.35 else None for kind in (*SUBJECT_KINDS, "advertising_id")}
+            | {
+                "observed_at": (seen := rng.choice(instants)),
+                "ingested_at": late(seen),
+                "birth_date": some([date(1996, 2, 29), date(1995, 6, 1), date(1980, 1, 1), date(1993, 4, 1)], 0.8),
+                "country_code": (country := some(["US", "DE", "GB", "CH"], 0.5)),
+                "region_code": some(["CA", "WA"], 0.1) if country == "US" else None,
+            },
+            rng.random() < 0.7,
+        )
+        for _ in range(n_customers * 4)
+    ]
+    wills = []
+    for _ in range(n_wills):
+        is_own = rng.random() < 0.95
+        status = rng.choice(OWN + ("granted",) * 4) if is_own else rng.choice(ABOUT_SUBJECT)
+        if status == "erased" and rng.random() < 0.8:
+            status = "verified"
+        kind, happened = rng.choice(SUBJECT_KINDS), rng.choice(instants)
+        wills.append(
+            {
+                "event_id": f"w{rng.randrange(10**6)}",
+                "subject_kind": kind,
+                "subject_value": value(kind),
+                "purpose": rng.choice([*purposes, "unheard_of"]) if is_own else "*",
+                "status": status,
+                "event_at": happened,
+                # Some are dated later than they were recorded, within the tolerance and beyond it.
+                "recorded_at": happened - timedelta(hours=rng.choice((24, 25, 900)))
+                if rng.random() < 0.1
+                else late(happened),
+                "expires_at": rng.choice(instants) if status == "granted" and rng.random() < 0.15 else None,
+                "notice_version": some(["2010-06", "2010-06", "2011-06", "2010-05", "2010-06-15", "old"], 0.1),
+                "method": some(["web_form", "web_form", "web_form", "pre_ticked"], 0.03),
+                "jurisdiction": some(["EU", "US-CA", "US-WA"], 0.9),
+            }
+        )
+    done = [
+        (
+            f"c{rng.randrange(n_customers):02}",
+            rng.choice(["order", "order", "refund", "receipt", "call", "visit", "event"]),
+            (happened := rng.choice(instants)),
+            {
+                "amount_minor": some([100, -100, 200, 0], 0.1),
+                "currency_code": some(["GBP", "GBP", "EUR"], 0.05),
+                "ingested_at": late(happened),
+            },
+        )
+        for _ in range(n_customers * 8)
+    ]
+    requests = [
+        {
+            "channel": "requests",
+            "source_record_id": f"q{number}",
+            "subject_kind": (kind := rng.choice(SUBJECT_KINDS)),
+            "subject_value": value(kind),
+            "received_at": (asked := rng.choice(instants)),
+            "ingested_at": late(asked),
+        }
+        for number in range(n_customers)
+    ]
+    cases = [
+        {
+            "case_id": f"case{rng.randrange(100)}",
+            "purpose": rng.choice(["alert", "tracing"]),
+            "subject_kind": (kind := rng.choice(SUBJECT_KINDS)),
+            "subject_value": value(kind),
+            "starts_at": (begins := rng.choice(instants)),
+            "ends_at": some([*instants], 0.5),
+            "declared_at": late(begins),
+        }
+        for _ in range(n_customers * 3)
+    ]
+    return world_of(wills=wills, records=records, done=done, requests=requests, cases=cases)
