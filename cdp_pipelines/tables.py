@@ -225,9 +225,9 @@ LINK = Table(
     ),
 )
 
-CROSSWALK = Table(
-    "identity/crosswalk",
-    "Which customer each record is about.",
+CLUSTER = Table(
+    "identity/cluster",
+    "Which records are one person, over all records: what decisions and rights are about. Nothing else reads it.",
     RECORD,
     (
         Column("channel", pl.String(), "Channel of the record", sources=("standardised/party.channel",)),
@@ -246,7 +246,6 @@ CROSSWALK = Table(
             sources=("identity/link.left_source_record_id", "identity/link.right_source_record_id"),
         ),
         Column("is_exact", pl.Boolean(), "The record joins by an exact match on an identifier, or alone"),
-        Column("is_profiled", pl.Boolean(), "The record may join the customer's profile"),
     ),
     subject=("customer_id",),
 )
@@ -262,6 +261,28 @@ def _from(source: Table, *names: str) -> tuple[Column, ...]:
         for name in names
     )
 
+
+CROSSWALK = Table(
+    "identity/crosswalk",
+    "Which customer each record is about, and whether it may join the customer's profile.",
+    RECORD,
+    (
+        *_from(CLUSTER, "channel", "source_record_id", "customer_id", "is_exact"),
+        Column(
+            "is_profiled",
+            pl.Boolean(),
+            "The record may join the customer's profile",
+            sources=("consent/decision.is_allowed",),
+        ),
+        Column(
+            "gate",
+            pl.String(),
+            "joined, or what keeps it out: unification:<reason of that decision>, no_purpose",
+            sources=("consent/decision.reason",),
+        ),
+    ),
+    subject=("customer_id",),
+)
 
 LEDGER = Table(
     "consent/ledger",
@@ -292,10 +313,11 @@ LEDGER = Table(
 
 DECISION = Table(
     "consent/decision",
-    "For every customer and purpose (and contact point, where it is about one): may they be processed, and why.",
-    ("customer_id", "purpose", "contact_point"),
+    "For every customer and purpose (and contact point, where it is about one): may they be processed, why, and from "
+    "when to when that was decided. A row is closed when another takes its place, never overwritten.",
+    ("customer_id", "purpose", "contact_point", "valid_from"),
     (
-        *_from(CROSSWALK, "customer_id"),
+        *_from(CLUSTER, "customer_id"),
         Column("purpose", pl.String(), "Purpose decided on"),
         Column(
             "contact_point",
@@ -316,6 +338,8 @@ DECISION = Table(
             "Newest position of the ledger that was read",
             sources=("consent/ledger.position",),
         ),
+        Column("valid_from", UTC, "Logical time of the night that decided so first", sources=("audit/run.as_of",)),
+        Column("valid_to", UTC, "Logical time of the night that ended it; null while it stands"),
     ),
     subject=("customer_id",),
 )
@@ -458,6 +482,7 @@ STATIC = by_name(
         PREFERENCE,
         PRIVACY_REQUEST,
         LINK,
+        CLUSTER,
         CROSSWALK,
         LEDGER,
         DECISION,

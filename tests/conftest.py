@@ -41,6 +41,13 @@ def content(lake: Lake) -> dict[str, pl.DataFrame]:
     return found
 
 
+def lasting(held: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """Of decisions those that stand, without when they were made first: a night that was not run decided nothing."""
+    standing = held["consent/decision"].filter(pl.col("valid_to").is_null()).drop("valid_from", "ledger_position")
+    order = [name for name, dtype in standing.schema.items() if not isinstance(dtype, pl.List)]
+    return {**held, "consent/decision": standing.sort(order)}
+
+
 def bring_up(drops: Path, lake: Path, until=None) -> int:
     """`cdp run`, quietly."""
     return run_nights(drops, lake, until, Console(quiet=True))

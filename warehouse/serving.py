@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    import polars as pl
+
     from cdp_pipelines.tables import Table
     from warehouse.lake import Lake
 
@@ -27,12 +29,13 @@ def location(lake: Lake) -> Path:
     return lake.path / FILE
 
 
-def published(lake: Lake) -> dict[str, int]:
-    """Purpose to the Delta version of its mart that the published file holds."""
+def published(lake: Lake) -> dict[str, tuple[int, int]]:
+    """Purpose to the Delta version of its mart that the published file holds, and its rows there."""
     if not location(lake).exists():
         return {}
     with duckdb.connect(str(location(lake)), read_only=True) as connection:
-        return dict(connection.execute("SELECT purpose, delta_version FROM main.published").fetchall())
+        told = connection.execute("SELECT purpose, delta_version, row_count FROM main.published").fetchall()
+    return {purpose: (version, n_rows) for purpose, version, n_rows in told}
 
 
 @contextmanager
@@ -50,15 +53,17 @@ def replacing(lake: Lake) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
-def build(connection: duckdb.DuckDBPyConnection, lake: Lake, marts: Mapping[str, Table]) -> dict[str, int]:
-    """Write every mart into its own schema, with comments from the declared descriptions; gives rows by purpose.
+def build(
+    connection: duckdb.DuckDBPyConnection, lake: Lake, marts: Mapping[str, Table], frames: Mapping[str, pl.DataFrame]
+) -> None:
+    """Write the rows of every mart into its own schema, with comments from the declared descriptions.
 
-    `marts`: purpose to its table. `main.published` says from which version of each mart the file was made.
+    `marts` and `frames`: purpose to its table, and to the rows of it that are to be published. `main.published` says
+    from which version of each mart the file was made.
     """
-    rows = {}
     connection.execute("CREATE TABLE main.published (purpose VARCHAR, delta_version BIGINT, row_count BIGINT)")
     for purpose, table in marts.items():
-        frame = lake.read(table)
+        frame = frames[purpose]
         connection.register("frame", frame.to_arrow())
         name = f"{_quoted(purpose)}.{_quoted('customer')}"
         connection.execute(f"CREATE SCHEMA {_quoted(purpose)}")
@@ -70,8 +75,6 @@ def build(connection: duckdb.DuckDBPyConnection, lake: Lake, marts: Mapping[str,
         connection.execute(
             "INSERT INTO main.published VALUES (?, ?, ?)", [purpose, lake.version(table.name), frame.height]
         )
-        rows[purpose] = frame.height
-    return rows
 
 
 def query(lake: Lake, sql: str) -> tuple[list[str], list[tuple]]:

@@ -1,4 +1,4 @@
-"""Identity resolution: `identity/link` and `identity/crosswalk`, by declared identifiers, comparisons and threshold."""
+"""Identity resolution: `identity/link` and `identity/cluster`, by declared identifiers, comparisons and threshold."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import dagster as dg
 from assets.components.policy import PolicyComponent
 from assets.lake import Gated, LakeResource, lake_assets, publish, spec
 from cdp_pipelines.identity import IdentityPolicy, resolve
-from cdp_pipelines.tables import CROSSWALK, LINK, PARTY
+from cdp_pipelines.tables import CLUSTER, LINK, PARTY
 
 
 class Identity(PolicyComponent[IdentityPolicy]):
@@ -19,13 +19,13 @@ class Identity(PolicyComponent[IdentityPolicy]):
         return IdentityPolicy
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
-        """Links and crosswalk from one asset: the crosswalk is what the links connect."""
+        """Links and clusters from one asset: a cluster is what the links connect."""
 
         @lake_assets(
             name="resolve_identities",
             specs=[
                 spec(LINK, deps=[PARTY.name], owner="team:data", kinds=("polars", "deltalake", "scikitlearn")),
-                spec(CROSSWALK, deps=[LINK.name, PARTY.name], owner="team:data"),
+                spec(CLUSTER, deps=[LINK.name, PARTY.name], owner="team:data"),
             ],
         )
         def resolve_identities(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
@@ -40,10 +40,10 @@ class Identity(PolicyComponent[IdentityPolicy]):
                 lake.night(context),
                 Gated(LINK, found.link, lambda: store.replace(LINK, found.link), report),
                 Gated(
-                    CROSSWALK,
-                    found.crosswalk,
-                    lambda: store.replace(CROSSWALK, found.crosswalk),
-                    {"customers": found.crosswalk["customer_id"].n_unique()},
+                    CLUSTER,
+                    found.cluster,
+                    lambda: store.replace(CLUSTER, found.cluster),
+                    {"customers": found.cluster["customer_id"].n_unique()},
                 ),
             )
 

@@ -8,6 +8,7 @@ from assets.components.policy import PolicyComponent
 from assets.lake import Gated, LakeResource, lake_assets, publish, spec
 from assets.policies import contracts
 from cdp_pipelines.consent import purpose as policies
+from cdp_pipelines.consent import standing
 from cdp_pipelines.golden.mart import mart, mart_table
 from cdp_pipelines.golden.measures import measures, window
 from cdp_pipelines.tables import CROSSWALK, CUSTOMER, DECISION, INTERACTION, PROVENANCE
@@ -27,8 +28,10 @@ class Purpose(PolicyComponent[policies.Purpose]):
         return policy.model_copy(update={"key": key})
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
-        """The mart of the purpose."""
+        """The mart of the purpose; none where nobody is served by it."""
         purpose = self.policy
+        if not purpose.columns:
+            return dg.Definitions()
         table = mart_table(purpose)
         reads = (DECISION, PROVENANCE, CUSTOMER, INTERACTION, CROSSWALK)
         # No purpose reads data collected for another.
@@ -51,7 +54,7 @@ class Purpose(PolicyComponent[policies.Purpose]):
             decision, provenance, customer, interaction, crosswalk = (store.scan(each) for each in reads)
             done = measures(interaction, crosswalk, channels, window(purpose.retention, as_of), as_of)
             rows = mart(purpose, decision, provenance, customer, done).collect()
-            counted = decision.filter(purpose=purpose.key).group_by("reason").len().sort("reason").collect()
+            counted = standing(decision).filter(purpose=purpose.key).group_by("reason").len().sort("reason").collect()
             reasons = "\n".join(f"- {reason}: {n:,}" for reason, n in counted.iter_rows())
             yield from publish(
                 store,

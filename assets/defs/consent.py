@@ -5,10 +5,20 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
+from assets.decisions import decided
 from assets.lake import Gated, LakeResource, lake_assets, publish, spec
-from assets.policies import register
-from cdp_pipelines.consent import decide, extend_ledger, identifiers
-from cdp_pipelines.tables import CONSENT_EVENT, CROSSWALK, DECISION, INTERACTION, LEDGER, PARTY, PRIVACY_REQUEST
+from assets.policies import contracts
+from cdp_pipelines.consent import crosswalk, extend_ledger, succeed
+from cdp_pipelines.tables import (
+    CLUSTER,
+    CONSENT_EVENT,
+    CROSSWALK,
+    DECISION,
+    INTERACTION,
+    LEDGER,
+    PARTY,
+    PRIVACY_REQUEST,
+)
 
 
 @lake_assets(
@@ -35,38 +45,40 @@ def keep_ledger(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterat
     specs=[
         spec(
             DECISION,
-            deps=[LEDGER.name, PARTY.name, CROSSWALK.name, INTERACTION.name, PRIVACY_REQUEST.name],
+            deps=[LEDGER.name, PARTY.name, CLUSTER.name, INTERACTION.name, PRIVACY_REQUEST.name],
             owner="team:privacy",
-        )
+        ),
+        spec(CROSSWALK, deps=[CLUSTER.name, DECISION.name, PARTY.name], owner="team:privacy"),
     ],
 )
 def decide_all(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
-    """Decide anew for every customer and purpose, as of the end of the night."""
+    """Decide anew for every customer and purpose, as of the end of the night, and let records join by it."""
     store, as_of = lake.open, lake.as_of(context)
-    party, crosswalk = store.scan(PARTY), store.scan(CROSSWALK)
-    decisions = decide(
-        register(),
-        store.read(LEDGER),
-        identifiers(party, crosswalk),
-        store.scan(INTERACTION),
-        crosswalk,
-        as_of=as_of,
-        known_at=as_of,
-        party=party,
-        requests=store.scan(PRIVACY_REQUEST),
-    )
+    decisions = decided(store, as_of)
+    history = succeed(store.read(DECISION), decisions, as_of)
+    collected_for = {key: contract.collected_for for key, contract in contracts().items()}
+    joined = crosswalk(store.scan(CLUSTER), store.scan(PARTY), decisions.lazy(), collected_for).collect()
     counted = decisions.group_by("purpose").agg(pl.len(), pl.col("is_allowed").sum()).sort("purpose")
+    changed = history.filter((pl.col("valid_from") == as_of) | (pl.col("valid_to") == as_of)).height
+    gates = joined["gate"].value_counts(sort=True)
     yield from publish(
         store,
         lake.night(context),
         Gated(
             DECISION,
-            decisions,
-            lambda: store.replace(DECISION, decisions),
+            history,
+            lambda: store.replace(DECISION, history),
             {
+                "begun or ended tonight": changed,
                 "allowed": dg.MetadataValue.md(
                     "\n".join(f"- {key}: {allowed:,} of {n:,}" for key, n, allowed in counted.iter_rows())
-                )
+                ),
             },
+        ),
+        Gated(
+            CROSSWALK,
+            joined,
+            lambda: store.replace(CROSSWALK, joined),
+            {"merge gate": dg.MetadataValue.md("\n".join(f"- {gate}: {n:,}" for gate, n in gates.iter_rows()))},
         ),
     )

@@ -7,9 +7,10 @@ import dagster as dg
 import polars as pl
 from dagster_duckdb import DuckDBResource
 
+from assets.decisions import decided
 from assets.lake import DROPS, RETRIES, Gated, LakeResource, asset_key, lake_assets, publish, spec
 from assets.policies import register
-from cdp_pipelines.golden.mart import mart_table
+from cdp_pipelines.golden.mart import justified, mart_table
 from cdp_pipelines.tables import FILE, RUN
 from warehouse import serving
 
@@ -27,25 +28,48 @@ MARTS = {purpose.key: mart_table(purpose) for purpose in register().values() if 
     partitions_def=DROPS,
     backfill_policy=dg.BackfillPolicy.single_run(),
     retry_policy=RETRIES,
+    check_specs=[
+        dg.AssetCheckSpec(
+            "rights",
+            asset=["serving", "marts"],
+            description="Every row of every mart is allowed by a decision made at publication, on the ledger as it is "
+            "then; a row that is not stays unpublished",
+        )
+    ],
     code_version="1",
 )
-def marts(lake: LakeResource) -> dg.MaterializeResult:
-    """Build the file anew where any mart changed."""
+def marts(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+    """Decide again for every row that is to be published; build the file anew where any mart changed."""
     store = lake.open
     location = serving.location(store)
-    is_changed = serving.published(store) != {key: store.version(table.name) for key, table in MARTS.items()}
+    decisions = decided(store, lake.as_of(context)).lazy()
+    frames, withheld = {}, {}
+    for key, table in MARTS.items():
+        rows = store.read(table)
+        frames[key] = justified(register()[key], rows.lazy(), decisions).collect()
+        withheld[key] = rows.height - frames[key].height
+    state = {key: (store.version(table.name), frames[key].height) for key, table in MARTS.items()}
+    is_changed = serving.published(store) != state
     if is_changed:
         with serving.replacing(store) as draft, DuckDBResource(database=str(draft)).get_connection() as connection:
-            serving.build(connection, store, MARTS)
-    rows = {key: store.scan(table).select(pl.len()).collect().item() for key, table in MARTS.items()}
+            serving.build(connection, store, MARTS, frames)
     return dg.MaterializeResult(
         metadata={
             "path": dg.MetadataValue.path(str(location)),
             "bytes": location.stat().st_size,
             "changed": is_changed,
-            "rows": dg.MetadataValue.json(rows),
-            "dagster/row_count": sum(rows.values()),
-        }
+            "rows": dg.MetadataValue.json({key: frame.height for key, frame in frames.items()}),
+            "dagster/row_count": sum(frame.height for frame in frames.values()),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                passed=not any(withheld.values()),
+                check_name="rights",
+                severity=dg.AssetCheckSeverity.WARN,
+                description=", ".join(f"{key}: {n} rows withheld" for key, n in withheld.items() if n) or None,
+                metadata={"withheld": dg.MetadataValue.json(withheld)},
+            )
+        ],
     )
 
 

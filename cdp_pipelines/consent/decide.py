@@ -42,6 +42,8 @@ REASONS = (
     *("no_consent", "denied", "withdrawn", "expired", "notice_outdated"),
     *("no_live_contract", "obligation_ended", "interest_lapsed", "no_case"),
 )
+# What is decided; from when to when, its history says.
+COLUMNS = tuple(name for name in DECISION.schema if name not in {"valid_from", "valid_to"})
 # What is asked of a will that counts.
 WILL = ("subject", "purpose", "status", "event_id", "event_at", "expires_at", "notice_version", "jurisdiction")
 
@@ -59,7 +61,7 @@ def decide(  # noqa: PLR0913  everything that a decision may rest on comes in, f
     requests: pl.LazyFrame | None = None,
     cases: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Decisions of every customer of the crosswalk and every purpose; columns of `DECISION`, in order of its key.
+    """Decisions of every customer of the crosswalk and every purpose; `COLUMNS` of `DECISION`, in order of its key.
 
     `register`: a `Register`, of which the versions in force are taken, or purposes by key. `ledger`: `LEDGER`;
     `identifiers`: see there; `interaction`, `crosswalk`, `party` and `requests`: `INTERACTION`, `CROSSWALK`, `PARTY`,
@@ -247,4 +249,4 @@ def _as_table(
         .otherwise(pl.concat_list("evidence"))
         .alias("evidence"),
         pl.lit(position, pl.Int64).alias("ledger_position"),
-    ).select(*DECISION.schema)
+    ).select(*COLUMNS)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from cdp_pipelines.consent.history import standing
 from cdp_pipelines.consent.purpose import COLUMN_SOURCES
 from cdp_pipelines.golden.measures import MEASURES
 from cdp_pipelines.golden.survivorship import best_values
@@ -37,8 +38,10 @@ def mart(
     column holds the best ranked one on which it is allowed, and a customer without any is left out. Counts are 0 and
     other measures null for a customer who did nothing within the window.
     """
-    allowed = decision.filter(pl.col("purpose") == purpose.key, "is_allowed").join(
-        customer.select("customer_id"), on="customer_id", how="semi"
+    allowed = (
+        standing(decision)
+        .filter(pl.col("purpose") == purpose.key, "is_allowed")
+        .join(customer.select("customer_id"), on="customer_id", how="semi")
     )
     usable = provenance.filter(pl.col("collected_for").list.contains(purpose.key))
     if purpose.scope != "person":
@@ -74,3 +77,16 @@ def mart(
     return mart_table(purpose).conform(
         joined.select(pl.col(column.source).alias(column.name) for column in purpose.columns)
     )
+
+
+def justified(purpose: Purpose, rows: pl.LazyFrame, decisions: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows of a mart whose customer the purpose may process by these decisions (on that contact point, if it has one).
+
+    `decisions`: customer_id, purpose, contact_point, is_allowed.
+    """
+    allowed = decisions.filter(pl.col("purpose") == purpose.key, "is_allowed")
+    named = {column.source: column.name for column in purpose.columns}
+    keys = {"customer_id": named["customer.customer_id"]}
+    if point := named.get(f"customer.{purpose.scope}", named.get("decision.contact_point")):
+        keys["contact_point"] = point
+    return rows.join(allowed, left_on=list(keys.values()), right_on=list(keys), how="semi")

@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 
 from cdp_pipelines.identity.model import learn
 from cdp_pipelines.identity.pairs import block, compare
-from cdp_pipelines.tables import CROSSWALK, LINK, TEXTS
+from cdp_pipelines.tables import CLUSTER, LINK, TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,10 +38,10 @@ _SAYS = (*_NAMES, "birth_date", "street")
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """`link` (`LINK`), `crosswalk` (`CROSSWALK`), and counts that tell how it came about."""
+    """`link` (`LINK`), `cluster` (`CLUSTER`), and counts that tell how it came about."""
 
     link: pl.DataFrame
-    crosswalk: pl.DataFrame
+    cluster: pl.DataFrame
     report: dict[str, object]
 
 
@@ -65,10 +65,10 @@ def resolve(party: pl.DataFrame, policy: IdentityPolicy) -> Resolution:
         links = pl.concat([links, _attached(nodes.with_columns(customers), identifier)])
     customers = _components(nodes.height, links)
     firm = _components(nodes.height, links.filter("is_exact"))
-    crosswalk = _crosswalk(records, customers, firm)
+    cluster = _cluster(records, customers, firm)
     return Resolution(
         _named(links, records),
-        crosswalk,
+        cluster,
         {
             "records": party.height,
             "nodes": nodes.height,
@@ -78,8 +78,8 @@ def resolve(party: pl.DataFrame, policy: IdentityPolicy) -> Resolution:
             "weights": model.origin,
             "share of matches": round(model.prior, 4),
             "match weights": {name: {k: round(v, 2) for k, v in each.items()} for name, each in model.weights.items()},
-            "customers": crosswalk["customer_id"].n_unique(),
-            "largest customer": crosswalk["customer_id"].value_counts()["count"].max() or 0,
+            "customers": cluster["customer_id"].n_unique(),
+            "largest customer": cluster["customer_id"].value_counts()["count"].max() or 0,
         },
     )
 
@@ -210,24 +210,23 @@ def _components(n_nodes: int, links: pl.DataFrame) -> pl.Series:
     return numbered.select(pl.col("node").min().over("label").alias("customer")).to_series()
 
 
-def _crosswalk(records: pl.DataFrame, customers: pl.Series, firm: pl.Series) -> pl.DataFrame:
+def _cluster(records: pl.DataFrame, customers: pl.Series, firm: pl.Series) -> pl.DataFrame:
     of_node = pl.DataFrame({"node": pl.int_range(customers.len(), eager=True), "customer": customers, "firm": firm})
     found = records.join(of_node, on="node", maintain_order="left")
     earliest = pl.concat_str(pl.col("channel"), pl.lit(":"), pl.col("source_record_id")).first().over("customer")
     names = found.select(earliest.alias("name"), "customer").unique("customer")
     named = names.with_columns(_digest(names["name"]).alias("customer_id"))
     return (
-        CROSSWALK.conform(
+        CLUSTER.conform(
             found.join(named, on="customer")
             .with_columns(
                 # Firm ground is what exact matches connect to the record that the customer is named after.
-                (pl.col("firm") == pl.col("customer")).alias("is_exact"),
-                pl.lit(True).alias("is_profiled"),
+                (pl.col("firm") == pl.col("customer")).alias("is_exact")
             )
             .lazy()
         )
         .collect()
-        .sort(CROSSWALK.key)
+        .sort(CLUSTER.key)
     )
 
 

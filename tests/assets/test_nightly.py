@@ -10,15 +10,19 @@ import time
 from datetime import date, timedelta
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import polars as pl
 import pytest
 
-from assets.policies import contracts
+from assets.definitions import defs
+from assets.lake import DROPS
+from assets.policies import contracts, register
 from assets.report import PAGE
+from cdp_pipelines.consent import standing
 from cdp_pipelines.golden.mart import mart_table
-from cdp_pipelines.tables import FILE
-from tests.conftest import content, gates
+from cdp_pipelines.tables import DECISION, FILE
+from tests.conftest import content, gates, lasting
 from warehouse import serving
 from warehouse.drops import drop_dates
 from warehouse.lake import Lake
@@ -112,7 +116,11 @@ def test_the_same_night_twice_changes_nothing(company, run):
 def test_night_by_night_is_all_at_once(company, run, tmp_path):
     for night in drop_dates(company.drops):
         assert run(company.drops, tmp_path / "lake", night) == 0
-    assert_equal(content(Lake(tmp_path / "lake")), content(company.lake))
+    lake = Lake(tmp_path / "lake")
+    assert_equal(lasting(content(lake)), lasting(content(company.lake)))
+    history = lake.read(DECISION)
+    assert history["valid_from"].n_unique() == len(drop_dates(company.drops))
+    assert history.filter(pl.col("valid_to").is_not_null()).height > 0
 
 
 def test_files_delivered_twice_add_nothing(sample, run, tmp_path):
@@ -232,7 +240,7 @@ def test_a_failed_gate_leaves_yesterday_stops_what_follows_and_shows_no_value(sa
     assert failed[0]["n_failed"] > 0
     monkeypatch.undo()
     assert run(sample.drops, tmp_path / "lake") == 0
-    assert_equal(content(lake), content(sample.lake))
+    assert_equal(lasting(content(lake)), lasting(content(sample.lake)))
 
 
 def test_readers_never_wait_nor_see_half(sample, run, tmp_path):
@@ -280,14 +288,14 @@ def test_readers_never_wait_nor_see_half(sample, run, tmp_path):
 
 
 def test_marts_have_the_declared_columns_and_the_served_file_holds_them(company):
-    from assets.policies import register
-
     with duckdb.connect(str(serving.location(company.lake)), read_only=True) as served:
         schemas = {
             name for (name,) in served.execute("SELECT DISTINCT table_schema FROM information_schema.tables").fetchall()
         }
-        assert schemas == {"main", *register()}
+        assert schemas == {"main", *(key for key, purpose in register().items() if purpose.columns)}
         for purpose in register().values():
+            if not purpose.columns:
+                continue
             table = mart_table(purpose)
             rows = company.lake.read(table)
             assert rows.columns == [column.name for column in purpose.columns]
@@ -335,4 +343,35 @@ def test_a_late_file_is_taken_in_the_next_night(sample, run, tmp_path):
     shutil.move(tmp_path / "late.csv", late)
     assert run(tmp_path / "drops", tmp_path / "lake", last) == 0
     assert isinstance(last, date)
-    assert_equal(content(Lake(tmp_path / "lake")), content(sample.lake))
+    assert_equal(lasting(content(Lake(tmp_path / "lake"))), lasting(content(sample.lake)))
+
+
+def test_a_row_that_is_not_allowed_at_publication_stays_unpublished(sample, tmp_path, monkeypatch):
+    """Planted behind the gates' back: the mart says yes, the ledger does not."""
+    shutil.copytree(sample.lake.path, tmp_path / "lake")
+    lake = Lake(tmp_path / "lake")
+    table = mart_table(register()["email_marketing"])
+    denied = (
+        standing(lake.scan(DECISION)).filter(purpose="email_marketing", is_allowed=False).collect().row(0, named=True)
+    )
+    rows = lake.read(table)
+    planted = rows.head(1).with_columns(
+        customer_id=pl.lit(denied["customer_id"]), email=pl.lit(denied["contact_point"])
+    )
+    lake.replace(table, pl.concat([rows, planted]))
+    monkeypatch.setenv("CDP_DROPS", str(sample.drops))
+    monkeypatch.setenv("CDP_LAKE", str(lake.path))
+    job = defs().resolve_job_def("nightly")
+    with dg.DagsterInstance.ephemeral() as instance:
+        night = str(drop_dates(sample.drops)[-1])
+        instance.add_dynamic_partitions(DROPS.name, [night])
+        done = job.execute_in_process(
+            instance=instance,
+            partition_key=night,
+            asset_selection=[dg.AssetKey(["serving", "marts"])],
+        )
+    (check,) = done.get_asset_check_evaluations()
+    assert not check.passed
+    assert check.description == "email_marketing: 1 rows withheld"
+    with duckdb.connect(str(serving.location(lake)), read_only=True) as served:
+        assert served.execute("SELECT count(*) FROM email_marketing.customer").fetchone() == (rows.height,)

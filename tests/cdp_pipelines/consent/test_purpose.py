@@ -62,4 +62,5 @@ def test_the_register_loads():
         "analytics": "consent",
         "email_marketing": "consent",
         "order_fulfilment": "contract",
+        "profile_unification": "legitimate_interests",
     }

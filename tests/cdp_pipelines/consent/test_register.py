@@ -27,7 +27,7 @@ ERRORS = {
     "categories_none": "letters/defs.yaml: data_categories: Tuple should have at least 1 item after validation, not 0 (found [])",
     "column_source_unknown": "letters/defs.yaml: columns.1: source 'raw.email' begins with none of: customer, decision, measure",
     "column_twice": "letters/defs.yaml: columns: two columns have one name: x",
-    "column_unknown": "letters/defs.yaml: columns.1: there is no 'decision.shoe_size'; decision has: customer_id, purpose, contact_point, is_allowed, reason, lawful_basis, since_at, evidence, purpose_version, ledger_position",
+    "column_unknown": "letters/defs.yaml: columns.1: there is no 'decision.shoe_size'; decision has: customer_id, purpose, contact_point, is_allowed, reason, lawful_basis, since_at, evidence, purpose_version, ledger_position, valid_from, valid_to",
     "columns_without_customer": "letters/defs.yaml: columns: none has the source customer.customer_id: a row must say whose it is",
     "consent_without_notice": "letters/defs.yaml: (the whole): lawful_basis consent needs notice: the oldest version of the notice under which a consent counts (Art. 7(1))",
     "contract_opens_what_it_closes": "letters/defs.yaml: contract: opened_by and closed_by both have: refund",

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from cdp_pipelines.identity import IdentityPolicy, evaluate, resolve
 from cdp_pipelines.identity.model import Model, learn
 from cdp_pipelines.identity.pairs import block, compare
-from cdp_pipelines.tables import CROSSWALK, LINK, PARTY
+from cdp_pipelines.tables import CLUSTER, LINK, PARTY
 
 POLICY = IdentityPolicy.model_validate(
     yaml.safe_load((Path(__file__).parents[3] / "assets" / "defs" / "identity" / "defs.yaml").read_text())["attributes"]
@@ -35,7 +35,7 @@ def party(*records):
 
 
 def groups(records, policy=POLICY):
-    found = resolve(party(*records), policy).crosswalk
+    found = resolve(party(*records), policy).cluster
     return sorted(
         sorted(ids) for ids in found.group_by("customer_id").agg("source_record_id")["source_record_id"].to_list()
     )
@@ -122,8 +122,8 @@ def test_people(records, expected):
 
 
 def test_customers_are_named_after_their_earliest_record_and_keep_the_name():
-    before = resolve(party(ANN), POLICY).crosswalk["customer_id"][0]
-    after = resolve(party(ANN, {**ANN, "drop_date": date(2024, 2, 1)}), POLICY).crosswalk
+    before = resolve(party(ANN), POLICY).cluster["customer_id"][0]
+    after = resolve(party(ANN, {**ANN, "drop_date": date(2024, 2, 1)}), POLICY).cluster
     assert after["customer_id"].to_list() == [before, before]
     assert before.startswith("c_")
     assert len(before) == 18
@@ -131,9 +131,9 @@ def test_customers_are_named_after_their_earliest_record_and_keep_the_name():
 
 def test_an_exact_identifier_is_exact_and_a_probable_link_is_not():
     found = resolve(party({**ANN, "device_id": "d"}, {"device_id": "d"}, {**ANN, "email": "z@x.de"}), POLICY)
-    assert found.crosswalk.sort("source_record_id")["is_exact"].to_list() == [True, True, False]
+    assert found.cluster.sort("source_record_id")["is_exact"].to_list() == [True, True, False]
     assert found.link.schema == LINK.schema
-    assert found.crosswalk.schema == CROSSWALK.schema
+    assert found.cluster.schema == CLUSTER.schema
     probable = found.link.filter(~pl.col("is_exact"))
     assert probable["match_weight"].is_not_null().all()
     assert "first_name:exact" in probable["evidence"][0]
@@ -145,7 +145,7 @@ def test_a_switchboard_does_not_explode():
     found = resolve(party(*records), POLICY)
     assert found.report["pairs compared"] == 0
     assert {row["rule"]: row["blocks skipped"] for row in found.report["blocking"]}["phone"] == 1
-    assert found.crosswalk["customer_id"].n_unique() == 300
+    assert found.cluster["customer_id"].n_unique() == 300
 
 
 RECORDS = st.builds(
@@ -171,13 +171,13 @@ def test_order_never_matters_and_components_are_networkx_components(records, ran
     found = resolve(frame, POLICY)
     shuffled = frame.sample(fraction=1, shuffle=True, seed=random.randint(0, 10**6))
     again = resolve(shuffled, POLICY)
-    assert again.crosswalk.equals(found.crosswalk)
+    assert again.cluster.equals(found.cluster)
     assert again.link.equals(found.link)
     graph = nx.Graph()
     graph.add_nodes_from(frame["source_record_id"])
     graph.add_edges_from(found.link.select("left_source_record_id", "right_source_record_id").iter_rows())
     expected = sorted(sorted(each) for each in nx.connected_components(graph))
-    ours = found.crosswalk.group_by("customer_id").agg("source_record_id")["source_record_id"].to_list()
+    ours = found.cluster.group_by("customer_id").agg("source_record_id")["source_record_id"].to_list()
     assert sorted(sorted(each) for each in ours) == expected
 
 

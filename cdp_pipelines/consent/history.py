@@ -1,0 +1,59 @@
+"""Decisions over time: a decision that changes is closed and another takes its place; one that stays is not touched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from cdp_pipelines.consent.decide import COLUMNS
+from cdp_pipelines.tables import DECISION, UTC
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+QUESTION = ["customer_id", "purpose", "contact_point"]
+# What a decision says. Another position of the ledger alone makes no other decision.
+ANSWER = [name for name in COLUMNS if name not in {*QUESTION, "evidence", "ledger_position"}]
+
+
+def standing(decision: pl.LazyFrame) -> pl.LazyFrame:
+    """Decisions that stand: one for each question; columns of `DECISION`."""
+    return decision.filter(pl.col("valid_to").is_null())
+
+
+def at(decision: pl.LazyFrame, moment: datetime) -> pl.LazyFrame:
+    """Decisions that stood at an instant; columns of `DECISION`."""
+    ended = pl.col("valid_to").is_null() | (pl.col("valid_to") > moment)
+    return decision.filter(pl.col("valid_from") <= moment, ended)
+
+
+def succeed(history: pl.DataFrame, decisions: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    """History (`DECISION`) after a night that decided `decisions` (`COLUMNS`) as of `as_of`; columns of `DECISION`.
+
+    A decision with the same answer stays as it is; one with another answer, and one on a question that is not asked
+    any more, is closed at `as_of`. What was decided as of that very instant before is decided anew, not closed: of one
+    night there is one decision. Source: GDPR Art. 5(2).
+    """
+    before = history.filter(pl.col("valid_from") < as_of).with_columns(
+        pl.when(pl.col("valid_to") < as_of).then("valid_to").alias("valid_to")
+    )
+    open_rows, now = (_comparable(each) for each in (before.filter(pl.col("valid_to").is_null()), decisions))
+    same = [*QUESTION, *ANSWER, "evidence_ids"]
+    kept, ended, begun = (
+        one.join(other, on=same, how=how, nulls_equal=True).drop("evidence_ids")
+        for one, other, how in ((open_rows, now, "semi"), (open_rows, now, "anti"), (now, open_rows, "anti"))
+    )
+    return pl.concat(
+        [
+            before.filter(pl.col("valid_to").is_not_null()),
+            kept,
+            ended.with_columns(pl.lit(as_of, UTC).alias("valid_to")),
+            begun.with_columns(pl.lit(as_of, UTC).alias("valid_from"), pl.lit(None, UTC).alias("valid_to")),
+        ]
+    ).sort(DECISION.key)
+
+
+def _comparable(decisions: pl.DataFrame) -> pl.DataFrame:
+    # Lists cannot be joined on; ids hold no line breaks.
+    return decisions.with_columns(pl.col("evidence").list.join("\n").alias("evidence_ids"))

@@ -1,0 +1,112 @@
+"""Decisions over time, and the merge gate that they open."""
+
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from cdp_pipelines.consent import crosswalk, standing, succeed
+from cdp_pipelines.consent.decide import COLUMNS
+from cdp_pipelines.consent.history import at
+from cdp_pipelines.tables import CLUSTER, CROSSWALK, DECISION, PARTY
+
+ONE, TWO, THREE = (datetime(2024, 6, day, tzinfo=UTC) for day in (1, 2, 3))
+NOBODY = DECISION.empty()
+
+
+def decisions(**reasons):
+    """Decisions on `customer__purpose`; allowed by the event named after the customer."""
+    rows = []
+    for name, reason in reasons.items():
+        customer, purpose = name.split("__")
+        rows.append(
+            {
+                "customer_id": customer,
+                "purpose": purpose,
+                "contact_point": "",
+                "is_allowed": reason == "allowed",
+                "reason": reason,
+                "lawful_basis": "consent",
+                "since_at": ONE,
+                "evidence": [f"event:{customer}"],
+                "purpose_version": "1",
+                "ledger_position": 7,
+            }
+        )
+    return pl.DataFrame(rows, schema={name: DECISION.schema[name] for name in COLUMNS})
+
+
+def test_what_stays_is_not_touched_and_what_changes_is_closed():
+    first = succeed(NOBODY, decisions(ann__mail="allowed", ben__mail="allowed", cyd__mail="denied"), ONE)
+    then = decisions(ann__mail="allowed", ben__mail="withdrawn").with_columns(ledger_position=pl.lit(9, pl.Int64))
+    second = succeed(first, then, TWO)
+    told = second.select("customer_id", "reason", "ledger_position", "valid_from", "valid_to").rows()
+    assert told == [
+        ("ann", "allowed", 7, ONE, None),
+        ("ben", "allowed", 7, ONE, TWO),
+        ("ben", "withdrawn", 9, TWO, None),
+        ("cyd", "denied", 7, ONE, TWO),
+    ]
+    assert succeed(second, then, TWO).equals(second)
+    assert standing(second.lazy()).collect()["customer_id"].to_list() == ["ann", "ben"]
+
+
+@pytest.mark.parametrize(
+    ("moment", "reason"),
+    [
+        pytest.param(ONE, "allowed", id="from_its_first_instant"),
+        pytest.param(TWO, "withdrawn", id="until_before_its_end"),
+        pytest.param(THREE, "withdrawn", id="while_it_stands"),
+    ],
+)
+def test_what_stood_at_an_instant(moment, reason):
+    first = succeed(NOBODY, decisions(ben__mail="allowed"), ONE)
+    history = succeed(first, decisions(ben__mail="withdrawn"), TWO)
+    assert at(history.lazy(), moment).collect()["reason"].to_list() == [reason]
+
+
+def test_of_one_night_there_is_one_decision():
+    first = succeed(NOBODY, decisions(ann__mail="allowed"), ONE)
+    corrected = succeed(
+        succeed(first, decisions(ann__mail="denied"), TWO), decisions(ann__mail="allowed", ben__mail="denied"), TWO
+    )
+    assert corrected.filter(customer_id="ann").equals(first)
+    assert corrected.height == 2
+
+
+def test_other_evidence_is_another_decision():
+    first = succeed(NOBODY, decisions(ann__mail="allowed"), ONE)
+    other = decisions(ann__mail="allowed").with_columns(pl.lit(["event:new"]).alias("evidence"))
+    assert succeed(first, other, TWO).height == 2
+
+
+CHANNELS = {"crm": ("mail", "account", "profile_unification"), "web": ("mail", "profile_unification")}
+GATE = [
+    ("unified_and_person_wide_purpose", {"ann__profile_unification": "allowed", "ann__account": "allowed"}, "crm", "joined"),
+    ("purpose_of_another_channel", {"ann__profile_unification": "allowed", "ann__account": "allowed"}, "web", "no_purpose"),
+    ("unification_alone_is_no_purpose", {"ann__profile_unification": "allowed"}, "crm", "no_purpose"),
+    ("unification_denied", {"ann__profile_unification": "objected", "ann__account": "allowed"}, "crm", "unification:objected"),
+    ("unification_not_registered", {"ann__account": "allowed"}, "crm", "unification:not_registered"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("told", "channel", "gate"), [pytest.param(*case[1:], id=case[0]) for case in GATE])
+def test_merge_gate(told, channel, gate):
+    assert joined(channel, decisions(**told)) == [("1", gate, gate == "joined")]
+
+
+def test_a_purpose_of_a_contact_point_lets_in_the_records_that_carry_it():
+    mail = decisions(ann__profile_unification="allowed", ann__mail="allowed").with_columns(
+        contact_point=pl.when(pl.col("purpose") == "mail").then(pl.lit("a@x")).otherwise(pl.lit(""))
+    )
+    found = joined("web", mail, {"email": "a@x"}, {"email": "b@x"}, {"phone": "+1"})
+    assert [gate for _, gate, _ in found] == ["joined", "no_purpose", "no_purpose"]
+
+
+def joined(channel, told, *records):
+    rows = [{"channel": channel, "source_record_id": str(n), **each} for n, each in enumerate(records or ({},), 1)]
+    party = pl.DataFrame([dict.fromkeys(PARTY.schema) | row for row in rows], schema=PARTY.schema)
+    cluster = CLUSTER.conform(party.lazy().with_columns(customer_id=pl.lit("ann"), is_exact=pl.lit(True)))
+    found = crosswalk(cluster, party.lazy(), told.lazy(), CHANNELS).collect()
+    assert found.schema == CROSSWALK.schema
+    return found.sort("source_record_id").select("source_record_id", "gate", "is_profiled").rows()
