@@ -11,6 +11,8 @@ from rich.console import Console
 
 from assets.cli.run import run_nights
 from assets.cli.sample import write_sample
+from cdp_pipelines.sample import canaries
+from warehouse.drops import drop_dates
 from warehouse.lake import Lake
 
 ANYTOWN = Path(__file__).parents[2] / "shared" / "data" / "anytown"
@@ -30,6 +32,13 @@ class Company:
 
     def defects(self) -> pl.DataFrame:
         return pl.read_parquet(self.truth / "defects.parquet")
+
+    def canaries(self) -> pl.DataFrame:
+        """Scripted people and the marts that they must be in after each drop; none but the sample has any."""
+        return canaries.truth(drop_dates(self.drops)) if (self.truth / "canaries.parquet").exists() else NO_CANARIES
+
+
+NO_CANARIES = canaries.truth([])
 
 
 def content(lake: Lake) -> dict[str, pl.DataFrame]:

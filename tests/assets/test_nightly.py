@@ -21,7 +21,7 @@ from assets.policies import contracts, register
 from assets.report import PAGE
 from cdp_pipelines.consent import standing
 from cdp_pipelines.golden.mart import mart_table
-from cdp_pipelines.tables import DECISION, FILE
+from cdp_pipelines.tables import CROSSWALK, DECISION, FILE
 from tests.conftest import content, gates, lasting
 from warehouse import serving
 from warehouse.drops import drop_dates
@@ -34,6 +34,21 @@ def assert_equal(one: dict[str, pl.DataFrame], other: dict[str, pl.DataFrame]) -
     assert set(one) == set(other)
     different = [name for name in one if not one[name].equals(other[name])]
     assert different == []
+
+
+def assert_canaries(expected: pl.DataFrame, lake: Lake) -> int:
+    """Each scripted person is in the marts of tonight, and out of them, as the script says."""
+    of_record = lake.read(CROSSWALK).select("channel", "source_record_id", "customer_id")
+    told = expected.join(of_record, on=["channel", "source_record_id"], how="left")
+    assert told["customer_id"].null_count() == 0
+    seen = {key: set(lake.read(mart_table(register()[key]))["customer_id"]) for key in set(told["mart"])}
+    wrong = [
+        (row["canary"], row["mart"], row["drop"], row["is_in"])
+        for row in told.iter_rows(named=True)
+        if (row["customer_id"] in seen[row["mart"]]) != row["is_in"]
+    ]
+    assert wrong == []
+    return told.height
 
 
 @pytest.fixture(params=["sample", "anytown"])
@@ -113,10 +128,14 @@ def test_the_same_night_twice_changes_nothing(company, run):
     assert serving.location(company.lake).stat().st_mtime_ns == modified
 
 
-def test_night_by_night_is_all_at_once(company, run, tmp_path):
-    for night in drop_dates(company.drops):
-        assert run(company.drops, tmp_path / "lake", night) == 0
+def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(company, run, tmp_path, capsys):
     lake = Lake(tmp_path / "lake")
+    n_seen = 0
+    for night in drop_dates(company.drops):
+        assert run(company.drops, lake.path, night) == 0
+        n_seen += assert_canaries(company.canaries().filter(drop=night), lake)
+    with capsys.disabled():
+        print(f"\n{company.drops}: {n_seen} times a canary was looked for in a mart and found as its script says")
     assert_equal(lasting(content(lake)), lasting(content(company.lake)))
     history = lake.read(DECISION)
     assert history["valid_from"].n_unique() == len(drop_dates(company.drops))
