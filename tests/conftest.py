@@ -1,7 +1,7 @@
 """What tests share: the companies that they run on, each brought into a lake once."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,14 @@ class Company:
 
     def defects(self) -> pl.DataFrame:
         return pl.read_parquet(self.truth / "defects.parquet")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_ledger_key() -> Iterator[None]:
+    """Lakes that are compared are signed with one key; left alone, each makes its own."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("CDP_LEDGER_KEY", "07" * 32)
+        yield
 
 
 def content(lake: Lake) -> dict[str, pl.DataFrame]:
