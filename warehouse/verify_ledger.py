@@ -240,7 +240,7 @@ def _batch_problems(row: Row, first: int, leaves: list[bytes], events: _Events) 
             leaves[:] = events.hashes[stand]
         else:
             problems.append("changed: its leaf hashes do not give its root")
-    if {events.dates[index] for index in events.at(first)} - {str(row["drop_date"])}:
+    if {events.dates[at] for at in events.at(first) if events.hashes[at] in leaves[:1]} - {str(row["drop_date"])}:
         problems.append("changed: drop_date is not that of its events")
     return problems
 
