@@ -256,7 +256,7 @@ def test_a_finding_reads_as_a_place():
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
 
 
-@given(st.lists(st.tuples(TEXT, st.none() | TEXT, st.datetimes(min_value=datetime(1, 1, 2)).map(lambda t: t.replace(tzinfo=UTC))), min_size=1, max_size=9))  # fmt: skip
+@given(st.lists(st.tuples(TEXT, st.none() | TEXT, st.datetimes(timezones=st.just(UTC))), min_size=1, max_size=9))  # fmt: skip
 @settings(max_examples=60, deadline=None)
 def test_pipeline_and_verifier_write_an_event_alike_and_as_json(rows):
     frame = pl.DataFrame(
