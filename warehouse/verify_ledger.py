@@ -165,19 +165,28 @@ def canonical(members: Row) -> bytes:
 
 def entries_of(table: pa.Table) -> list[bytes]:
     """Each row as canonical JSON of its non-null columns, in the order of the rows."""
-    members = []
-    for name in sorted(table.column_names):
-        column = table[name].combine_chunks()
-        if pa.types.is_timestamp(column.type):
-            column = pc.strftime(column.cast(pa.timestamp("us")), "%Y-%m-%dT%H:%M:%SZ")
-        elif not pa.types.is_integer(column.type):
-            column = column.cast(pa.large_string())
-        # Values recur, so each is written once and taken as often as it stands there.
-        coded = column.dictionary_encode()
-        written = [f'"{name}":{json.dumps(value, ensure_ascii=False)}' for value in coded.dictionary.to_pylist()]
-        members.append(pa.array(written, pa.large_string()).take(coded.indices))
-    joined = pc.binary_join_element_wise(*members, pa.scalar(",", pa.large_string()), null_handling="skip")
+    members = [_members(name, table[name].combine_chunks()) for name in sorted(table.column_names)]
+    joined = pc.binary_join_element_wise(*members, _text(","), null_handling="skip")
     return [b"{" + text + b"}" for text in joined.cast(pa.large_binary()).to_pylist()]
+
+
+def _members(name: str, column: pa.Array) -> pa.Array:
+    """`"name":value` of every row; null where the value is."""
+    begin, quote, nothing = _text(f'"{name}":'), _text('"'), _text("")
+    if pa.types.is_integer(column.type):
+        return pc.binary_join_element_wise(begin, column.cast(pa.large_string()), nothing)
+    if pa.types.is_timestamp(column.type):
+        text = column.cast(pa.timestamp("us")).cast(pa.large_string())
+        column = pc.binary_join_element_wise(pc.replace_substring(text, " ", "T"), _text("Z"), _text(""))
+    column = column.cast(pa.large_string())
+    if pc.any(pc.match_substring_regex(column, r'["\\\x00-\x1f]')).as_py():
+        values = column.to_pylist()
+        column = pa.array([v and json.dumps(v, ensure_ascii=False)[1:-1] for v in values], pa.large_string())
+    return pc.binary_join_element_wise(begin, quote, column, quote, nothing)
+
+
+def _text(value: str) -> pa.Scalar:
+    return pa.scalar(value, pa.large_string())
 
 
 def merkle_root(leaves: list[bytes]) -> bytes:
