@@ -41,8 +41,11 @@ LINK = ("batch", "first_position", "last_position", "previous", "root")
 NO_HEAD = "0" * 64
 DIGEST = 32
 # So many places are told apart as changed, moved, dropped or inserted; what is beyond is counted.
-TOLD = 1000
+TOLD = 300
+# So many are printed.
 SHOWN = 50
+# A moved event is first looked for so near.
+NEAR = 9
 Row = dict[str, Any]
 
 
@@ -304,11 +307,14 @@ def _event_findings(events: _Events, sealed: _Sealed, lake: Path) -> list[Findin
             changed.add(place)
             what = "changed: it is not the event that was sealed at this position"
         found.append(Finding(batch, place, events.ids[index], what))
-    if len(wrong) <= TOLD:
-        gone = [place for place in empty if place not in homes and place not in changed]
-        names = _named(lake, events, sealed, gone[:TOLD])
-        found += [Finding(sealed.batches[at], at, names.get(at, ""), "dropped: it was sealed here") for at in gone]
-    else:
+    # Of what is beyond the places that were told apart, no more is known than the number.
+    known = events.positions[wrong[TOLD]] - NEAR if len(wrong) > TOLD else max(sealed.leaves, default=0) + 1
+    gone = [place for place in empty if place < known and place not in homes and place not in changed]
+    names = _named(lake, events, sealed, gone[:SHOWN])
+    found += [
+        Finding(sealed.batches[place], place, names.get(place, ""), "dropped: it was sealed here") for place in gone
+    ]
+    if len(wrong) > TOLD:
         found.append(Finding(0, 0, "", f"{len(wrong) - TOLD:,} more events are not where or what they were"))
     return found
 
@@ -316,7 +322,7 @@ def _event_findings(events: _Events, sealed: _Sealed, lake: Path) -> list[Findin
 def _origin(events: _Events, sealed: _Sealed, index: int, empty: list[int]) -> int | None:
     """Where an event was sealed, of the positions that lack theirs: those around its own, then the first of all."""
     at = bisect_left(empty, events.positions[index])
-    for place in dict.fromkeys([*empty[max(0, at - 9) : at + 9], *empty[:TOLD]]):
+    for place in dict.fromkeys([*empty[max(0, at - NEAR) : at + NEAR], *empty[:TOLD]]):
         if place != events.positions[index] and events.would_be(index, place) == sealed.leaves[place]:
             return place
     return None
