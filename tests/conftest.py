@@ -1,7 +1,7 @@
 """What tests share: the companies that they run on, each brought into a lake once."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,14 @@ class Company:
 
 
 NO_CANARIES = canaries.truth([])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_ledger_key() -> Iterator[None]:
+    """Lakes that are compared are signed with one key; left alone, each makes its own."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("CDP_LEDGER_KEY", "07" * 32)
+        yield
 
 
 def content(lake: Lake) -> dict[str, pl.DataFrame]:

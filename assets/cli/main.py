@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from assets.cli.bench import app as bench
+from assets.cli.verify import verify
 from cdp_pipelines.errors import CdpError
 
 out = Console()
@@ -41,7 +42,7 @@ app = typer.Typer(
     "  [cyan]cdp ui --lake lake[/]                           look at it in Dagster",
 )
 
-
+app.add_typer(verify, name="verify")
 app.add_typer(bench, name="bench")
 
 

@@ -21,11 +21,13 @@ from assets.policies import contracts, register
 from assets.report import PAGE
 from cdp_pipelines.consent import standing
 from cdp_pipelines.golden.mart import mart_table
-from cdp_pipelines.tables import CROSSWALK, DECISION, FILE
+from cdp_pipelines.tables import BATCH, CROSSWALK, DECISION, FILE, LEDGER
 from tests.conftest import content, gates, lasting
 from warehouse import serving
 from warehouse.drops import drop_dates
+from warehouse.keys import HEAD, PUBLIC
 from warehouse.lake import Lake
+from warehouse.verify_ledger import verify
 
 CDP = Path(sys.executable).with_name("cdp")
 
@@ -224,6 +226,28 @@ def test_killed_at_any_instant_and_run_again_is_run_once(sample, tmp_path):
         started.wait()
     subprocess.run([CDP, "run", "--drops", sample.drops, "--lake", lake], check=True, capture_output=True)
     assert_equal(content(Lake(lake)), content(sample.lake))
+
+
+def test_a_run_cut_short_between_ledger_and_seal_is_made_good(sample, run, tmp_path):
+    shutil.copytree(sample.lake.path, tmp_path / "lake")
+    shutil.rmtree(tmp_path / "lake" / "consent" / "batch")
+    head = (sample.lake.path / HEAD).read_bytes()
+    (tmp_path / "lake" / HEAD).unlink()
+    assert verify(tmp_path / "lake").findings
+    assert run(sample.drops, tmp_path / "lake") == 0
+    assert_equal(content(Lake(tmp_path / "lake")), content(sample.lake))
+    assert (tmp_path / "lake" / HEAD).read_bytes() == head
+
+
+def test_the_ledger_is_sealed(company, capsys):
+    verdict = verify(company.lake.path, public_key=company.lake.path / PUBLIC)
+    assert verdict.findings == []
+    assert verdict.n_events == company.lake.read(LEDGER).height
+    dates = company.lake.read(BATCH)["drop_date"]
+    assert dates.is_unique().all()
+    assert dates.is_sorted()
+    with capsys.disabled():
+        print(f"\n{verdict.lines()[0]}")
 
 
 def test_a_failed_gate_leaves_yesterday_stops_what_follows_and_shows_no_value(sample, run, tmp_path, monkeypatch):
