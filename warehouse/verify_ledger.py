@@ -102,7 +102,7 @@ def verify(lake: Path, head: Path | None = None, public_key: Path | None = None)
         raise UnusableError(f"{lake} holds no ledger")
     events = _Events.of(ledger)
     verdict = Verdict(len(rows), len(events.positions), sorted({str(row["public_key"]) for row in rows}))
-    told = _read_head(head or lake / HEAD) if head or rows or (lake / HEAD).exists() else None
+    told = _read_head(head or lake / HEAD) if head or (lake / HEAD).exists() else None
     trusted = public_keys(public_key) if public_key else {told["public_key"]} if told else set()
     if told is None and rows:
         verdict.findings.append(Finding(0, 0, "", f"{HEAD} is missing: a cut-off newest batch could not be seen"))
@@ -345,10 +345,7 @@ def _named(lake: Path, events: _Events, sealed: _Sealed, gone: list[int]) -> dic
     return names
 
 
-def _read_head(path: Path) -> Row | None:
-    """The signed head of a file; None where there is no file."""
-    if not path.exists():
-        return None
+def _read_head(path: Path) -> Row:
     told = json.loads(path.read_text())
     missing = {"batch", "last_position", "head", "signature", "public_key"} - set(told)
     if missing:

@@ -341,6 +341,7 @@ def test_the_command(lake, tmp_path):
     assert cdp("--lake", lake.path, "--proof", "crm:09").exit_code == 1
     assert cdp("--lake", lake.path, "--proof", "crm:none").exit_code == 2
     assert cdp("--lake", tmp_path / "gone").exit_code == 2
+    assert cdp("--lake", lake.path, "--head", tmp_path / "gone.json").exit_code == 2
 
 
 def test_it_runs_alone_and_imports_nothing_of_ours(lake, tmp_path):
