@@ -31,7 +31,7 @@ ERRORS = {
     "columns_without_customer": "letters/defs.yaml: columns: none has the source customer.customer_id: a row must say whose it is",
     "consent_without_notice": "letters/defs.yaml: (the whole): lawful_basis consent needs notice: the oldest version of the notice under which a consent counts (Art. 7(1))",
     "contract_opens_what_it_closes": "letters/defs.yaml: contract: opened_by and closed_by both have: refund",
-    "contract_type_unknown": "letters/defs.yaml: contract.opened_by.0: Input should be 'order', 'refund', 'receipt', 'event', 'call', 'post', 'survey', 'reading' or 'visit' (found 'sale')\nletters/defs.yaml: contract.opened_by: Tuple should have at least 1 item after validation, not 0 (found ['sale'])",
+    "contract_type_unknown": "letters/defs.yaml: contract.opened_by.0: Input should be 'order', 'refund', 'receipt', 'event', 'call', 'post', 'survey', 'reading', 'visit', 'warranty', 'account' or 'membership' (found 'sale')\nletters/defs.yaml: contract.opened_by: Tuple should have at least 1 item after validation, not 0 (found ['sale'])",
     "contract_without_terms": "letters/defs.yaml: (the whole): lawful_basis contract needs contract: what opens and ends one (Art. 6(1)(b))",
     "effective_from_no_date": "letters/defs.yaml: effective_from: Input should be a valid date or datetime, input is too short (found 'soon')",
     "field_unknown": "letters/defs.yaml: colour: Extra inputs are not permitted (found 'red'); there are: title, lawful_basis, effective_from, version, replaces, scope, data_categories, columns, recipients, retention, retention_from, jurisdictions, minimum_age, requires_known_age, notice, contract, obligation, law, interest, assessment, requires, direct_marketing, automated_decision, special_category",
