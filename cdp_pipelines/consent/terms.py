@@ -40,6 +40,16 @@ class MartColumn(Model):
         return self
 
 
+class Transfer(Model):
+    """Data that goes to a third country or an international organisation (Art. 30(1)(e))."""
+
+    country: str = Field(min_length=2, description="ISO 3166-1 alpha-2, or the organisation's name")
+    recipient: str = Field(min_length=1, description="Which of the purpose's recipients is there")
+    safeguard: str = Field(
+        min_length=1, description="What makes it lawful: an adequacy decision, or clauses (Art. 45, 46)"
+    )
+
+
 class ContractTerms(Model):
     """What makes a contract live (Art. 6(1)(b))."""
 
