@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cdp_pipelines.channel.contract import ChannelContract, load_contracts
 from cdp_pipelines.consent.cases import Case, load_cases
+from cdp_pipelines.consent.controller import Controller, load_controller
 from cdp_pipelines.consent.purpose import Register, load_register
 
 DEFS = Path(__file__).parent / "defs"
@@ -14,6 +15,12 @@ DEFS = Path(__file__).parent / "defs"
 def contracts() -> dict[str, ChannelContract]:
     """Every channel by name."""
     return load_contracts(DEFS / "channels")
+
+
+@cache
+def controller() -> Controller:
+    """Who is responsible for every purpose."""
+    return load_controller(DEFS / "purposes" / "controller.yaml")
 
 
 @cache

@@ -115,11 +115,16 @@ PARTY = Table(
 
 INTERACTION = Table(
     "standardised/interaction",
-    "One row per thing that happened: orders, refunds, receipts, events, calls, posts, surveys, readings, visits.",
+    "One row per thing that happened: orders, refunds, receipts, events, calls, posts, surveys, readings, visits, "
+    "warranties.",
     RECORD,
     _record(
         *INGESTED,
-        Column("interaction_type", pl.String(), "order, refund, receipt, event, call, post, survey, reading, visit"),
+        Column(
+            "interaction_type",
+            pl.String(),
+            "order, refund, receipt, event, call, post, survey, reading, visit, warranty",
+        ),
         Column("name", pl.String(), "What it was, within its type (event name, topic, metric, network, kind)"),
         Column("occurred_at", UTC, "When it happened"),
         Column("amount_minor", pl.Int64(), "Amount in the currency's minor unit; what went back is negative"),

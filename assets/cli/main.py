@@ -124,6 +124,37 @@ def query(
 
 
 @app.command()
+def register(
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], metavar="DATE", help="Day whose register is asked for. Default: today (UTC)."
+        ),
+    ] = None,
+    format_: Annotated[
+        Literal["table", "csv", "json", "html"],
+        typer.Option("--format", help="table for a look; the others hold all of Art. 30(1)(a)-(g)."),
+    ] = "table",
+    output: Annotated[
+        Path | None, typer.Option(help="File to write instead of printing.", dir_okay=False, show_default=False)
+    ] = None,
+) -> None:
+    """Print the register of processing (GDPR Art. 30) as it was in force on a day.
+
+    Every purpose with its lawful basis, data, recipients, retention and security measures, from what is declared.
+
+    Examples:
+
+      [cyan]cdp register[/]
+
+      [cyan]cdp register --as-of 2011-12-09 --format html --output register.html[/]   a page for the authority
+    """
+    from assets.cli.register import print_register
+
+    print_register(as_of.date() if as_of else None, format_, output, out)
+
+
+@app.command()
 def evaluate(
     truth: Annotated[Path, typer.Option(help="Folder with persons.parquet (channel, source_record_id, person).")],
     lake: Lake = DEFAULT_LAKE,

@@ -57,7 +57,7 @@ class Ground(NamedTuple):
 class Evidence:
     """What all purposes are decided by, as known at one instant and of another.
 
-    `wills`: those that count, in order of place; `told`: see `people.told`; `done`: see `contracts.happened`;
+    `wills`: those that count, in order of place; `told`: see `people.told`; `done`: see `contracts.happened`, `held`;
     `records`: key (customer, type), the latest record of each type with record_id and record_at; `cases`: customer and
     the columns of `CASE`.
     """

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.consent.identifiers import RECORD
+from cdp_pipelines.consent.identifiers import HELD, RECORD
 from cdp_pipelines.consent.people import record_id
 from cdp_pipelines.tables import UTC
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from cdp_pipelines.consent.people import People
@@ -43,6 +44,20 @@ def happened(interaction: pl.LazyFrame, people: People, as_of: datetime, known_a
             "currency_code",
         )
     )
+
+
+def held(records: pl.LazyFrame, types: Collection[str], as_of: datetime) -> list[pl.LazyFrame]:
+    """Records before `as_of` that name an account or a card, a frame for each of these `types` that is such a holding.
+
+    Columns customer, type, record_at (when it was observed), record_id; `records`: see `people.told`.
+    """
+    return [
+        records.filter(pl.col(f"names_{type_}"), pl.col("record_at") < as_of).select(
+            "customer", pl.lit(type_).alias("type"), "record_at", "record_id"
+        )
+        for type_ in HELD
+        if type_ in types
+    ]
 
 
 def contracts(done: pl.LazyFrame, terms: ContractTerms, as_of: datetime) -> pl.LazyFrame:

@@ -18,7 +18,7 @@ import polars as pl
 
 from cdp_pipelines.consent.basis import BASES, CASE, Check, Evidence, at_places
 from cdp_pipelines.consent.cells import cells, subjects
-from cdp_pipelines.consent.contracts import happened, latest
+from cdp_pipelines.consent.contracts import happened, held, latest
 from cdp_pipelines.consent.people import People, births, is_of_age, record_id, told
 from cdp_pipelines.consent.purpose import Register, required_first
 from cdp_pipelines.consent.wills import NEVER, Heard, counting, heard, in_order, latest_wills
@@ -111,7 +111,8 @@ def _evidence(  # noqa: PLR0913, PLR0917  it gathers what comes in apart
     types = keep.union(*(each.opened_by + each.closed_by for each in terms))
     points = people.points.lazy()
     records = told(party, people, known_at)
-    done = happened(interaction.filter(pl.col("interaction_type").is_in(types)), people, as_of, known_at).collect()
+    events = happened(interaction.filter(pl.col("interaction_type").is_in(types)), people, as_of, known_at)
+    done = pl.concat([events, *held(records, types, as_of)], how="diagonal").collect()
     asked = requests.filter(pl.col("received_at") < as_of, pl.col("ingested_at") <= known_at)
     by_type = {
         "record": records.filter(pl.col("record_at") < as_of),

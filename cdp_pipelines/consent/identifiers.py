@@ -5,6 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 RECORD = ["channel", "source_record_id"]
+# What a record holds when it carries an identifier of this kind.
+HELD = {"account": "account_id", "membership": "loyalty_card"}
 KINDS = ("email", "phone", "device_id", "advertising_id", "loyalty_card", "account_id")
 
 

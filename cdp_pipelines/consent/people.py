@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.consent.identifiers import KINDS, RECORD
+from cdp_pipelines.consent.identifiers import HELD, KINDS, RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -80,6 +80,8 @@ def _subject(kind: str) -> pl.Expr:
 def told(party: pl.LazyFrame, people: People, known_at: datetime) -> pl.LazyFrame:
     """What records known at an instant say of customers: customer, record_id, record_at, birth_date, jurisdiction.
 
+    Besides names_account and names_membership: does it carry an account, a loyalty card?
+
     The jurisdiction is that of the address: EU for all of the EEA, UK, US-<state>, or the country's code.
     """
     country, region = pl.col("country_code"), pl.col("region_code")
@@ -91,6 +93,7 @@ def told(party: pl.LazyFrame, people: People, known_at: datetime) -> pl.LazyFram
             record_id(),
             pl.col("observed_at").alias("record_at"),
             "birth_date",
+            *(pl.col(kind).is_not_null().alias(f"names_{type_}") for type_, kind in HELD.items()),
             pl.when(country.is_in(EEA))
             .then(pl.lit("EU"))
             .when(country == "GB")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -24,6 +24,7 @@ from cdp_pipelines.consent.terms import (
     MartColumn,
     ObligationTerms,
     RecordType,
+    Transfer,
 )
 from cdp_pipelines.errors import PolicyError
 
@@ -73,11 +74,18 @@ class Purpose(Model):
     scope: Literal["person", "email", "phone", "device"] = Field(
         "person", description="What is decided on: the person, or each contact point of a kind"
     )
+    data_subjects: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        ("customers",), description="Categories of the people whom it is about (Art. 30(1)(c))"
+    )
     data_categories: tuple[str, ...] = Field(
         min_length=1, description="Categories of data that it needs (Art. 5(1)(c), 30(1)(c))"
     )
     columns: tuple[MartColumn, ...] = Field((), description="Columns of its mart, and no others (Art. 5(1)(c), 25(2))")
     recipients: tuple[str, ...] = Field(description="Who receives it; empty for nobody (Art. 30(1)(d))")
+    transfers: tuple[Transfer, ...] = Field(
+        (), description="Which recipients are in third countries, and by what right (Art. 30(1)(e))"
+    )
+    security: tuple[str, ...] = Field((), description="Measures besides those of the controller (Art. 30(1)(g), 32)")
     retention: Duration = Field(description="How long data serves it (Art. 5(1)(e), 30(1)(f)), from retention_from")
     retention_from: str = Field(
         "the record", min_length=1, description="What starts the retention, for people (Art. 30(1)(f))"
@@ -139,6 +147,12 @@ class Purpose(Model):
         if columns and not any(column.source == "customer.customer_id" for column in columns):
             raise ValueError("none has the source customer.customer_id: a row must say whose it is")
         return columns
+
+    @model_validator(mode="after")
+    def _transfers_to_its_recipients(self) -> Purpose:
+        if others := sorted({each.recipient for each in self.transfers} - {*self.recipients}):
+            raise ValueError(f"transfers to {', '.join(others)}; recipients has: {', '.join(self.recipients)}")
+        return self
 
     @model_validator(mode="after")
     def _has_what_its_basis_needs(self) -> Purpose:

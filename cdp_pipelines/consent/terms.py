@@ -13,9 +13,14 @@ from cdp_pipelines.tables import CUSTOMER, DECISION
 # What a column of a mart may come from, by the word before the dot in its declaration.
 COLUMN_SOURCES = {"customer": CUSTOMER, "decision": DECISION, "measure": MEASURES}
 Duration = Annotated[str, Field(pattern=r"^P([0-9]+Y([0-9]+M)?([0-9]+D)?|[0-9]+M([0-9]+D)?|[0-9]+D)$")]
-InteractionType = Literal["order", "refund", "receipt", "event", "call", "post", "survey", "reading", "visit"]
+InteractionType = Literal[
+    "order", "refund", "receipt", "event", "call", "post", "survey", "reading", "visit", "warranty"
+]
+# A record that names an account, and one that names a loyalty card; each when it was observed.
+HeldType = Literal["account", "membership"]
+OpeningType = Literal[InteractionType, HeldType]
 # A record that says something of the person; any will that counts; any request of a data subject.
-RecordType = InteractionType | Literal["record", "will", "request"]
+RecordType = Literal[OpeningType, "record", "will", "request"]
 
 
 class MartColumn(Model):
@@ -35,11 +40,21 @@ class MartColumn(Model):
         return self
 
 
+class Transfer(Model):
+    """Data that goes to a third country or an international organisation (Art. 30(1)(e))."""
+
+    country: str = Field(min_length=2, description="ISO 3166-1 alpha-2, or the organisation's name")
+    recipient: str = Field(min_length=1, description="Which of the purpose's recipients is there")
+    safeguard: str = Field(
+        min_length=1, description="What makes it lawful: an adequacy decision, or clauses (Art. 45, 46)"
+    )
+
+
 class ContractTerms(Model):
     """What makes a contract live (Art. 6(1)(b))."""
 
-    opened_by: Annotated[tuple[InteractionType, ...], Field(min_length=1)] = Field(
-        description="Interaction types that open one"
+    opened_by: Annotated[tuple[OpeningType, ...], Field(min_length=1)] = Field(
+        description="Interaction types that open one; account or membership for a record that names one"
     )
     closed_by: tuple[InteractionType, ...] = Field(
         (), description="Interaction types that end one by giving back its whole amount"
@@ -57,7 +72,7 @@ class ObligationTerms(Model):
     """What the law obliges the company to keep (Art. 6(1)(c)); it ends `retention` after its latest record."""
 
     created_by: Annotated[tuple[RecordType, ...], Field(min_length=1)] = Field(
-        description="Interaction types that create it; record, will or request for those of the person"
+        description="Interaction types that create it; account, membership, record, will, request besides"
     )
 
 
@@ -65,5 +80,5 @@ class InterestTerms(Model):
     """How long a legitimate interest lives (Art. 6(1)(f)): it lapses `retention` after the last contact."""
 
     contacts: Annotated[tuple[RecordType, ...], Field(min_length=1)] = Field(
-        description="Interaction types by which the person was in contact; record, will or request besides"
+        description="Interaction types that are a contact; account, membership, record, will, request besides"
     )

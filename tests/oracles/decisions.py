@@ -87,6 +87,17 @@ class World:
             return None if row["status"] in LOOSENS else row | {"event_at": row["recorded_at"]}
         return row
 
+    def holdings(self):
+        """Every record that carries an account or a card, as if it had been opened when it was observed."""
+        nothing = {"amount_minor": None, "currency_code": None}
+        for row in self.party:
+            if row["observed_at"] < self.as_of:
+                told = {"customer": row["customer"], "id": row["id"], "occurred_at": row["observed_at"]} | nothing
+                if row["account_id"] is not None:
+                    yield told | {"interaction_type": "account"}
+                if row["loyalty_card"] is not None:
+                    yield told | {"interaction_type": "membership"}
+
     def is_sure(self, customer, identifier):
         return self.identifiers[customer][identifier] and len(self.holders[identifier]) == 1
 
@@ -309,7 +320,7 @@ def contract(world, customer, terms):
     """The latest live contract; each refund ends the latest open order of its amount."""
     closes = set(terms.get("closed_by", ()))
     rows = sorted(
-        (row for row in world.done if row["customer"] == customer),
+        (row for row in [*world.done, *world.holdings()] if row["customer"] == customer),
         key=lambda row: (row["occurred_at"], row["interaction_type"] in closes, row["id"]),
     )
     opened = []
@@ -336,7 +347,7 @@ def retained(world, customer, purpose, types, ended):
     mine = world.identifiers[customer]
     found = [
         (row["occurred_at"], row["id"])
-        for row in world.done
+        for row in [*world.done, *world.holdings()]
         if row["customer"] == customer and row["interaction_type"] in types
     ]
     if "record" in types:

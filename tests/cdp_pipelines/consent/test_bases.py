@@ -59,6 +59,14 @@ def order(moment, amount=100, kind="order", customer="ada", **more):
     return (customer, kind, moment, {"amount_minor": amount, "currency_code": "GBP", **more})
 
 
+# Ada without card and account, and with one more record.
+HOLDER = (("ada", {"email": "ada@x"}, True),)
+
+
+def holder(**fields):
+    return (*HOLDER, ("ada", fields, False))
+
+
 MONTH, HALF_YEAR = at("2011-05-15 12:00"), at("2010-12-15 12:00")
 CASES = [
     # purpose in force
@@ -141,6 +149,26 @@ CASES = [
     ("two_orders_two_refunds", "delivery", NOW, {"done": [order(NOW - 4 * DAY), order(NOW - 3 * DAY), order(NOW - 2 * DAY, -100, "refund"), order(NOW - DAY, -100, "refund")]}, "no_live_contract"),
     ("a_refund_before_ends_nothing_after", "delivery", NOW, {"done": [order(NOW - 3 * DAY, -100, "refund"), order(NOW - 2 * DAY)]}, "allowed"),
     ("order_of_another", "delivery", NOW, {"done": [order(NOW - DAY, customer="ben")]}, "no_live_contract"),
+    # what a record holds: a card, an account
+    ("membership_lives", "card", NOW, {"records": holder(loyalty_card="card2", observed_at=MONTH + TICK)}, "allowed"),
+    ("membership_over", "card", NOW, {"records": holder(loyalty_card="card2", observed_at=MONTH)}, "no_live_contract"),
+    ("membership_from_the_next_instant", "card", NOW, {"records": holder(loyalty_card="card2", observed_at=NOW)}, "no_live_contract"),
+    ("membership_has_begun", "card", NOW + TICK, {"records": holder(loyalty_card="card2", observed_at=NOW)}, "allowed"),
+    ("membership_known_now", "card", NOW, {"records": holder(loyalty_card="card2", observed_at=NOW - DAY, ingested_at=NOW)}, "allowed"),
+    ("membership_known_later", "card", NOW, {"records": holder(loyalty_card="card2", observed_at=NOW - DAY, ingested_at=NOW + TICK)}, "no_live_contract"),
+    ("an_account_is_no_membership", "card", NOW, {"records": holder(account_id="acc2", observed_at=NOW - DAY)}, "no_live_contract"),
+    ("a_refund_ends_no_membership", "card", NOW, {"records": holder(loyalty_card="card2", observed_at=NOW - 2 * DAY), "done": [order(NOW - DAY, None, "refund", currency_code=None)]}, "allowed"),
+    ("warranty_is_a_contract", "card", NOW, {"records": HOLDER, "done": [("ada", "warranty", MONTH + TICK, {})]}, "allowed"),
+    ("warranty_over", "card", NOW, {"records": HOLDER, "done": [("ada", "warranty", MONTH, {})]}, "no_live_contract"),
+    ("account_lives", "account", NOW, {"records": holder(account_id="acc2", observed_at=at("2011-04-15 12:00") + TICK)}, "allowed"),
+    ("account_over", "account", NOW, {"records": holder(account_id="acc2", observed_at=at("2011-04-15 12:00"))}, "no_live_contract"),
+    ("a_card_is_no_account", "account", NOW, {"records": holder(loyalty_card="card2", observed_at=NOW - DAY)}, "no_live_contract"),
+    ("account_outlives_a_refunded_order", "account", NOW, {"records": holder(account_id="acc2", observed_at=NOW - 9 * DAY), "done": [order(NOW - 2 * DAY), order(NOW - DAY, -100, "refund")]}, "allowed"),
+    ("account_is_a_contact", "security", NOW, {"records": holder(account_id="acc2", observed_at=at("2011-03-15 12:00") + TICK)}, "allowed"),
+    ("contact_by_account_lapsed", "security", NOW, {"records": holder(account_id="acc2", observed_at=at("2011-03-15 12:00"))}, "interest_lapsed"),
+    ("another_record_is_no_account", "security", NOW, {"records": holder(phone="+3", observed_at=NOW - DAY)}, "interest_lapsed"),
+    ("membership_obliges", "product_safety", NOW, {"records": holder(loyalty_card="card2", observed_at=HALF_YEAR + TICK)}, "allowed"),
+    ("membership_obliges_no_more", "product_safety", NOW, {"records": holder(loyalty_card="card2", observed_at=HALF_YEAR)}, "obligation_ended"),
     # legal obligation
     ("obliged", "invoices", NOW, {"done": [order(HALF_YEAR + TICK)]}, "allowed"),
     ("obligation_ended", "invoices", NOW, {"done": [order(HALF_YEAR)]}, "obligation_ended"),

@@ -54,13 +54,3 @@ def test_broken(change, message, tmp_path):
         load_register(tmp_path)
     assert f"{folder / 'defs.yaml'}: " in str(raised.value)
     assert message in str(raised.value)
-
-
-def test_the_register_loads():
-    register = load_register(PURPOSES)
-    assert {key: each.lawful_basis for key, each in register.items()} == {
-        "analytics": "consent",
-        "email_marketing": "consent",
-        "order_fulfilment": "contract",
-        "profile_unification": "legitimate_interests",
-    }

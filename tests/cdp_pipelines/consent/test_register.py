@@ -31,10 +31,10 @@ ERRORS = {
     "columns_without_customer": "letters/defs.yaml: columns: none has the source customer.customer_id: a row must say whose it is",
     "consent_without_notice": "letters/defs.yaml: (the whole): lawful_basis consent needs notice: the oldest version of the notice under which a consent counts (Art. 7(1))",
     "contract_opens_what_it_closes": "letters/defs.yaml: contract: opened_by and closed_by both have: refund",
-    "contract_type_unknown": "letters/defs.yaml: contract.opened_by.0: Input should be 'order', 'refund', 'receipt', 'event', 'call', 'post', 'survey', 'reading' or 'visit' (found 'sale')\nletters/defs.yaml: contract.opened_by: Tuple should have at least 1 item after validation, not 0 (found ['sale'])",
+    "contract_type_unknown": "letters/defs.yaml: contract.opened_by.0: Input should be 'order', 'refund', 'receipt', 'event', 'call', 'post', 'survey', 'reading', 'visit', 'warranty', 'account' or 'membership' (found 'sale')\nletters/defs.yaml: contract.opened_by: Tuple should have at least 1 item after validation, not 0 (found ['sale'])",
     "contract_without_terms": "letters/defs.yaml: (the whole): lawful_basis contract needs contract: what opens and ends one (Art. 6(1)(b))",
     "effective_from_no_date": "letters/defs.yaml: effective_from: Input should be a valid date or datetime, input is too short (found 'soon')",
-    "field_unknown": "letters/defs.yaml: colour: Extra inputs are not permitted (found 'red'); there are: title, lawful_basis, effective_from, version, replaces, scope, data_categories, columns, recipients, retention, retention_from, jurisdictions, minimum_age, requires_known_age, notice, contract, obligation, law, interest, assessment, requires, direct_marketing, automated_decision, special_category",
+    "field_unknown": "letters/defs.yaml: colour: Extra inputs are not permitted (found 'red'); there are: title, lawful_basis, effective_from, version, replaces, scope, data_subjects, data_categories, columns, recipients, transfers, security, retention, retention_from, jurisdictions, minimum_age, requires_known_age, notice, contract, obligation, law, interest, assessment, requires, direct_marketing, automated_decision, special_category",
     "interests_without_assessment": "letters/defs.yaml: (the whole): lawful_basis legitimate_interests needs assessment: the reference of the balancing test (Art. 6(1)(f))",
     "interests_without_contacts": "letters/defs.yaml: (the whole): lawful_basis legitimate_interests needs interest: what counts as a contact (Art. 5(1)(e))",
     "jurisdiction_rule_unknown": "letters/defs.yaml: jurisdictions.EU: Input should be 'opt_in' or 'opt_out' (found 'maybe')",
@@ -59,6 +59,9 @@ ERRORS = {
     "scope_unknown": "letters/defs.yaml: scope: Input should be 'person', 'email', 'phone' or 'device' (found 'street')",
     "special_category_on_contract": "letters/defs.yaml: (the whole): special_category cannot rest on contract (Art. 9(2))",
     "terms_of_another_basis": "letters/defs.yaml: (the whole): contract is for lawful_basis contract; this one is consent",
+    "subjects_none": "letters/defs.yaml: data_subjects: Tuple should have at least 1 item after validation, not 0 (found [])",
+    "transfer_to_nobody": "letters/defs.yaml: (the whole): transfers to printer; recipients has: sender",
+    "transfer_without_safeguard": "letters/defs.yaml: transfers.0.safeguard: Field required",
     "title_missing": "letters/defs.yaml: title: Field required",
 }  # fmt: skip
 

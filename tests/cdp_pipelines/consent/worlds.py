@@ -173,7 +173,7 @@ def random_world(seed: int, n_customers: int = 12, n_wills: int = 900) -> World:
     done = [
         (
             f"c{rng.randrange(n_customers):02}",
-            rng.choice(["order", "order", "refund", "receipt", "call", "visit", "event"]),
+            rng.choice(["order", "order", "refund", "receipt", "call", "visit", "event", "warranty"]),
             (happened := rng.choice(instants)),
             {
                 "amount_minor": some([100, -100, 200, 0], 0.1),
