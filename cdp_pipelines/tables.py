@@ -289,6 +289,26 @@ CROSSWALK = Table(
     subject=("customer_id",),
 )
 
+HISTORY = Table(
+    "identity/history",
+    "Every customer that began, was merged into another or was split, and why; append-only.",
+    ("customer_id", "event", "happened_at", "other_id"),
+    (
+        *_from(CLUSTER, "customer_id"),
+        Column("event", pl.String(), "born, merged or split"),
+        Column(
+            "other_id",
+            pl.String(),
+            "The customer it was merged into, or that was split from it; null of a birth",
+            is_personal=True,
+            sources=("identity/cluster.customer_id",),
+        ),
+        Column("cause", pl.String(), "The rule of the link, or what held no longer", sources=("identity/link.rule",)),
+        Column("happened_at", UTC, "Logical time of the night"),
+    ),
+    subject=("customer_id",),
+)
+
 LEDGER = Table(
     "consent/ledger",
     "Every expression of will that was ever received, in the order in which it was taken in; append-only.",
@@ -509,6 +529,7 @@ STATIC = by_name(
         LINK,
         CLUSTER,
         CROSSWALK,
+        HISTORY,
         LEDGER,
         BATCH,
         DECISION,

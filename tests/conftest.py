@@ -59,10 +59,11 @@ def content(lake: Lake) -> dict[str, pl.DataFrame]:
 
 
 def lasting(held: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    """Of decisions those that stand, without when they were made first: a night that was not run decided nothing."""
+    """What does not tell of nights that were not run: of decisions those that stand, without when they were made."""
     standing = held["consent/decision"].filter(pl.col("valid_to").is_null()).drop("valid_from", "ledger_position")
     order = [name for name, dtype in standing.schema.items() if not isinstance(dtype, pl.List)]
-    return {**held, "consent/decision": standing.sort(order)}
+    kept = {name: frame for name, frame in held.items() if name != "identity/history"}
+    return {**kept, "consent/decision": standing.sort(order)}
 
 
 def bring_up(drops: Path, lake: Path, until=None) -> int:

@@ -1,13 +1,15 @@
-"""Identity resolution: `identity/link` and `identity/cluster`, by declared identifiers, comparisons and threshold."""
+"""Identity resolution: `identity/link`, `cluster` and `history`, by declared identifiers, comparisons and threshold."""
 
 from collections.abc import Iterator
 
 import dagster as dg
+import polars as pl
 
 from assets.components.policy import PolicyComponent
 from assets.lake import Gated, LakeResource, lake_assets, publish, spec
 from cdp_pipelines.identity import IdentityPolicy, resolve
-from cdp_pipelines.tables import CLUSTER, LINK, PARTY
+from cdp_pipelines.identity.stable import keep_ids
+from cdp_pipelines.tables import CLUSTER, HISTORY, LINK, PARTY
 
 
 class Identity(PolicyComponent[IdentityPolicy]):
@@ -25,12 +27,17 @@ class Identity(PolicyComponent[IdentityPolicy]):
             name="resolve_identities",
             specs=[
                 spec(LINK, deps=[PARTY.name], owner="team:data", kinds=("polars", "deltalake", "scikitlearn")),
-                spec(CLUSTER, deps=[LINK.name, PARTY.name], owner="team:data"),
+                spec(HISTORY, deps=[LINK.name, PARTY.name], owner="team:data"),
+                spec(CLUSTER, deps=[HISTORY.name, LINK.name, PARTY.name], owner="team:data"),
             ],
         )
         def resolve_identities(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
             store = lake.open
             found = resolve(store.read(PARTY), self.policy)
+            cluster, history = keep_ids(
+                found.cluster, store.read(CLUSTER), store.read(HISTORY), found.link, lake.as_of(context)
+            )
+            tonight = history.filter(pl.col("happened_at") == lake.as_of(context))["event"].value_counts().sort("event")
             report = {
                 f"identity {name}": dg.MetadataValue.json(value) if isinstance(value, dict | list) else value
                 for name, value in found.report.items()
@@ -39,11 +46,13 @@ class Identity(PolicyComponent[IdentityPolicy]):
                 store,
                 lake.night(context),
                 Gated(LINK, found.link, lambda: store.replace(LINK, found.link), report),
+                # Told before it is so: a run cut short in between tells it again, and only once.
+                Gated(HISTORY, history, lambda: store.replace(HISTORY, history), dict(tonight.iter_rows())),
                 Gated(
                     CLUSTER,
-                    found.cluster,
-                    lambda: store.replace(CLUSTER, found.cluster),
-                    {"customers": found.cluster["customer_id"].n_unique()},
+                    cluster,
+                    lambda: store.replace(CLUSTER, cluster),
+                    {"customers": cluster["customer_id"].n_unique()},
                 ),
             )
 

@@ -16,6 +16,7 @@ from scipy.sparse.csgraph import connected_components
 
 from cdp_pipelines.identity.model import learn
 from cdp_pipelines.identity.pairs import block, compare
+from cdp_pipelines.identity.stable import named_after
 from cdp_pipelines.tables import CLUSTER, LINK, TEXTS
 
 if TYPE_CHECKING:
@@ -213,9 +214,11 @@ def _components(n_nodes: int, links: pl.DataFrame) -> pl.Series:
 def _cluster(records: pl.DataFrame, customers: pl.Series, firm: pl.Series) -> pl.DataFrame:
     of_node = pl.DataFrame({"node": pl.int_range(customers.len(), eager=True), "customer": customers, "firm": firm})
     found = records.join(of_node, on="node", maintain_order="left")
-    earliest = pl.concat_str(pl.col("channel"), pl.lit(":"), pl.col("source_record_id")).first().over("customer")
-    names = found.select(earliest.alias("name"), "customer").unique("customer")
-    named = names.with_columns(_digest(names["name"]).alias("customer_id"))
+    earliest = found.select("customer", "channel", "source_record_id").unique(
+        "customer", keep="first", maintain_order=True
+    )
+    digests = [named_after(*record) for record in earliest.select("channel", "source_record_id").iter_rows()]
+    named = earliest.select("customer", pl.Series("customer_id", digests, dtype=pl.String))
     return (
         CLUSTER.conform(
             found.join(named, on="customer")
@@ -228,12 +231,6 @@ def _cluster(records: pl.DataFrame, customers: pl.Series, firm: pl.Series) -> pl
         .collect()
         .sort(CLUSTER.key)
     )
-
-
-def _digest(names: pl.Series) -> pl.Series:
-    from hashlib import sha256
-
-    return pl.Series([f"c_{sha256(name.encode()).hexdigest()[:16]}" for name in names], dtype=pl.String)
 
 
 def _named(links: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:

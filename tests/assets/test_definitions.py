@@ -61,6 +61,8 @@ def test_every_column_of_every_derived_table_names_its_sources(specs):
         "match_weight",
         "evidence",
         "is_profiled",
+        "event",
+        "happened_at",
         "country_code",
         "attribute",
         "collected_for",

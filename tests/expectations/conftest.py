@@ -95,6 +95,12 @@ COMMON: Mapping[str, object] = {
 # And what it holds in one table, where that is something else.
 OWN: Mapping[str, Mapping[str, object]] = {
     "consent/decision": {"reason": ["allowed", "withdrawn", "allowed"]},
+    "identity/history": {
+        "event": ["born", "merged", "split"],
+        "other_id": [None, "c_000000000000000a", "c_000000000000000b"],
+        "cause": "exact match on device_id",
+        "happened_at": MOMENT,
+    },
     "audit/file": {"file_sha256": [DIGEST, DIGEST[::-1], DIGEST[1:] + "0"], "channel": ["crm_west", "crm_east", "iot"]},
     "raw/crm_west": {"customer_no": "W{}", "created_at": "09/09/2011 03:32 AM", "loyalty_card": ["LC1", None, "LC3"]},
     "raw/crm_east": {
