@@ -5,8 +5,9 @@ from datetime import datetime
 
 import polars as pl
 
-from assets.policies import register
+from assets.policies import cases, register
 from cdp_pipelines.consent import Purpose, decide, identifiers
+from cdp_pipelines.consent.cases import covered
 from cdp_pipelines.tables import CLUSTER, INTERACTION, LEDGER, PARTY, PRIVACY_REQUEST
 from warehouse.lake import Lake
 
@@ -18,15 +19,16 @@ def decided(
 
     All purposes of the register, or other `purposes`. Gives `consent.decide.COLUMNS`.
     """
-    party, cluster = lake.scan(PARTY), lake.scan(CLUSTER)
+    party, cluster, interaction = lake.scan(PARTY), lake.scan(CLUSTER), lake.scan(INTERACTION)
     return decide(
         register() if purposes is None else purposes,
         lake.scan(LEDGER),
         identifiers(party, cluster),
-        lake.scan(INTERACTION),
+        interaction,
         cluster,
         as_of=as_of,
         known_at=known_at or as_of,
         party=party,
         requests=lake.scan(PRIVACY_REQUEST),
+        cases=covered(cases(), interaction, party),
     )

@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 
 from cdp_pipelines.channel.contract import ChannelContract, load_contracts
+from cdp_pipelines.consent.cases import Case, load_cases
 from cdp_pipelines.consent.controller import Controller, load_controller
 from cdp_pipelines.consent.purpose import Register, load_register
 
@@ -26,3 +27,9 @@ def controller() -> Controller:
 def register() -> Register:
     """Every purpose by key, each in all its versions."""
     return load_register(DEFS / "purposes")
+
+
+@cache
+def cases() -> tuple[Case, ...]:
+    """Every declared case of vital or public interest."""
+    return load_cases(DEFS / "purposes", register())

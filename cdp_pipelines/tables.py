@@ -316,6 +316,26 @@ LEDGER = Table(
     subject=("subject_kind", "subject_value"),
 )
 
+BATCH = Table(
+    "consent/batch",
+    "The seals of the ledger: per night's batch of events a Merkle root, chained to the batch before and signed; "
+    "append-only.",
+    ("batch",),
+    (
+        Column("batch", pl.Int64(), "Number of the batch, from 1"),
+        *_from(LEDGER, "drop_date"),
+        Column("first_position", pl.Int64(), "First place in the ledger", sources=("consent/ledger.position",)),
+        Column("last_position", pl.Int64(), "Last place in the ledger", sources=("consent/ledger.position",)),
+        Column("n_events", pl.Int64(), "Events of the batch", sources=("consent/ledger.position",)),
+        Column("root", pl.String(), "Merkle root (RFC 9162, SHA-256) over its events, hex"),
+        Column("previous", pl.String(), "Head of the batch before, hex; zeros before the first"),
+        Column("head", pl.String(), "SHA-256 over batch, root, positions and previous head, hex"),
+        Column("signature", pl.String(), "Ed25519 signature of the 32 bytes of head, hex"),
+        Column("public_key", pl.String(), "Ed25519 public key that checks the signature, hex"),
+        Column("leaves", pl.Binary(), "Leaf hashes in order, 32 bytes each: they tell which event was changed"),
+    ),
+)
+
 DECISION = Table(
     "consent/decision",
     "For every customer and purpose (and contact point, where it is about one): may they be processed, why, and from "
@@ -490,6 +510,7 @@ STATIC = by_name(
         CLUSTER,
         CROSSWALK,
         LEDGER,
+        BATCH,
         DECISION,
         CUSTOMER,
         PROVENANCE,

@@ -1,7 +1,7 @@
 """What tests share: the companies that they run on, each brought into a lake once."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from rich.console import Console
 
 from assets.cli.run import run_nights
 from assets.cli.sample import write_sample
+from cdp_pipelines.sample import canaries
+from warehouse.drops import drop_dates
 from warehouse.lake import Lake
 
 ANYTOWN = Path(__file__).parents[2] / "shared" / "data" / "anytown"
@@ -30,6 +32,21 @@ class Company:
 
     def defects(self) -> pl.DataFrame:
         return pl.read_parquet(self.truth / "defects.parquet")
+
+    def canaries(self) -> pl.DataFrame:
+        """Scripted people and the marts that they must be in after each drop; none but the sample has any."""
+        return canaries.truth(drop_dates(self.drops)) if (self.truth / "canaries.parquet").exists() else NO_CANARIES
+
+
+NO_CANARIES = canaries.truth([])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_ledger_key() -> Iterator[None]:
+    """Lakes that are compared are signed with one key; left alone, each makes its own."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("CDP_LEDGER_KEY", "07" * 32)
+        yield
 
 
 def content(lake: Lake) -> dict[str, pl.DataFrame]:

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from assets.cli.bench import app as bench
+from assets.cli.verify import verify
 from cdp_pipelines.errors import CdpError
 
 out = Console()
@@ -39,6 +41,9 @@ app = typer.Typer(
     '  [cyan]cdp query --lake lake "SELECT count(*) FROM email_marketing.customer"[/]\n\n'
     "  [cyan]cdp ui --lake lake[/]                           look at it in Dagster",
 )
+
+app.add_typer(verify, name="verify")
+app.add_typer(bench, name="bench")
 
 
 @app.command()

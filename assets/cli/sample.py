@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -9,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cdp_pipelines.errors import LakeError
-from cdp_pipelines.sample import generate
+from cdp_pipelines.sample import canaries, generate
 
 
 def write_sample(folder: Path, people: int, nights: int, seed: int, out: Console) -> None:
@@ -36,6 +37,9 @@ def write_sample(folder: Path, people: int, nights: int, seed: int, out: Console
     truth.mkdir(parents=True)
     pl.concat(persons).write_parquet(truth / "persons.parquet")
     pl.concat(defects).write_parquet(truth / "defects.parquet")
+    canaries.truth([date.fromisoformat(path.name) for path in sorted(drops.iterdir())]).write_parquet(
+        truth / "canaries.parquet"
+    )
     seconds = time.perf_counter() - started
     out.print(
         f"{n_records:,} records of {people:,} people in {nights} drops under {drops}, {seconds:.1f} s; "

@@ -1,4 +1,4 @@
-"""`consent/ledger` and `consent/decision`: every will, and what may be done with whom because of it."""
+"""`consent/ledger`, its seals `consent/batch`, and `consent/decision`: every will, and what may be done for it."""
 
 from collections.abc import Iterator
 
@@ -8,8 +8,9 @@ import polars as pl
 from assets.decisions import decided
 from assets.lake import Gated, LakeResource, lake_assets, publish, spec
 from assets.policies import contracts
-from cdp_pipelines.consent import crosswalk, extend_ledger, succeed
+from cdp_pipelines.consent import crosswalk, extend_batches, extend_ledger, succeed
 from cdp_pipelines.tables import (
+    BATCH,
     CLUSTER,
     CONSENT_EVENT,
     CROSSWALK,
@@ -19,15 +20,21 @@ from cdp_pipelines.tables import (
     PARTY,
     PRIVACY_REQUEST,
 )
+from warehouse.keys import keep_head, ledger_key
 
 
 @lake_assets(
-    specs=[spec(LEDGER, deps=[CONSENT_EVENT.name], owner="team:privacy")],
+    specs=[
+        spec(LEDGER, deps=[CONSENT_EVENT.name], owner="team:privacy"),
+        spec(BATCH, deps=[LEDGER.name], owner="team:privacy"),
+    ],
 )
 def keep_ledger(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
-    """Append the wills that the ledger does not have."""
+    """Append the wills that the ledger does not have, and seal them; a run cut short in between is made good first."""
     store = lake.open
-    events = extend_ledger(store.read(LEDGER), store.read(CONSENT_EVENT))
+    ledger, links = store.read(LEDGER), store.scan(BATCH).drop("leaves").collect()
+    events = extend_ledger(ledger, store.read(CONSENT_EVENT))
+    batches = extend_batches(links, ledger, events, ledger_key(store.path))
     yield from publish(
         store,
         lake.night(context),
@@ -38,7 +45,11 @@ def keep_ledger(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterat
             {"new events": events.height},
             is_addition=True,
         ),
+        Gated(BATCH, batches, lambda: store.append(BATCH, batches), {"new batches": batches.height}, is_addition=True),
     )
+    newest = pl.concat([links, batches.drop("leaves")]).sort("batch").tail(1)
+    if newest.height:
+        keep_head(store.path, newest.row(0, named=True))
 
 
 @lake_assets(

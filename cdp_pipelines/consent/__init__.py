@@ -1,5 +1,6 @@
 """Purposes, the ledger of wills, and the decision: who may be processed for what, why, and since when."""
 
+from cdp_pipelines.consent.batch import extend_batches
 from cdp_pipelines.consent.decide import decide
 from cdp_pipelines.consent.history import standing, succeed
 from cdp_pipelines.consent.identifiers import identifiers
@@ -12,6 +13,7 @@ __all__ = [
     "Register",
     "crosswalk",
     "decide",
+    "extend_batches",
     "extend_ledger",
     "identifiers",
     "load_register",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from cdp_pipelines.sample import parties, purchases, tracking, wills
+from cdp_pipelines.sample import canaries, parties, purchases, tracking, wills
 from cdp_pipelines.sample.clock import Clock
 from cdp_pipelines.sample.defects import plant
 from cdp_pipelines.sample.encode import FILES, encode
@@ -84,6 +84,7 @@ _DEFECTS = pl.DataFrame(
 def _deliveries(channel: str, rows: pl.DataFrame, clock: Clock, rng: np.random.Generator) -> dict[date, Drop]:
     """One channel's part of each drop that has any of its rows."""
     spoilt = plant(channel, rows, rng)
+    spoilt = pl.concat([spoilt, canaries.records(channel, spoilt.schema, clock.drops)])
     return {
         clock.drops[number]: _delivery(channel, clock.drops[number], frame)
         for (number,), frame in spoilt.partition_by("_drop", as_dict=True, maintain_order=True).items()

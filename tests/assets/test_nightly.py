@@ -21,11 +21,13 @@ from assets.policies import contracts, register
 from assets.report import PAGE
 from cdp_pipelines.consent import standing
 from cdp_pipelines.golden.mart import mart_table
-from cdp_pipelines.tables import DECISION, FILE
+from cdp_pipelines.tables import BATCH, CROSSWALK, DECISION, FILE, LEDGER
 from tests.conftest import content, gates, lasting
 from warehouse import serving
 from warehouse.drops import drop_dates
+from warehouse.keys import HEAD, PUBLIC
 from warehouse.lake import Lake
+from warehouse.verify_ledger import verify
 
 CDP = Path(sys.executable).with_name("cdp")
 
@@ -34,6 +36,21 @@ def assert_equal(one: dict[str, pl.DataFrame], other: dict[str, pl.DataFrame]) -
     assert set(one) == set(other)
     different = [name for name in one if not one[name].equals(other[name])]
     assert different == []
+
+
+def assert_canaries(expected: pl.DataFrame, lake: Lake) -> int:
+    """Each scripted person is in the marts of tonight, and out of them, as the script says."""
+    of_record = lake.read(CROSSWALK).select("channel", "source_record_id", "customer_id")
+    told = expected.join(of_record, on=["channel", "source_record_id"], how="left")
+    assert told["customer_id"].null_count() == 0
+    seen = {key: set(lake.read(mart_table(register()[key]))["customer_id"]) for key in set(told["mart"])}
+    wrong = [
+        (row["canary"], row["mart"], row["drop"], row["is_in"])
+        for row in told.iter_rows(named=True)
+        if (row["customer_id"] in seen[row["mart"]]) != row["is_in"]
+    ]
+    assert wrong == []
+    return told.height
 
 
 @pytest.fixture(params=["sample", "anytown"])
@@ -113,10 +130,14 @@ def test_the_same_night_twice_changes_nothing(company, run):
     assert serving.location(company.lake).stat().st_mtime_ns == modified
 
 
-def test_night_by_night_is_all_at_once(company, run, tmp_path):
-    for night in drop_dates(company.drops):
-        assert run(company.drops, tmp_path / "lake", night) == 0
+def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(company, run, tmp_path, capsys):
     lake = Lake(tmp_path / "lake")
+    n_seen = 0
+    for night in drop_dates(company.drops):
+        assert run(company.drops, lake.path, night) == 0
+        n_seen += assert_canaries(company.canaries().filter(drop=night), lake)
+    with capsys.disabled():
+        print(f"\n{company.drops}: {n_seen} times a canary was looked for in a mart and found as its script says")
     assert_equal(lasting(content(lake)), lasting(content(company.lake)))
     history = lake.read(DECISION)
     assert history["valid_from"].n_unique() == len(drop_dates(company.drops))
@@ -205,6 +226,28 @@ def test_killed_at_any_instant_and_run_again_is_run_once(sample, tmp_path):
         started.wait()
     subprocess.run([CDP, "run", "--drops", sample.drops, "--lake", lake], check=True, capture_output=True)
     assert_equal(content(Lake(lake)), content(sample.lake))
+
+
+def test_a_run_cut_short_between_ledger_and_seal_is_made_good(sample, run, tmp_path):
+    shutil.copytree(sample.lake.path, tmp_path / "lake")
+    shutil.rmtree(tmp_path / "lake" / "consent" / "batch")
+    head = (sample.lake.path / HEAD).read_bytes()
+    (tmp_path / "lake" / HEAD).unlink()
+    assert verify(tmp_path / "lake").findings
+    assert run(sample.drops, tmp_path / "lake") == 0
+    assert_equal(content(Lake(tmp_path / "lake")), content(sample.lake))
+    assert (tmp_path / "lake" / HEAD).read_bytes() == head
+
+
+def test_the_ledger_is_sealed(company, capsys):
+    verdict = verify(company.lake.path, public_key=company.lake.path / PUBLIC)
+    assert verdict.findings == []
+    assert verdict.n_events == company.lake.read(LEDGER).height
+    dates = company.lake.read(BATCH)["drop_date"]
+    assert dates.is_unique().all()
+    assert dates.is_sorted()
+    with capsys.disabled():
+        print(f"\n{verdict.lines()[0]}")
 
 
 def test_a_failed_gate_leaves_yesterday_stops_what_follows_and_shows_no_value(sample, run, tmp_path, monkeypatch):

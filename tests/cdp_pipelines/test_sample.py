@@ -69,7 +69,7 @@ VOCABULARIES = {
         "purpose",
     ): "email_marketing sms_marketing advertising analytics personalisation profiling location_services third_party_sharing world_domination",
     ("consent_receipts.ndjson", "status"): "granted denied withdrawn maybe",
-    ("consent_receipts.ndjson", "notice_version"): "2010-06 2011-06",
+    ("consent_receipts.ndjson", "notice_version"): "2009-01 2010-06 2011-06",
     (
         "consent_receipts.ndjson",
         "collection_point",

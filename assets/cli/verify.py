@@ -1,0 +1,41 @@
+"""`cdp verify`: whether what the lake holds is what was sealed; each check is a command of its own."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+verify = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Check what the lake holds, trusting nothing.")
+
+
+@verify.command()
+def ledger(
+    lake: Annotated[Path, typer.Option(help="Folder of the lake.", envvar="CDP_LAKE")] = Path("lake"),
+    head: Annotated[
+        Path | None, typer.Option(help="Signed head kept elsewhere. Default: LAKE/audit/ledger_head.json.")
+    ] = None,
+    public_key: Annotated[
+        Path | None, typer.Option(help="The only keys that may have signed: PEM or hex. Default: that of the head.")
+    ] = None,
+    proof: Annotated[
+        str | None, typer.Option(metavar="EVENT_ID", help="Prove that this event is in the ledger.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Where to write the proof. Default: print it.")] = None,
+    check_proof: Annotated[Path | None, typer.Option(help="Check a proof; needs no lake.")] = None,
+) -> None:
+    """Recompute every hash and signature of the ledger, with no code of the pipeline.
+
+    Names every event and batch that was changed, dropped, inserted, moved or cut off. The exit code is 0 where all is
+    as it was sealed, 1 where it is not, 2 where it cannot be told.
+
+    Examples:
+
+      [cyan]cdp verify ledger --lake lake --head /elsewhere/ledger_head.json[/]
+
+      [cyan]cdp verify ledger --lake lake --proof crm_west:W000017 --output proof.json[/]
+
+      [cyan]cdp verify ledger --check-proof proof.json --public-key ledger_key.pem[/]
+    """
+    from warehouse import verify_ledger
+
+    raise typer.Exit(verify_ledger.check(lake, head, public_key, proof, output, check_proof))

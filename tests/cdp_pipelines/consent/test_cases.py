@@ -1,0 +1,68 @@
+"""Declared cases: whom they cover, by what was done, and files that are broken."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from cdp_pipelines.consent.basis import CASE
+from cdp_pipelines.consent.cases import covered, load_cases
+from cdp_pipelines.errors import PolicyError
+from cdp_pipelines.tables import INTERACTION, PARTY
+from tests.cdp_pipelines.consent.worlds import REGISTER, at, rows
+
+GOOD = """
+title: A heater that catches fire
+ordered_by: Product safety authority
+declared_at: 2011-06-02T00:00:00Z
+starts_at: 2011-06-02T00:00:00Z
+covers: {interaction_type: reading, name: heater, since: 2011-01-01T00:00:00Z}
+"""
+
+
+def load(folder, purpose, text):
+    (folder / purpose / "cases").mkdir(parents=True)
+    (folder / purpose / "cases" / "recall.yaml").write_text(text)
+    return load_cases(folder, REGISTER)
+
+
+def test_a_case_covers_every_identifier_of_those_who_did_it(tmp_path):
+    cases = load(tmp_path, "alert", GOOD)
+    done = [
+        ("1", "reading", "heater", "2011-03-01"),
+        ("2", "reading", "lamp", "2011-03-01"),
+        ("3", "reading", "heater", "2010-03-01"),
+    ]
+    record = {"channel": "iot"}
+    interaction = rows(
+        INTERACTION,
+        [
+            record | {"source_record_id": id_, "interaction_type": kind, "name": name, "occurred_at": at(moment)}
+            for id_, kind, name, moment in done
+        ],
+    )
+    party = rows(
+        PARTY, [record | {"source_record_id": id_, "device_id": f"d{id_}", "email": f"{id_}@x"} for id_ in "123"]
+    )
+    found = covered(cases, interaction.lazy(), party.lazy())
+    assert dict(found.schema) == CASE
+    assert sorted(found.select("subject_kind", "subject_value").rows()) == [("device_id", "d1"), ("email", "1@x")]
+    assert set(found["case_id"]) == {"recall"}
+    assert set(found["starts_at"]) == {datetime(2011, 6, 2, tzinfo=UTC)}
+
+
+@pytest.mark.parametrize(
+    ("purpose", "text", "told"),
+    [
+        pytest.param(
+            "newsletter", GOOD, "'newsletter' has lawful_basis consent; a case is for: vital_interests", id="basis"
+        ),
+        pytest.param("nothing", GOOD, "'nothing' has no purpose", id="no_purpose"),
+        pytest.param("alert", GOOD.replace("ordered_by", "by"), "ordered_by", id="missing"),
+        pytest.param("alert", GOOD.replace("T00:00:00Z\nstarts", "\nstarts"), "declared_at", id="no_zone"),
+        pytest.param("alert", GOOD + "ends_at: 2011-06-02T00:00:00Z\n", "ends_at is not after starts_at", id="ends"),
+    ],
+)
+def test_broken(tmp_path, purpose, text, told):
+    with pytest.raises(PolicyError, match=r"recall\.yaml") as raised:
+        load(tmp_path, purpose, text)
+    assert told in str(raised.value)

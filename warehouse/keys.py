@@ -1,0 +1,102 @@
+"""The key that signs the ledger, and the signed head that leaves the lake.
+
+The private key is that of the environment variable CDP_LEDGER_KEY (PKCS #8 in PEM, or the 32 bytes of the seed in hex)
+or else lies in `<lake>/keys/ledger.pem`, made on the first run, readable by its owner alone. What is public lies in
+`<lake>/audit/`: the newest signed head, and the public key. An auditor who keeps a copy of both elsewhere will notice
+when batches are cut off or everything is signed anew. Files are swapped in whole: a crash leaves the old or the new.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from cdp_pipelines.errors import LakeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+VARIABLE = "CDP_LEDGER_KEY"
+PRIVATE, HEAD, PUBLIC = "keys/ledger.pem", "audit/ledger_head.json", "audit/ledger_key.pem"
+SEED_DIGITS = 64
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class LedgerKey:
+    """An Ed25519 key (RFC 8032): the same message always gets the same signature."""
+
+    private: Ed25519PrivateKey
+
+    @property
+    def public_key(self) -> str:
+        """The 32 bytes of the public key, in hex."""
+        return self.private.public_key().public_bytes_raw().hex()
+
+    def sign(self, message: bytes) -> bytes:
+        """The 64 bytes of the signature of `message`."""
+        return self.private.sign(message)
+
+
+def ledger_key(lake: Path) -> LedgerKey:
+    """The key of this lake; made where there is none. `LakeError` where what is there is no Ed25519 key."""
+    if VARIABLE in os.environ:
+        return LedgerKey(_parsed(os.environ[VARIABLE].strip(), VARIABLE))
+    path = lake / PRIVATE
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.parent.chmod(0o700)
+    if not path.exists():
+        _swap_in(
+            path,
+            Ed25519PrivateKey.generate().private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            ),
+            mode=0o600,
+        )
+    path.chmod(0o600)
+    return LedgerKey(_parsed(path.read_text(), str(path)))
+
+
+def keep_head(lake: Path, batch: Mapping[str, object]) -> None:
+    """Write the newest batch's signed head, and its public key in PEM, where they are not there yet."""
+    told = {
+        "batch": batch["batch"],
+        "drop_date": str(batch["drop_date"]),
+        **{name: batch[name] for name in ("last_position", "head", "signature", "public_key")},
+    }
+    public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(told["public_key"]))
+    pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    for name, content in ((HEAD, (json.dumps(told, indent=2) + "\n").encode()), (PUBLIC, pem)):
+        path = lake / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_bytes() != content:
+            _swap_in(path, content, mode=0o644)
+
+
+def _parsed(text: str, source: str) -> Ed25519PrivateKey:
+    try:
+        if len(text) == SEED_DIGITS:
+            return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(text))
+        key = serialization.load_pem_private_key(text.encode(), password=None)
+    except (ValueError, TypeError):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise LakeError(
+            f"{source} holds no Ed25519 private key; it takes a PEM without a password or {SEED_DIGITS} hex digits"
+        )
+    return key
+
+
+def _swap_in(path: Path, content: bytes, mode: int) -> None:
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
