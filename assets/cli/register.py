@@ -50,7 +50,7 @@ def as_table(activities: list[Activity], day: date) -> Table:
     table = Table(title=f"Register of processing on {day}", title_justify="left", show_lines=True)
     table.add_column("purpose", no_wrap=True)
     for name in ("lawful basis", "data", "erased after", "recipients"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     table.caption = f"{len(activities)} purposes in force; all of Art. 30(1)(a)-(g): --format html, csv or json"
     for each in activities:
         basis = each.lawful_basis.partition(", Art.")[0]
