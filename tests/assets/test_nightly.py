@@ -29,6 +29,7 @@ from warehouse.keys import HEAD, PUBLIC
 from warehouse.lake import Lake
 from warehouse.verify_ledger import verify
 
+MANY = 6
 CDP = Path(sys.executable).with_name("cdp")
 
 
@@ -132,15 +133,17 @@ def test_the_same_night_twice_changes_nothing(company, run):
 
 def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(company, run, tmp_path, capsys):
     lake = Lake(tmp_path / "lake")
-    n_seen = 0
-    for night in drop_dates(company.drops):
+    n_seen, nights = 0, drop_dates(company.drops)
+    if len(nights) > MANY:
+        nights = nights[::-3][::-1]  # By threes, the last among them: each run brings several nights.
+    for night in nights:
         assert run(company.drops, lake.path, night) == 0
         n_seen += assert_canaries(company.canaries().filter(drop=night), lake)
     with capsys.disabled():
         print(f"\n{company.drops}: {n_seen} times a canary was looked for in a mart and found as its script says")
     assert_equal(lasting(content(lake)), lasting(content(company.lake)))
     history = lake.read(DECISION)
-    assert history["valid_from"].n_unique() == len(drop_dates(company.drops))
+    assert history["valid_from"].n_unique() == len(nights)
     assert history.filter(pl.col("valid_to").is_not_null()).height > 0
 
 
