@@ -476,6 +476,32 @@ RUN = Table(
     ),
 )
 
+MEMBERSHIP = Table(
+    "audit/membership",
+    "Who was in which mart from when to when, and what let them in and out. A stay is closed, never overwritten.",
+    ("purpose", "customer_id", "valid_from"),
+    (
+        *_from(DECISION, "purpose", "customer_id", "lawful_basis", "purpose_version"),
+        Column(
+            "evidence",
+            TEXTS,
+            "Ids of the events or records that let them in",
+            sources=("consent/decision.evidence",),
+        ),
+        Column(
+            "valid_from", UTC, "Logical time of the night that took them in", sources=("consent/decision.valid_from",)
+        ),
+        Column("valid_to", UTC, "Logical time of the night that left them out; null while they are in"),
+        Column(
+            "left_because",
+            pl.String(),
+            "Reason of the decision that let them out, or no_usable_value; null while they are in",
+            sources=("consent/decision.reason",),
+        ),
+    ),
+    subject=("customer_id",),
+)
+
 RAW_PROVENANCE = (
     Column("source_record_id", pl.String(), "The record's own id in its channel", is_personal=True),
     Column("record", pl.String(), "The record as it came, verbatim", is_personal=True),
@@ -537,5 +563,6 @@ STATIC = by_name(
         PROVENANCE,
         FILE,
         RUN,
+        MEMBERSHIP,
     )
 )

@@ -62,7 +62,7 @@ def lasting(held: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     """What does not tell of nights that were not run: of decisions those that stand, without when they were made."""
     standing = held["consent/decision"].filter(pl.col("valid_to").is_null()).drop("valid_from", "ledger_position")
     order = [name for name, dtype in standing.schema.items() if not isinstance(dtype, pl.List)]
-    kept = {name: frame for name, frame in held.items() if name != "identity/history"}
+    kept = {name: frame for name, frame in held.items() if name not in {"identity/history", "audit/membership"}}
     return {**kept, "consent/decision": standing.sort(order)}
 
 

@@ -1,4 +1,4 @@
-"""`serving/marts`: all marts in one DuckDB file for BI tools, and `audit/run`: the night is done."""
+"""`serving/marts`: the marts in a DuckDB file for BI tools; `audit/membership` and `audit/run`: what the night did."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -10,8 +10,10 @@ from dagster_duckdb import DuckDBResource
 from assets.decisions import decided
 from assets.lake import DROPS, RETRIES, Gated, LakeResource, asset_key, lake_assets, publish, spec
 from assets.policies import register
+from cdp_pipelines.consent import standing
 from cdp_pipelines.golden.mart import justified, mart_table
-from cdp_pipelines.tables import FILE, RUN
+from cdp_pipelines.golden.membership import follow
+from cdp_pipelines.tables import DECISION, FILE, MEMBERSHIP, RUN
 from warehouse import serving
 
 MARTS = {purpose.key: mart_table(purpose) for purpose in register().values() if purpose.columns}
@@ -70,6 +72,31 @@ def marts(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materiali
                 metadata={"withheld": dg.MetadataValue.json(withheld)},
             )
         ],
+    )
+
+
+@lake_assets(
+    specs=[
+        spec(MEMBERSHIP, deps=[*(table.name for table in MARTS.values()), DECISION.name], owner="team:privacy"),
+    ]
+)
+def record_membership(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
+    """Note who came into a mart tonight and who is gone, and why."""
+    store, as_of = lake.open, lake.as_of(context)
+    rows = {key: store.scan(table).select("customer_id").collect() for key, table in MARTS.items()}
+    history = follow(store.read(MEMBERSHIP), rows, standing(store.scan(DECISION)), as_of)
+    moved = {
+        "came tonight": history.filter(pl.col("valid_from") == as_of),
+        "left tonight": history.filter(pl.col("valid_to") == as_of),
+    }
+    told = {
+        name: dg.MetadataValue.md(
+            "\n".join(f"- {key}: {n:,}" for key, n in each["purpose"].value_counts().sort("purpose").iter_rows())
+        )
+        for name, each in moved.items()
+    }
+    yield from publish(
+        store, lake.night(context), Gated(MEMBERSHIP, history, lambda: store.replace(MEMBERSHIP, history), told)
     )
 
 

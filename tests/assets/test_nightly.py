@@ -16,12 +16,13 @@ import polars as pl
 import pytest
 
 from assets.definitions import defs
-from assets.lake import DROPS
+from assets.lake import DROPS, end_of
 from assets.policies import contracts, register
 from assets.report import PAGE
 from cdp_pipelines.consent import standing
 from cdp_pipelines.golden.mart import mart_table
-from cdp_pipelines.tables import BATCH, CROSSWALK, DECISION, FILE, LEDGER
+from cdp_pipelines.golden.membership import members
+from cdp_pipelines.tables import BATCH, CROSSWALK, DECISION, FILE, LEDGER, MEMBERSHIP
 from tests.conftest import content, gates, lasting
 from warehouse import serving
 from warehouse.drops import drop_dates
@@ -30,6 +31,7 @@ from warehouse.lake import Lake
 from warehouse.verify_ledger import verify
 
 MANY = 6
+MARTS = {key: mart_table(purpose) for key, purpose in register().items() if purpose.columns}
 CDP = Path(sys.executable).with_name("cdp")
 
 
@@ -133,12 +135,19 @@ def test_the_same_night_twice_changes_nothing(company, run):
 
 def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(company, run, tmp_path, capsys):
     lake = Lake(tmp_path / "lake")
-    n_seen, nights = 0, drop_dates(company.drops)
+    n_seen, held, nights = 0, {}, drop_dates(company.drops)
     if len(nights) > MANY:
         nights = nights[::-3][::-1]  # By threes, the last among them: each run brings several nights.
     for night in nights:
         assert run(company.drops, lake.path, night) == 0
         n_seen += assert_canaries(company.canaries().filter(drop=night), lake)
+        held[night] = {(key, id_) for key, table in MARTS.items() for id_ in lake.read(table)["customer_id"]}
+    stays = lake.read(MEMBERSHIP)
+    for night, rows in held.items():
+        told = members(stays.lazy(), end_of(night)).select("purpose", "customer_id").collect()
+        assert set(told.rows()) == rows, night
+        assert told.height == len(rows)
+    assert set(stays["left_because"].drop_nulls()) > {"withdrawn"}
     with capsys.disabled():
         print(f"\n{company.drops}: {n_seen} times a canary was looked for in a mart and found as its script says")
     assert_equal(lasting(content(lake)), lasting(content(company.lake)))

@@ -95,6 +95,7 @@ COMMON: Mapping[str, object] = {
 # And what it holds in one table, where that is something else.
 OWN: Mapping[str, Mapping[str, object]] = {
     "consent/decision": {"reason": ["allowed", "withdrawn", "allowed"]},
+    "audit/membership": {"left_because": None, "evidence": [["e1"], ["e2"], ["e3"]]},
     "identity/history": {
         "event": ["born", "merged", "split"],
         "other_id": [None, "c_000000000000000a", "c_000000000000000b"],
