@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from assets.cli.audit import app as audit
 from assets.cli.bench import app as bench
 from assets.cli.verify import verify
 from cdp_pipelines.errors import CdpError
@@ -44,6 +45,7 @@ app = typer.Typer(
 
 app.add_typer(verify, name="verify")
 app.add_typer(bench, name="bench")
+app.add_typer(audit, name="audit")
 
 
 @app.command()

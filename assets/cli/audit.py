@@ -1,0 +1,77 @@
+"""`cdp audit`: what is held of a customer, why it may be, who had it and when; why somebody was in a mart on a day."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Answer a customer or an authority, with evidence: what is held, why, who had it, when.",
+)
+out = Console()
+LakeFolder = Annotated[Path, typer.Option("--lake", help="Folder of the lake.", envvar="CDP_LAKE")]
+Format = Annotated[
+    Literal["text", "json", "html"], typer.Option("--format", help="html prints well; json carries the seal.")
+]
+Output = Annotated[Path | None, typer.Option("--output", help="Where to write it. Default: print it.")]
+
+
+@app.command()
+def customer(
+    who: Annotated[str, typer.Argument(metavar="CUSTOMER", help="A customer id, or an e-mail, phone, card, device.")],
+    lake: LakeFolder = Path("lake"),
+    format_: Format = "text",
+    output: Output = None,
+) -> None:
+    """Everything that is held of a customer, by channel, with basis, purposes, retention, marts and recipients.
+
+    Example: [cyan]cdp audit customer ann@example.com --lake lake --format html --output ann.html[/]
+    """
+    from assets.cli import dossier
+    from assets.cli.document import give
+
+    store = dossier.opened(lake)
+    give(dossier.sealed(store, dossier.of_customer(store, dossier.found(store, who))), format_, output, out)
+
+
+@app.command()
+def mart(
+    purpose: Annotated[str, typer.Argument(metavar="MART", help="A purpose that has a mart.")],
+    on: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The night to ask about.")],
+    customer: Annotated[str, typer.Option(help="A customer id, or an identifier.")],
+    lake: LakeFolder = Path("lake"),
+    format_: Format = "text",
+    output: Output = None,
+) -> None:
+    """Was this customer in this mart on that day: in or out, why, by what evidence, in which run.
+
+    Example: [cyan]cdp audit mart email_marketing --on 2011-12-05 --customer c_0123456789abcdef --lake lake[/]
+    """
+    from assets.cli import dossier
+    from assets.cli.document import give
+
+    store = dossier.opened(lake)
+    document = dossier.of_mart(store, purpose, on.date(), dossier.found(store, customer))
+    give(dossier.sealed(store, document), format_, output, out)
+
+
+@app.command()
+def purpose(
+    key: Annotated[str, typer.Argument(metavar="PURPOSE", help="A purpose of the register.")],
+    lake: LakeFolder = Path("lake"),
+    format_: Format = "text",
+    output: Output = None,
+) -> None:
+    """A purpose: its basis, versions and recipients, whom it may process and why not, night by night.
+
+    Example: [cyan]cdp audit purpose email_marketing --lake lake[/]
+    """
+    from assets.cli import dossier
+    from assets.cli.document import give
+
+    store = dossier.opened(lake)
+    give(dossier.sealed(store, dossier.of_purpose(store, key)), format_, output, out)

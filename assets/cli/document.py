@@ -1,0 +1,150 @@
+"""A document of facts, as text, JSON or a page: what commands answer to auditors and customers."""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from cdp_pipelines.errors import CdpError
+
+STYLE = Path(__file__).with_name("document.css")
+Row = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, what it means in a line, and rows of one kind; where there is none, `empty` says so."""
+
+    title: str
+    rows: Sequence[Row]
+    about: str = ""
+    empty: str = "none"
+
+
+@dataclass(frozen=True)
+class Document:
+    """What was asked, the answer in short, and the evidence; `seal` is added by who signs it."""
+
+    title: str
+    answer: str
+    sections: Sequence[Section]
+    seal: Mapping[str, str] = field(default_factory=dict)
+
+    def facts(self) -> dict[str, object]:
+        """Title, answer and sections as JSON takes them: dates in ISO 8601, instants in UTC."""
+        return {
+            "title": self.title,
+            "answer": self.answer,
+            **{each.title: [{name: _plain(value) for name, value in row.items()} for row in each.rows]
+               for each in self.sections},
+        }  # fmt: skip
+
+    def canonical(self) -> bytes:
+        """The facts as bytes that are the same for the same facts: JSON, keys sorted, no blanks, UTF-8."""
+        return json.dumps(self.facts(), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def give(document: Document, format_: str, output: Path | None, out: Console) -> None:
+    """Print a document, or write it to a file; `format_`: text, json or html."""
+    if format_ == "text" and output is None:
+        _print(document, out)
+        return
+    if format_ == "text":
+        drawn = Console(file=io.StringIO(), width=140)
+        _print(document, drawn)
+        text = drawn.file.getvalue()
+    else:
+        text = {"json": as_json, "html": as_html}[format_](document)
+    if output is None:
+        out.file.write(text)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CdpError(f"{output} cannot be written: {error.strerror}") from None
+    out.print(f"{document.title}: {output}", highlight=False, soft_wrap=True)
+
+
+def as_json(document: Document) -> str:
+    """The facts and their seal."""
+    return json.dumps(document.facts() | {"seal": dict(document.seal)}, ensure_ascii=False, indent=2) + "\n"
+
+
+def as_html(document: Document) -> str:
+    """One page without anything from elsewhere, for a phone, a screen and paper."""
+    body = "".join(_section(each) for each in document.sections)
+    seal = "".join(
+        f"<dt>{_text(name)}</dt><dd><code>{_text(value)}</code></dd>" for name, value in document.seal.items()
+    )
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{_text(document.title)}</title><style>{STYLE.read_text(encoding='utf-8')}</style></head><body>"
+        f"<header><h1>{_text(document.title)}</h1><p>{_text(document.answer)}</p></header><main>{body}</main>"
+        f"{f'<footer><h2>Seal</h2><dl>{seal}</dl></footer>' if seal else ''}</body></html>\n"
+    )
+
+
+def _section(section: Section) -> str:
+    about = f"<p>{_text(section.about)}</p>" if section.about else ""
+    if not section.rows:
+        return f"<section><h2>{_text(section.title)}</h2>{about}<p class='none'>{_text(section.empty)}</p></section>"
+    names = list(section.rows[0])
+    head = "".join(f"<th>{_text(name)}</th>" for name in names)
+    rows = "".join(
+        "<tr>" + "".join(f'<td data-name="{_text(name)}">{_text(_cell(row[name]))}</td>' for name in names) + "</tr>"
+        for row in section.rows
+    )
+    return (
+        f"<section><h2>{_text(section.title)}</h2>{about}"
+        f"<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></section>"
+    )
+
+
+def _print(document: Document, out: Console) -> None:
+    out.print(f"[bold]{document.title}[/]", highlight=False)
+    out.print(document.answer, highlight=False)
+    for section in document.sections:
+        out.print(f"\n[bold]{section.title}[/]", highlight=False)
+        if not section.rows:
+            out.print(section.empty, highlight=False)
+            continue
+        table = Table(box=None, pad_edge=False)
+        for name in section.rows[0]:
+            table.add_column(name, overflow="fold")
+        for row in section.rows:
+            table.add_row(*(_cell(value) for value in row.values()))
+        out.print(table)
+    for name, value in document.seal.items():
+        out.print(f"{name}: {value}", highlight=False, soft_wrap=True)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    plain = _plain(value)
+    if plain is None:
+        return ""
+    return ", ".join(map(str, plain)) if isinstance(plain, list) else str(plain)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value
+
+
+def _text(value: object) -> str:
+    return html.escape(str(value))

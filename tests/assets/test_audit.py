@@ -1,0 +1,125 @@
+"""`cdp audit`: what is held and why, in or out on a day, sealed; asked as a user asks."""
+
+import json
+from hashlib import sha256
+
+import polars as pl
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from typer.testing import CliRunner
+
+from assets.cli import app
+from assets.cli.document import Document, Section, as_html
+from assets.lake import end_of
+from assets.policies import register
+from cdp_pipelines.tables import CLUSTER, MEMBERSHIP, PARTY, RUN
+from warehouse.drops import drop_dates
+
+
+def ask(*words):
+    return CliRunner().invoke(app, ["audit", *map(str, words)])
+
+
+@pytest.fixture(scope="module")
+def member(sample):
+    """Somebody who is in the newsletter's mart, and the e-mail by which they are found."""
+    records = sample.lake.read(CLUSTER).join(sample.lake.read(PARTY), on=["channel", "source_record_id"])
+    alone = records.drop_nulls("email").group_by("email").agg(pl.col("customer_id").n_unique().alias("n"))
+    ids = sample.lake.read(MEMBERSHIP).filter(purpose="email_marketing")["customer_id"]
+    mine = records.join(alone.filter(n=1), on="email", how="semi").filter(pl.col("customer_id").is_in(ids.implode()))
+    return mine.sort("customer_id").select("customer_id", "email").row(0)
+
+
+def test_a_customer_by_id_and_by_email_is_one_answer(sample, member):
+    customer_id, email = member
+    by_id, by_email = (ask("customer", who, "--lake", sample.lake.path, "--format", "json") for who in member)
+    assert by_id.exit_code == 0, by_id.output
+    assert by_email.output == by_id.output
+    told = json.loads(by_id.output)
+    records = sample.lake.read(CLUSTER).filter(customer_id=customer_id)
+    assert sum(row["records"] for row in told["Held, by channel"]) == records.height
+    assert email in {row["value"] for row in told["Identifiers"]}
+    assert {row["purpose"] for row in told["Purposes"]} == set(register())
+    assert "email_marketing" in {row["mart"] for row in told["Marts and recipients"]}
+    granted = [row for row in told["Wills"] if row["status"] == "granted" and row["purpose"] == "email_marketing"]
+    let_in = next(row["let in by"] for row in told["Marts and recipients"] if row["mart"] == "email_marketing")
+    assert set(let_in) <= {row["event_id"] for row in granted}
+
+
+def test_the_answer_is_sealed(sample, member):
+    told = json.loads(ask("customer", member[0], "--lake", sample.lake.path, "--format", "json").output)
+    seal = told.pop("seal")
+    canonical = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    digest = sha256(canonical)
+    assert seal["sha256"] == digest.hexdigest()
+    public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(seal["public key"]))
+    public.verify(bytes.fromhex(seal["ed25519 signature of the digest"]), digest.digest())
+
+
+def test_in_or_out_on_a_day_with_the_evidence(sample, member):
+    last = drop_dates(sample.drops)[-1]
+    done = ask(
+        "mart", "email_marketing", "--on", last, "--customer", member[0], "--lake", sample.lake.path, "--format", "json"
+    )
+    told = json.loads(done.output)
+    assert told["answer"].startswith(f"In, as of the night of {last}")
+    assert {row["status"] for row in told["Wills that decided"]} == {"granted"}
+    assert told["Run"][0]["as_of"] == end_of(last).strftime("%Y-%m-%dT%H:%M:%SZ")
+    out = ask("mart", "life_threatening_alert", "--on", last, "--customer", member[0], "--lake", sample.lake.path)
+    assert "Out, as of the night of" in out.output
+    assert "no_case" in out.output
+
+
+def test_a_purpose_tells_whom_it_may_process_and_why_not(sample):
+    told = json.loads(ask("purpose", "email_marketing", "--lake", sample.lake.path, "--format", "json").output)
+    assert told["Versions"][0]["lawful basis"] == "consent"
+    assert {row["reason"] for row in told["Decisions that stand"]} > {"allowed", "no_consent", "withdrawn"}
+    assert told["Night by night"][-1]["night"] == str(sample.lake.read(RUN)["night"].max())
+    assert told["Night by night"][-1]["allowed"] > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        pytest.param(["customer", "nobody@nowhere.example"], "no customer has this id", id="nobody"),
+        pytest.param(["customer", "c_0000000000000000"], "no customer has this id", id="no_such_id"),
+        pytest.param(["purpose", "world_domination"], "there is no purpose 'world_domination'", id="purpose"),
+        pytest.param(
+            ["mart", "consent_evidence", "--on", "2024-06-30", "--customer", "{id}"], "there is no mart", id="mart"
+        ),
+        pytest.param(["mart", "payment", "--on", "1999-01-01", "--customer", "{id}"], "knows no night", id="too_early"),
+    ],
+)
+def test_what_cannot_be_answered_says_why(sample, member, words, told):
+    done = ask(*(word.replace("{id}", member[0]) for word in words), "--lake", sample.lake.path)
+    assert done.exit_code != 0
+    assert told in (done.output + str(done.exception))
+
+
+def test_a_lake_that_is_none(tmp_path):
+    done = ask("purpose", "payment", "--lake", tmp_path)
+    assert "holds no decisions" in (done.output + str(done.exception))
+
+
+def test_a_page_holds_everything_and_escapes_it():
+    page = as_html(Document("<b>", "a & b", [Section("S", [{"x": "<script>"}]), Section("E", [], empty="nothing")]))
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert "nothing" in page
+    assert "http" not in page
+
+
+def test_several_customers_of_one_identifier_are_named(sample):
+    shared = (
+        sample.lake.read(PARTY)
+        .drop_nulls("phone")
+        .join(sample.lake.read(CLUSTER), on=["channel", "source_record_id"])
+        .group_by("phone")
+        .agg(pl.col("customer_id").unique().sort())
+        .filter(pl.col("customer_id").list.len() > 1)
+        .sort("phone")
+    )
+    phone, ids = shared.row(0)
+    done = ask("customer", phone, "--lake", sample.lake.path)
+    assert done.exit_code != 0
+    assert all(id_ in done.output + str(done.exception) for id_ in ids)
