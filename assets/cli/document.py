@@ -117,14 +117,31 @@ def _print(document: Document, out: Console) -> None:
         if not section.rows:
             out.print(section.empty, highlight=False)
             continue
-        table = Table(box=None, pad_edge=False)
-        for name in section.rows[0]:
-            table.add_column(name, overflow="fold")
-        for row in section.rows:
-            table.add_row(*(_cell(value) for value in row.values()))
-        out.print(table)
+        cells = [{name: _cell(value) for name, value in row.items()} for row in section.rows]
+        widths = [max(len(name), *(len(row[name]) for row in cells)) + 2 for name in section.rows[0]]
+        out.print(_table(cells) if sum(widths) <= out.width else _cards(cells), highlight=False)
     for name, value in document.seal.items():
         out.print(f"{name}: {value}", highlight=False, soft_wrap=True)
+
+
+def _table(rows: Sequence[Mapping[str, str]]) -> Table:
+    table = Table(*rows[0], box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row.values())
+    return table
+
+
+def _cards(rows: Sequence[Mapping[str, str]]) -> Table:
+    """A row below another, for what is wider than the terminal: nothing is cut off."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
+    for row in rows:
+        for name, value in row.items():
+            if value:
+                table.add_row(name, value)
+        table.add_row("", "")
+    return table
 
 
 def _cell(value: object) -> str:

@@ -1,6 +1,6 @@
 """The commands and what they explain; each does its work in a module of its own, imported when it is asked for."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -154,6 +154,33 @@ def register(
     from assets.cli.register import print_register
 
     print_register(as_of.date() if as_of else None, format_, output, out)
+
+
+@app.command()
+def why(
+    customer: Annotated[str, typer.Argument(help="A customer id, or an e-mail, phone, card, device or account.")],
+    purpose: Annotated[str, typer.Argument(help="A purpose of the register.")],
+    lake: Lake = DEFAULT_LAKE,
+    as_of: Annotated[
+        datetime | None, typer.Option(help="When the processing happens, UTC; default: its last night.")
+    ] = None,
+    known_at: Annotated[
+        datetime | None, typer.Option(help="What had been recorded by then, UTC; default: all.")
+    ] = None,
+    format_: Annotated[Literal["text", "json", "html"], typer.Option("--format")] = "text",
+    output: Annotated[Path | None, typer.Option(help="Where to write it. Default: print it.")] = None,
+) -> None:
+    """Why may this customer be processed for this purpose, or not: each check, each will, each identity path.
+
+    Example: [cyan]cdp why ann@example.com email_marketing --as-of 2011-12-01 --lake lake[/]
+    """
+    from assets.cli import dossier
+    from assets.cli.document import give
+    from assets.cli.why import why as explained
+
+    store = dossier.opened(lake)
+    clocks = (moment and moment.replace(tzinfo=moment.tzinfo or UTC) for moment in (as_of, known_at))
+    give(explained(store, dossier.found(store, customer), purpose, *clocks), format_, output, out)
 
 
 @app.command()

@@ -12,11 +12,12 @@ a purpose asks for a known age; of the contact point `no_contact_point` where th
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.consent.basis import BASES, CASE, Check, Evidence, at_places
+from cdp_pipelines.consent.basis import BASES, CASE, Check, Evidence, Ground, at_places
 from cdp_pipelines.consent.cells import cells, subjects
 from cdp_pipelines.consent.contracts import happened, held, latest
 from cdp_pipelines.consent.people import People, births, is_of_age, record_id, told
@@ -25,7 +26,7 @@ from cdp_pipelines.consent.wills import NEVER, Heard, counting, heard, in_order,
 from cdp_pipelines.tables import DECISION, PARTY, PRIVACY_REQUEST, UTC
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from cdp_pipelines.consent.purpose import Purpose
@@ -71,27 +72,91 @@ def decide(  # noqa: PLR0913  everything that a decision may rest on comes in, f
     there is a row per point of the customer, and one with an empty point where there is none. The ledger position is
     that of the newest event known.
     """
-    if as_of.tzinfo is None or known_at.tzinfo is None:
-        raise ValueError("as_of and known_at need a time zone")
-    register = register if isinstance(register, Register) else Register({key: (register[key],) for key in register})
-    purposes = register.at(as_of)
-    people = People.of(crosswalk, identifiers)
-    counted = people.reached(counting(ledger.lazy(), as_of, known_at)).select("recorded_at", *WILL)
-    wills = in_order(counted.collect(), purposes)
-    hearing = heard(wills, people.points, purposes)
-    party = PARTY.empty().lazy() if party is None else party
-    requests = PRIVACY_REQUEST.empty().lazy() if requests is None else requests
-    cases = pl.DataFrame(schema=CASE) if cases is None else cases
-    evidence = _evidence(purposes, people, wills, interaction, party, requests, cases, as_of, known_at)
-    everybody = subjects(people, hearing, births(evidence.told))
-    reasons = pl.Enum([*REASONS, *(f"requires:{key}" for key in purposes)])
-    decided: dict[str, pl.DataFrame] = {}
-    for key in required_first(register.versions):
-        found = _of_purpose(purposes[key], everybody, evidence, hearing, reasons)
-        decided[key] = _with_required(purposes[key], found, decided)
+    matter = Matter.of(
+        register,
+        ledger,
+        identifiers,
+        interaction,
+        crosswalk,
+        as_of=as_of,
+        known_at=known_at,
+        party=party,
+        requests=requests,
+        cases=cases,
+    )
     known = ledger.lazy().filter(pl.col("recorded_at") <= known_at)
     position = known.select(pl.col("position").max()).collect().item() or 0
-    return _as_table(purposes, decided, people, position)
+    return _as_table(matter.purposes, matter.decided(), matter.people, position)
+
+
+@dataclass(frozen=True)
+class Matter:
+    """All that decisions of one pair of clocks rest on, in numbers: what is decided on, and what is known."""
+
+    purposes: Mapping[str, Purpose]
+    order: Sequence[str]
+    people: People
+    evidence: Evidence
+    hearing: Heard
+    everybody: pl.DataFrame
+
+    @classmethod
+    def of(  # noqa: PLR0913  as `decide`
+        cls,
+        register: Mapping[str, Purpose],
+        ledger: pl.DataFrame | pl.LazyFrame,
+        identifiers: pl.LazyFrame,
+        interaction: pl.LazyFrame,
+        crosswalk: pl.LazyFrame,
+        *,
+        as_of: datetime,
+        known_at: datetime,
+        party: pl.LazyFrame | None = None,
+        requests: pl.LazyFrame | None = None,
+        cases: pl.DataFrame | None = None,
+    ) -> Matter:
+        """What `decide` is given, as it is asked for."""
+        if as_of.tzinfo is None or known_at.tzinfo is None:
+            raise ValueError("as_of and known_at need a time zone")
+        register = register if isinstance(register, Register) else Register({key: (register[key],) for key in register})
+        purposes = register.at(as_of)
+        people = People.of(crosswalk, identifiers)
+        counted = people.reached(counting(ledger.lazy(), as_of, known_at)).select("recorded_at", *WILL)
+        wills = in_order(counted.collect(), purposes)
+        hearing = heard(wills, people.points, purposes)
+        party = PARTY.empty().lazy() if party is None else party
+        requests = PRIVACY_REQUEST.empty().lazy() if requests is None else requests
+        cases = pl.DataFrame(schema=CASE) if cases is None else cases
+        evidence = _evidence(purposes, people, wills, interaction, party, requests, cases, as_of, known_at)
+        order = required_first(register.versions)
+        return cls(purposes, order, people, evidence, hearing, subjects(people, hearing, births(evidence.told)))
+
+    def decided(self) -> dict[str, pl.DataFrame]:
+        """Per purpose its cells (`CELL`) with reason, evidence and since_at."""
+        reasons = pl.Enum([*REASONS, *(f"requires:{key}" for key in self.purposes)])
+        decided: dict[str, pl.DataFrame] = {}
+        for key in self.order:
+            found = _of_purpose(self.asked(key), self.evidence, reasons)
+            decided[key] = _with_required(self.purposes[key], found, decided)
+        return decided
+
+    def asked(self, key: str) -> Ground:
+        """Cells of a purpose with what is asked of them: all checks in their order, the last of which is `allowed`."""
+        purpose = self.purposes[key]
+        found = cells(purpose, self.everybody, self.people, self.hearing)
+        ground = BASES[purpose.lawful_basis](purpose, found, self.evidence)
+        checks = (
+            Check("purpose_not_in_force", pl.lit(purpose.in_force_at > self.evidence.as_of)),
+            *_of_subject(purpose, self.evidence.as_of),
+            *(_of_point() if purpose.kind else ()),
+            *(
+                (Check("objected", pl.col("live_objection") > NEVER, pl.col("live_objection")),)
+                * purpose.can_be_objected
+            ),
+            *ground.checks,
+            Check("allowed", pl.lit(value=True), ground.place, ground.record),
+        )
+        return ground._replace(checks=checks)
 
 
 def _evidence(  # noqa: PLR0913, PLR0917  it gathers what comes in apart
@@ -135,24 +200,9 @@ def _evidence(  # noqa: PLR0913, PLR0917  it gathers what comes in apart
     )
 
 
-def _of_purpose(
-    purpose: Purpose,
-    everybody: pl.DataFrame,
-    evidence: Evidence,
-    hearing: Heard,
-    reasons: pl.Enum,
-) -> pl.DataFrame:
+def _of_purpose(ground: Ground, evidence: Evidence, reasons: pl.Enum) -> pl.DataFrame:
     """Cells of a purpose with reason, evidence id and its time, before the purposes that it requires are asked."""
-    found = cells(purpose, everybody, evidence.people, hearing)
-    ground = BASES[purpose.lawful_basis](purpose, found, evidence)
-    checks = (
-        Check("purpose_not_in_force", pl.lit(purpose.in_force_at > evidence.as_of)),
-        *_of_subject(purpose, evidence.as_of),
-        *(_of_point() if purpose.kind else ()),
-        *((Check("objected", pl.col("live_objection") > NEVER, pl.col("live_objection")),) * purpose.can_be_objected),
-        *ground.checks,
-        Check("allowed", pl.lit(value=True), ground.place, ground.record),
-    )
+    checks = ground.checks
     # The number of the first check that denies; the last one denies nothing.
     number = pl.coalesce(*(pl.when(each.denies).then(pl.lit(n, pl.UInt8)) for n, each in enumerate(checks)))
     outcome = ground.cells.with_columns(number.alias("number"))

@@ -123,3 +123,36 @@ def test_several_customers_of_one_identifier_are_named(sample):
     done = ask("customer", phone, "--lake", sample.lake.path)
     assert done.exit_code != 0
     assert all(id_ in done.output + str(done.exception) for id_ in ids)
+
+
+def asked_why(*words):
+    return CliRunner().invoke(app, ["why", *map(str, words)])
+
+
+def test_why_says_what_was_decided_and_shows_the_will_that_decided(sample, member):
+    done = asked_why(*member[1:], "email_marketing", "--lake", sample.lake.path, "--format", "json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.output)
+    verdict = [row for row in told["Checks, in order"] if row["check"] == "allowed"]
+    wills = {row["event_id"]: row for row in told["Wills that reach the customer"]}
+    assert verdict
+    assert {wills[row["evidence"]]["heard"] for row in verdict} == {"counts"}
+    assert {row["holder"] for row in told["Identity"]} >= {member[0]}
+
+
+def test_why_before_the_grant_was_recorded_says_no_consent(sample, member):
+    words = (member[0], "email_marketing", "--lake", sample.lake.path, "--format", "json", "--known-at", "2001-01-01")
+    told = json.loads(asked_why(*words).output)
+    denied = {row["check"] for row in told["Checks, in order"] if row["outcome"] == "denied"}
+    assert denied <= {"no_consent", "no_contact_point"}
+    assert denied
+    heard = {row["heard"] for row in told["Wills that reach the customer"]}
+    assert heard <= {"was recorded later than what was known", "is about another contact point alone"}
+
+
+@pytest.mark.parametrize("format_", ["text", "html"])
+def test_why_for_people(sample, member, format_):
+    done = asked_why(member[0], "email_marketing", "--lake", sample.lake.path, "--format", format_)
+    assert done.exit_code == 0
+    assert "allowed" in done.output
+    assert "Wills that reach the customer" in done.output

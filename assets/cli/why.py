@@ -1,0 +1,103 @@
+"""`cdp why`: one decision, each check in order, and every will with the identity path over which it came."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from assets.cli.document import Document, Section
+from assets.policies import cases, register
+from cdp_pipelines.consent.cases import covered
+from cdp_pipelines.consent.decide import Matter
+from cdp_pipelines.consent.explain import checks, paths, wills
+from cdp_pipelines.consent.identifiers import KINDS, RECORD, identifiers
+from cdp_pipelines.errors import CdpError
+from cdp_pipelines.tables import CLUSTER, INTERACTION, LEDGER, PARTY, PRIVACY_REQUEST, RUN
+from warehouse.lake import Lake
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """Of a lake what can matter to one customer: their records, and those of whom they share an identifier with."""
+
+    party: pl.LazyFrame
+    cluster: pl.LazyFrame
+    interaction: pl.LazyFrame
+    ledger: pl.LazyFrame
+    requests: pl.LazyFrame
+
+    @classmethod
+    def of(cls, lake: Lake, customer_id: str) -> "Neighbourhood":
+        """Read so that the answer takes seconds on a lake of any size."""
+        party, cluster = lake.scan(PARTY), lake.scan(CLUSTER)
+        mine = _values(party.join(cluster.filter(pl.col("customer_id") == customer_id), on=RECORD, how="semi"))
+        sharing = party.filter(_has_any(mine)).select(RECORD)
+        holders = cluster.join(sharing, on=RECORD, how="semi").select("customer_id").unique().collect()["customer_id"]
+        near = cluster.filter(pl.col("customer_id").is_in([customer_id, *holders])).collect()
+        records = near.lazy().select(RECORD)
+        told = party.join(records, on=RECORD, how="semi").collect()
+        values = _values(told.lazy())
+        return cls(
+            told.lazy(),
+            near.lazy(),
+            lake.scan(INTERACTION).join(records, on=RECORD, how="semi").collect().lazy(),
+            lake.scan(LEDGER).filter(pl.col("subject_value").is_in(values.implode())).collect().lazy(),
+            lake.scan(PRIVACY_REQUEST).filter(pl.col("subject_value").is_in(values.implode())).collect().lazy(),
+        )
+
+
+def _values(party: pl.LazyFrame) -> pl.Series:
+    return party.select(KINDS).unpivot(on=list(KINDS)).select("value").drop_nulls().unique().collect()["value"]
+
+
+def _has_any(values: pl.Series) -> pl.Expr:
+    return pl.any_horizontal(pl.col(kind).is_in(values.implode()) for kind in KINDS)
+
+
+def why(lake: Lake, customer_id: str, key: str, as_of: datetime | None, known_at: datetime | None) -> Document:
+    """The decision on this customer for this purpose, with all that led to it.
+
+    `as_of`: when the processing would happen, UTC, by default the end of the lake's last night; `known_at`: what had
+    been recorded by then, by default all.
+    """
+    if key not in register():
+        raise CdpError(f"there is no purpose {key!r}; there are: {', '.join(register())}")
+    as_of = as_of or lake.read(RUN)["as_of"].max()
+    known_at = known_at or max(as_of, lake.read(RUN)["as_of"].max())
+    near = Neighbourhood.of(lake, customer_id)
+    held = identifiers(near.party, near.cluster)
+    matter = Matter.of(
+        register(),
+        near.ledger,
+        held,
+        near.interaction,
+        near.cluster,
+        as_of=as_of,
+        known_at=known_at,
+        party=near.party,
+        requests=near.requests,
+        cases=covered(cases(), near.interaction, near.party),
+    )
+    purpose = matter.purposes[key]
+    steps = checks(matter, key, customer_id)
+    ways = paths(near.party, near.cluster, held, customer_id, purpose)
+    reached = wills(near.ledger, ways, customer_id, purpose, as_of, known_at)
+    deciding = steps.filter((pl.col("outcome") == "denied") | (pl.col("check") == "allowed"))
+    answers = [
+        f"{row['contact_point'] or customer_id}: {'' if row['check'] == 'allowed' else 'denied, '}{row['check']}"
+        + (f", by {row['evidence']} of {row['at']:%Y-%m-%d %H:%M}" if row["evidence"] else "")
+        for row in deciding.iter_rows(named=True)
+    ]
+    names = ("event_at", "recorded_at", "status", "purpose", "subject_kind", "subject_value", "channel", "event_id")
+    path = ("holder", "over", "records", "notice_version", "expires_at", "heard")
+    return Document(
+        f"Why {key} for {customer_id}",
+        f"As of {as_of:%Y-%m-%d %H:%M} UTC, by what was known at {known_at:%Y-%m-%d %H:%M}. {'; '.join(answers)}. "
+        f"{purpose.title}: {purpose.lawful_basis}, version {purpose.version}.",
+        [
+            Section("Checks, in order", steps.to_dicts(), "The first that denies gives the reason"),
+            Section("Wills that reach the customer", reached.select(*names, *path).to_dicts(), "In order of time"),
+            Section("Identity", ways.select("holder", "kind", "value", "over", "is_exclusive", "records").to_dicts(),
+                    "Denials are heard from every identifier, grants from exact and exclusive ones alone"),
+        ],
+    )  # fmt: skip
