@@ -15,21 +15,28 @@ import string
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import TypedDict
 
-import polars as pl
 
-TCF = pl.Struct(
-    {
-        "created": pl.Datetime("us", "UTC"),
-        "last_updated": pl.Datetime("us", "UTC"),
-        "policy_version": pl.Int64(),
-        "special_features": pl.List(pl.Int64()),
-        "consents": pl.List(pl.Int64()),
-        "legitimate_interests": pl.List(pl.Int64()),
-    }
-)
+class Tcf(TypedDict):
+    """What the core segment of a TC string says; numbers as in the specification."""
+
+    created: datetime
+    last_updated: datetime
+    policy_version: int
+    special_features: frozenset[int]
+    consents: frozenset[int]
+    legitimate_interests: frozenset[int]
+
+
+class Gpp(TypedDict):
+    """What a GPP string says: those of `OPT_OUTS` that any of its sections claims, and its section tcfeuv2."""
+
+    opt_outs: frozenset[str]
+    tcf: Tcf | None
+
+
 OPT_OUTS = ("sale", "sharing", "targeted_advertising")
-GPP = pl.Struct({"opt_outs": pl.List(pl.String()), "tcf": TCF})
 
 # A day has some hundred thousand visits; the strings of one day are read by two tables.
 _REMEMBERED = 1 << 17
@@ -90,9 +97,9 @@ class _Bits:
         """Tenths of a second since 1970 in 36 bits."""
         return datetime.fromtimestamp(self.integer(36) / 10, UTC)
 
-    def ids(self, n: int) -> list[int]:
+    def ids(self, n: int) -> frozenset[int]:
         """A bit field: the places, from 1, of the bits that are set."""
-        return [place for place, bit in enumerate(self.take(n), 1) if bit == "1"]
+        return frozenset(place for place, bit in enumerate(self.take(n), 1) if bit == "1")
 
     def fibonacci(self) -> int:
         """A number from 1 in Fibonacci coding: its code word ends with the first two ones in a row."""
@@ -107,8 +114,8 @@ class _Bits:
 
 
 @lru_cache(_REMEMBERED)
-def tcf(text: str) -> dict[str, object] | None:
-    """The core segment of a TC string of TCF v2, in the fields of `TCF`; None where it is malformed or cut short.
+def tcf(text: str) -> Tcf | None:
+    """The core segment of a TC string of TCF v2; None where it is malformed or cut short.
 
     Order of fields: Version 6 (always 2), Created 36, LastUpdated 36, CmpId 12, CmpVersion 12, ConsentScreen 6,
     ConsentLanguage 12, VendorListVersion 12, TcfPolicyVersion 6, IsServiceSpecific 1, UseNonStandardTexts 1,
@@ -123,26 +130,25 @@ def tcf(text: str) -> dict[str, object] | None:
 
 
 @lru_cache(_REMEMBERED)
-def gpp(text: str) -> dict[str, object] | None:
-    """What a GPP string says, in the fields of `GPP`; None where its header or a section known here is malformed.
+def gpp(text: str) -> Gpp | None:
+    """What a GPP string says; None where its header or a section known here is malformed.
 
-    `opt_outs`: of `OPT_OUTS` those that any section claims. Global Privacy Control, in a section's GPC sub-section,
-    claims all of them (Cal. Code Regs. tit. 11 § 7025(c), 4 CCR 904-3 Rule 5.02). `tcf`: section tcfeuv2. Sections
-    other than 2 and 6 to 12 are passed over.
+    Global Privacy Control, in a section's GPC sub-section, claims every opt-out (Cal. Code Regs. tit. 11 § 7025(c);
+    Colorado 4 CCR 904-3, Rule 5.02). Sections other than 2 and 6 to 12 are passed over.
     """
     try:
         header, *sections = text.strip().split("~")
         found = dict(zip(_section_ids(header, len(sections)), sections, strict=True))
         claimed = {claim for key, section in found.items() for claim in _opt_outs(key, section)}
         return {
-            "opt_outs": [name for name in OPT_OUTS if name in claimed],
+            "opt_outs": frozenset(claimed),
             "tcf": _tcf(found[_TCF_EU_V2]) if _TCF_EU_V2 in found else None,
         }
     except _MalformedError:
         return None
 
 
-def _tcf(text: str) -> dict[str, object]:
+def _tcf(text: str) -> Tcf:
     bits = _Bits(text.partition(".")[0])
     if bits.integer(6) != 2:  # noqa: PLR2004  the version
         raise _MalformedError
@@ -150,7 +156,7 @@ def _tcf(text: str) -> dict[str, object]:
     bits.take(12 + 12 + 6 + 12 + 12)
     policy_version = bits.integer(6)
     bits.take(1 + 1)
-    read = {
+    read: Tcf = {
         "created": created,
         "last_updated": last_updated,
         "policy_version": policy_version,
@@ -224,3 +230,8 @@ def _opt_outs(section_id: int, text: str) -> tuple[str, ...]:
     if any(segment.integer(2) == _GPC and segment.integer(1) for segment in others):
         return OPT_OUTS
     return tuple(name for name, value in values.items() if value == _OPTED_OUT)
+
+
+def is_readable(text: str) -> bool:
+    """Whether it is a string of either kind."""
+    return gpp(text) is not None or tcf(text) is not None
