@@ -52,7 +52,8 @@ def consent_event(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFr
                     text(will.method).alias("method"),
                 )
                 .explode("told")
-                .unnest("told")
+                # Not the frame's own `unnest`: a source may have fields of these names.
+                .with_columns(pl.col("told").struct.unnest())
                 .with_columns(pl.coalesce("declared_notice", "notice_version").alias("notice_version"))
                 .filter(
                     pl.all_horizontal(
