@@ -24,7 +24,7 @@ def consent_event(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFr
 
     `current`: see `records.current`. A record without a subject, purpose or status of the mapping carries no will. A
     subject that cannot be read keeps its text: a will is never lost, though it may reach nobody. Where a record says
-    the same about a purpose in two ways, the way declared first is kept.
+    the same of one subject and purpose in two ways, the way declared first is kept.
     """
     if not contract.consents:
         return CONSENT_EVENT.empty().lazy()
@@ -64,7 +64,7 @@ def consent_event(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFr
                 for will in contract.consents
             ]
         )
-        .unique(["event_id", "purpose", "status"], keep="first", maintain_order=True)
+        .unique(["event_id", "subject_kind", "subject_value", "purpose", "status"], keep="first", maintain_order=True)
         .with_columns(_subject(contract))
     )
 

@@ -1,8 +1,11 @@
 """TC strings of TCF v2 and GPP strings: published examples, round trips, and texts that are neither."""
 
-from datetime import UTC, datetime
+import string
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cdp_pipelines.standardise import privacy_string
 
@@ -64,3 +67,176 @@ def test_gpp(text, opt_outs):
 def test_gpp_carries_a_tc_string():
     assert privacy_string.gpp(f"DBABMA~{CORE}")["tcf"] == privacy_string.tcf(CORE)
     assert privacy_string.gpp("DBABTA~1YYN")["tcf"] is None
+
+
+def number(value, bits):
+    return f"{value:0{bits}b}"
+
+
+def field(ids, bits):
+    return "".join("1" if place in ids else "0" for place in range(1, bits + 1))
+
+
+def base64(bits, multiple=6):
+    bits += "0" * (-len(bits) % multiple)
+    bits += "0" * (-len(bits) % 6)
+    alphabet = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+    return "".join(alphabet[int(bits[at : at + 6], 2)] for at in range(0, len(bits), 6))
+
+
+def fibonacci(value):
+    weights = [1, 2]
+    while weights[-1] <= value:
+        weights.append(weights[-1] + weights[-2])
+    word = ""
+    for weight in reversed(weights[:-1]):
+        word = ("1" if weight <= value else "0") + word
+        value -= weight if weight <= value else 0
+    return word.rstrip("0") + "1"
+
+
+def ranges(pairs):
+    return number(len(pairs), 12) + "".join(
+        "0" + number(first, 16) if first == last else "1" + number(first, 16) + number(last, 16)
+        for first, last in pairs
+    )
+
+
+def tc_string(consents=(), interests=(), special=(), policy=4, at=(0, 0), vendors="", restrictions=()):
+    """As the specification of TCF v2 lays it out; `vendors` is a bit field, `restrictions` are ranges of vendors."""
+    vendor_section = number(len(vendors), 16) + "0" + vendors
+    return base64(
+        number(2, 6)
+        + number(at[0], 36)
+        + number(at[1], 36)
+        + number(31, 12)
+        + number(1, 12)
+        + number(1, 6)
+        + number(4, 6)
+        + number(13, 6)
+        + number(126, 12)
+        + number(policy, 6)
+        + "10"
+        + field(special, 12)
+        + field(consents, 24)
+        + field(interests, 24)
+        + "0"
+        + number(3, 6)
+        + number(4, 6)
+        + vendor_section
+        + number(9, 16)
+        + "1"
+        + ranges([(2, 2), (5, 9)])
+        + number(len(restrictions), 12)
+        + "".join(number(1, 6) + number(1, 2) + ranges([pair]) for pair in restrictions),
+        multiple=8,
+    )
+
+
+def gpp_string(sections):
+    """The header and the sections by id; two ids or more in a row are told as a group."""
+    items, last, ids = [], 0, sorted(sections)
+    while ids:
+        first = end = ids.pop(0)
+        while ids and ids[0] == end + 1:
+            end = ids.pop(0)
+        group = fibonacci(end - first) if end > first else ""
+        items.append(("1" if group else "0") + fibonacci(first - last) + group)
+        last = end
+    header = base64(number(3, 6) + number(1, 6) + number(len(items), 12) + "".join(items))
+    return "~".join([header, *(sections[key] for key in sorted(sections))])
+
+
+# Of each US section: its version and notices in bits, its opt-outs, and the bits behind them.
+US_SECTIONS = {
+    7: (18, ("sale", "sharing", "targeted_advertising"), 36),
+    8: (12, ("sale", "sharing"), 30),
+    9: (12, ("sale", "targeted_advertising"), 24),
+    10: (12, ("sale", "targeted_advertising"), 22),
+    11: (14, ("sale", "targeted_advertising"), 24),
+    12: (12, ("sale", "targeted_advertising"), 28),
+}
+
+
+def us_section(key, values, gpc=None):
+    before, names, behind = US_SECTIONS[key]
+    core = base64(number(1, 6).ljust(before, "0") + "".join(number(values[name], 2) for name in names) + "0" * behind)
+    return core if gpc is None else core + "." + base64("01" + number(gpc, 1))
+
+
+purposes = st.frozensets(st.integers(1, 24))
+instants = st.integers(0, 2**36 - 1)
+vendor_pairs = st.tuples(st.integers(1, 900), st.integers(0, 90)).map(lambda pair: (pair[0], pair[0] + pair[1]))
+
+
+@given(
+    purposes,
+    purposes,
+    st.frozensets(st.integers(1, 12)),
+    st.integers(0, 63),
+    st.tuples(instants, instants),
+    st.text("01", max_size=40),
+    st.lists(vendor_pairs, max_size=3),
+)
+def test_tcf_round_trip(consents, interests, special, policy, at, vendors, restrictions):
+    text = tc_string(consents, interests, special, policy, at, vendors, restrictions)
+    found = privacy_string.tcf(text + ".YAAAAAAAAAA")
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    assert found == {
+        "created": epoch + timedelta(milliseconds=100 * at[0]),
+        "last_updated": epoch + timedelta(milliseconds=100 * at[1]),
+        "policy_version": policy,
+        "special_features": special,
+        "consents": consents,
+        "legitimate_interests": interests,
+    }
+    # Two characters hold more than the padding: a string that is cut is none.
+    assert privacy_string.tcf(text[:-2]) is None
+
+
+two_bits = st.fixed_dictionaries(dict.fromkeys(ALL, st.integers(0, 2)))
+
+
+@given(st.dictionaries(st.sampled_from(sorted(US_SECTIONS)), st.tuples(two_bits, st.sampled_from([None, 0, 1]))))
+def test_gpp_round_trip(told):
+    text = gpp_string({5: "not.read", **{key: us_section(key, *each) for key, each in told.items()}, 23: "nor this"})
+    expected = set()
+    for key, (values, gpc) in told.items():
+        expected |= set(ALL) if gpc else {name for name in US_SECTIONS[key][1] if values[name] == 1}
+    assert privacy_string.gpp(text) == {"opt_outs": expected, "tcf": None}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "CPX",
+        CORE[:40],
+        "B" + CORE[1:],
+        CORE + "=",
+        CORE.replace("A", "+"),
+        "BOONm0NOONm0NABABAENAa-AAAARh7______b9_3__7_9uz_Kv_K7Vf7nnG072lPVA9LTOQ6gEaY",
+        f"DBABMA~{CORE[:40]}",
+        "DBABMA",
+        f"DBABMA~{CORE}~1YNN",
+        f"DBACNYA~{CORE}~2YNN",
+        f"DBACNYA~{CORE}~1YN",
+        "DBABLA~BVVVVVVV",
+        "DBABLA~DVVVVVVVVWA",
+        "DBABLA~B_______8WA",
+        "DBABLA~BVVVVVVVVWA.",
+    ],
+)
+def test_malformed(text):
+    assert not privacy_string.is_readable(text)
+
+
+def test_a_header_that_claims_billions_is_malformed_at_once():
+    header = base64(number(3, 6) + number(1, 6) + number(1, 12) + "1" + fibonacci(1) + "0" * 200 + "11")
+    assert privacy_string.gpp(f"{header}~1YNN") is None
+
+
+@given(st.one_of(st.text(), st.text(string.ascii_letters + string.digits + "-_.~", min_size=4, max_size=120)))
+def test_nothing_raises(text):
+    for each in (text, "C" + text, "DBABLA~B" + text, "DBACNYA~C" + text, "D" + text):
+        privacy_string.is_readable(each)
