@@ -3,10 +3,14 @@
 import string
 from datetime import UTC, datetime, timedelta
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cdp_pipelines import standardise
+from cdp_pipelines.channel.contract import contract
+from cdp_pipelines.errors import PolicyError
 from cdp_pipelines.standardise import privacy_string
 
 CORE = "CPXxRfAPXxRfAAfKABENB-CgAAAAAAAAAAYgAAAAAAAA"
@@ -240,3 +244,123 @@ def test_a_header_that_claims_billions_is_malformed_at_once():
 def test_nothing_raises(text):
     for each in (text, "C" + text, "DBABLA~B" + text, "DBACNYA~C" + text, "D" + text):
         privacy_string.is_readable(each)
+
+
+SUBJECT = {"subject_kind": {"constant": "device_id"}, "subject_value": "device"}
+TCF = {"from": "tcf", "purposes": {"1": ["analytics", "advertising"], "3": ["advertising"], "4": ["advertising"]}}
+GPP = {"from": "gpp", "sale": ["third_party_sharing"], "targeted_advertising": ["advertising"]}
+FIELDS = ("id", "at", "device", "tcf", "gpp", "told", "gpc", "version")
+
+
+def channel(*consents):
+    return contract(
+        "web",
+        {
+            "title": "Web",
+            "owner": "team:web",
+            "files": "web.csv",
+            "format": "csv",
+            "key": "id",
+            "event_time": {"fields": ["at"], "formats": ["%Y-%m-%d"]},
+            "fields": {name: {"description": name} for name in FIELDS},
+            "collected_for": ["analytics"],
+            "retention": "P1Y",
+            "party": {"device_id": "device"},
+            "consents": list(consents),
+        },
+        "web/defs.yaml",
+    )
+
+
+def current(of, **values):
+    record = {"id": "1", "at": "2024-05-01", "device": "d", **values}
+    shown = {**record, "source_record_id": "1", "is_duplicate": False}
+    return standardise.current(pl.LazyFrame([{name: shown.get(name) for name in of.raw.schema}], of.raw.schema), of)
+
+
+WILLS = [
+    pytest.param({}, {}, id="no_string"),
+    pytest.param(
+        {"tcf": tc_string([1, 3, 4])}, {"analytics": "granted", "advertising": "granted"}, id="all_needed_consented"
+    ),
+    pytest.param({"tcf": tc_string([1, 3])}, {"analytics": "granted", "advertising": "denied"}, id="one_needed_is_not"),
+    pytest.param(
+        {"tcf": tc_string([3, 4], [1])}, {"analytics": "denied", "advertising": "denied"}, id="interest_is_no_consent"
+    ),
+    pytest.param({"tcf": CORE[:40]}, {}, id="cut_tc_string"),
+    pytest.param({"tcf": "DBABTA~1YYN"}, {}, id="gpp_string_without_tcf"),
+    pytest.param(
+        {"tcf": gpp_string({2: tc_string([1])})}, {"analytics": "granted", "advertising": "denied"}, id="tcf_in_gpp"
+    ),
+    pytest.param({"gpp": "DBABTA~1YYN"}, {"third_party_sharing": "objected"}, id="sale"),
+    pytest.param({"gpp": "DBABTA~1YNN"}, {}, id="did_not_opt_out"),
+    pytest.param(
+        {"gpp": "DBABBg~BVqqqqpY.YA"},
+        {"third_party_sharing": "objected", "advertising": "objected"},
+        id="global_privacy_control",
+    ),
+    pytest.param({"gpp": "nonsense"}, {}, id="nonsense"),
+]
+
+
+@pytest.mark.parametrize(("values", "expected"), WILLS)
+def test_consent_event(values, expected):
+    of = channel({**SUBJECT, "tcf": TCF}, {**SUBJECT, "gpp": GPP})
+    found = standardise.consent_event(current(of, **values), of).collect()
+    assert dict(found.select("purpose", "status").rows()) == expected
+    assert found.height == len(expected)
+    assert set(found["event_at"]) <= {datetime(2024, 5, 1, tzinfo=UTC)}
+    assert found["notice_version"].null_count() == found.height
+
+
+@pytest.mark.parametrize(
+    ("mapped", "expected"),
+    [
+        pytest.param({"tcf": {**TCF, "notices": {"4": "n4"}}}, "n4", id="of_the_policy_version"),
+        pytest.param({"tcf": {**TCF, "notices": {"5": "n5"}}}, None, id="of_another_policy_version"),
+        pytest.param({"tcf": {**TCF, "notices": {"4": "n4"}}, "notice_version": "version"}, "v1", id="of_the_record"),
+    ],
+)
+def test_notice_of_a_tcf_grant(mapped, expected):
+    of = channel({**SUBJECT, **mapped})
+    found = standardise.consent_event(current(of, tcf=tc_string([1]), version="v1"), of).collect()
+    assert set(found["notice_version"]) == {expected}
+
+
+def test_what_is_told_twice_counts_once():
+    objects = {**SUBJECT, "purposes": ["advertising"], "status": {"from": "gpc", "map": {"true": "objected"}}}
+    of = channel({**objects, "method": {"constant": "first"}}, {**SUBJECT, "gpp": GPP})
+    found = standardise.consent_event(current(of, gpc="true", gpp="DBABBg~BVqqqqpY.YA"), of).collect()
+    assert found.sort("purpose").select("purpose", "method").rows() == [
+        ("advertising", "first"),
+        ("third_party_sharing", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "defects"),
+    [
+        pytest.param({}, [], id="absent"),
+        pytest.param({"tcf": tc_string([1]), "gpp": "DBABTA~1YYN"}, [], id="sound"),
+        pytest.param({"tcf": CORE[:40], "gpp": "DBABTA"}, ["tcf:unreadable", "gpp:unreadable"], id="unreadable"),
+    ],
+)
+def test_an_unreadable_string_is_a_defect(values, defects):
+    of = channel({**SUBJECT, "tcf": TCF}, {**SUBJECT, "gpp": GPP})
+    assert standardise.party(current(of, **values), of).collect()["defects"].to_list() == [defects]
+
+
+@pytest.mark.parametrize(
+    ("consent", "message"),
+    [
+        pytest.param({"tcf": TCF, "gpp": GPP}, "needs one of purposes, purpose, tcf and gpp", id="two_ways"),
+        pytest.param({"purposes": ["p"]}, "needs status with purposes or purpose", id="no_status"),
+        pytest.param({"tcf": TCF, "status": "told"}, "and none with tcf or gpp", id="status_beside_a_string"),
+        pytest.param({"tcf": {**TCF, "from": "nope"}}, "names field 'nope'", id="undeclared_field"),
+        pytest.param({"tcf": {"from": "tcf", "purposes": {"25": ["p"]}}}, "25", id="no_such_tcf_purpose"),
+        pytest.param({"gpp": {"from": "gpp"}}, "needs a purpose under sale, sharing", id="gpp_without_purpose"),
+    ],
+)
+def test_broken_contract(consent, message):
+    with pytest.raises(PolicyError, match=message):
+        channel({**SUBJECT, **consent})
