@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cdp_pipelines.channel.contract import Value, column_name
+from cdp_pipelines.channel.contract import Gpp, Tcf, Value, column_name
 from cdp_pipelines.standardise.parse import NAME_PARTS
 from cdp_pipelines.tables import CONSENT_EVENT, INTERACTION, PARTY, PREFERENCE, PRIVACY_REQUEST, Table
 
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 _MAPPED_AS = {
     INTERACTION.name: {"interaction_type": ("type",), "amount_minor": ("amount",), "duration_s": ("duration",)},
     PARTY.name: {name: (name, "full_name") for name in NAME_PARTS},
+    CONSENT_EVENT.name: {
+        "purpose": ("purpose", "tcf", "gpp"),
+        "status": ("status", "tcf", "gpp"),
+        "notice_version": ("notice_version", "tcf"),
+    },
     PREFERENCE.name: {"quiet_from": ("quiet_hours",), "quiet_until": ("quiet_hours",)},
 }
 _BLOCK = {
@@ -53,7 +58,8 @@ def _raw_columns(table: str, column: str, contract: ChannelContract) -> list[str
     if column in _OF_EVENT_TIME:
         return [column_name(field) for field in contract.event_time.fields]
     if column == "defects":
-        return [name for part in ("birth_date", "email", "phone") for name in _raw_columns(table, part, contract)]
+        parts = [name for part in ("birth_date", "email", "phone") for name in _raw_columns(table, part, contract)]
+        return [*parts, *contract.privacy_strings]
     blocks = getattr(contract, _BLOCK[table])
     names = _MAPPED_AS.get(table, {}).get(column, (column,))
     return [
@@ -68,6 +74,8 @@ def _raw_columns(table: str, column: str, contract: ChannelContract) -> list[str
 def _fields(mapped: object) -> tuple[str, ...]:
     if isinstance(mapped, Value):
         return mapped.from_
+    if isinstance(mapped, (Tcf, Gpp)):
+        return (mapped.string,)
     if isinstance(mapped, str):
         return (mapped,)
     if isinstance(mapped, tuple):

@@ -53,7 +53,7 @@ def column_name(field: str) -> str:
 
 
 # Attributes of a mapping that name a source field as it is.
-_BARE = ("birth_date", "amount", "quantity", "score", "duration", "recorded_at", "expires_at")
+_BARE = ("birth_date", "amount", "quantity", "score", "duration", "recorded_at", "expires_at", "string")
 
 
 class Model(BaseModel):
@@ -195,14 +195,71 @@ class Interaction(Model):
     detail: Value | None = None
 
 
+TcfPurpose = Annotated[str, Field(pattern=r"^([1-9]|1\d|2[0-4])$")]
+TcfPolicyVersion = Annotated[str, Field(pattern=r"^([0-9]|[1-5]\d|6[0-3])$")]
+
+
+class Tcf(Model):
+    """Wills in a TC string (IAB TCF v2): a purpose of ours is granted if all TCF purposes that name it are consented.
+
+    Otherwise it is denied. A string that cannot be read tells no will.
+    """
+
+    string: str = Field(alias="from", description="Source field of the TC string, or of a GPP string that carries one")
+    purposes: dict[TcfPurpose, tuple[str, ...]] = Field(
+        min_length=1, description="TCF purpose, 1 to 24, to the purposes of ours that need its consent"
+    )
+    notices: dict[TcfPolicyVersion, str] = Field(
+        {}, description="TcfPolicyVersion to the notice version that its grants were given on, where no other is told"
+    )
+
+    @property
+    def needs(self) -> dict[str, list[int]]:
+        """Each purpose of ours with the TCF purposes that it needs."""
+        ours = {name: None for names in self.purposes.values() for name in names}
+        return {name: [int(key) for key, names in self.purposes.items() if name in names] for name in ours}
+
+
+class Gpp(Model):
+    """Objections in a GPP string (IAB): what a section opts out of, in any of them; its GPC opts out of all of it.
+
+    Not to have opted out tells nothing. A string that cannot be read tells no will.
+    """
+
+    string: str = Field(alias="from", description="Source field of the GPP string")
+    sale: tuple[str, ...] = Field((), description="Purposes of ours that an opt-out of sale objects to")
+    sharing: tuple[str, ...] = Field((), description="Purposes of ours that an opt-out of sharing objects to")
+    targeted_advertising: tuple[str, ...] = Field(
+        (), description="Purposes of ours that an opt-out of targeted advertising objects to"
+    )
+
+    @property
+    def objections(self) -> dict[str, list[str]]:
+        """Each purpose of ours with the opt-outs of which any objects to it."""
+        by_opt_out = {"sale": self.sale, "sharing": self.sharing, "targeted_advertising": self.targeted_advertising}
+        ours = {name: None for names in by_opt_out.values() for name in names}
+        return {name: [key for key, names in by_opt_out.items() if name in names] for name in ours}
+
+    @model_validator(mode="after")
+    def _names_a_purpose(self) -> Gpp:
+        if not self.objections:
+            raise ValueError("needs a purpose under sale, sharing or targeted_advertising")
+        return self
+
+
 class Consent(Model):
-    """One way in which the channel carries a will. A record without subject, purpose or status carries none."""
+    """One way in which the channel carries a will: by purpose and status, or in an industry string `tcf` or `gpp`.
+
+    A record without subject, purpose or status carries none.
+    """
 
     subject_kind: Value = Field(description="email, phone, device_id, loyalty_card or account_id")
     subject_value: Value
     purposes: tuple[str, ...] = Field((), description="Purposes concerned; * for the person or contact point itself")
     purpose: Value | None = Field(None, description="Or the field that names the purpose")
-    status: Value
+    status: Value | None = None
+    tcf: Tcf | None = None
+    gpp: Gpp | None = None
     recorded_at: str | None = Field(None, description="Source field of type timestamp; the event time where absent")
     expires_at: str | None = Field(None, description="Source field of type timestamp")
     notice_version: Value | None = None
@@ -211,8 +268,10 @@ class Consent(Model):
 
     @model_validator(mode="after")
     def _one_purpose(self) -> Consent:
-        if bool(self.purposes) == (self.purpose is not None):
-            raise ValueError("needs either purposes or purpose")
+        if [bool(self.purposes), self.purpose is not None, self.tcf is not None, self.gpp is not None].count(True) != 1:
+            raise ValueError("needs one of purposes, purpose, tcf and gpp")
+        if (self.status is None) != (self.tcf is not None or self.gpp is not None):
+            raise ValueError("needs status with purposes or purpose, and none with tcf or gpp")
         return self
 
 
@@ -307,6 +366,12 @@ class ChannelContract(Model):
     def columns(self) -> dict[str, str]:
         """Source field to raw column, in declared order."""
         return {field: column_name(field) for field in self.fields}
+
+    @property
+    def privacy_strings(self) -> list[str]:
+        """Raw columns that hold TC or GPP strings."""
+        strings = (way.string for will in self.consents for way in (will.tcf, will.gpp) if way is not None)
+        return [column_name(field) for field in dict.fromkeys(strings)]
 
     @property
     def raw(self) -> Table:

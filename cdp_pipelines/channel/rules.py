@@ -15,6 +15,7 @@ import polars as pl
 
 from cdp_pipelines.channel.contract import column_name
 from cdp_pipelines.channel.read import event_time, field_value
+from cdp_pipelines.standardise.will import told as said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,7 +116,8 @@ def _rules(contract: ChannelContract) -> Iterator[tuple[str, str | None, str, pl
     if declared.recorded is not None:
         late = moment > field_value(contract, declared.recorded) + timedelta(hours=declared.tolerance_h)
         for will in contract.consents:
-            grants = (will.status.expression() == "granted").fill_null(value=False)
+            says = said(will).list.eval(pl.element().struct.field("status"))
+            grants = says.list.contains("granted").fill_null(value=False)
             yield "future", told, f"is a grant dated after {declared.recorded}", grants & late
 
 

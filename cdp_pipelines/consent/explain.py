@@ -43,7 +43,8 @@ def checks(matter: Matter, key: str, customer_id: str) -> pl.DataFrame:
         told = cells.select(
             "subject",
             check.denies.fill_null(value=False).alias("denies"),
-            (pl.lit(None) if check.place is None else check.place).cast(pl.Int32).alias("place"),
+            # Who was not denied has no place, or that of no will.
+            pl.when(check.denies).then(check.place).cast(pl.Int32).alias("place"),
             of_record[0].cast(pl.String).alias("id"),
             of_record[1].cast(UTC).alias("at"),
         )

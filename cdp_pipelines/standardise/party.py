@@ -8,7 +8,7 @@ import polars as pl
 
 from cdp_pipelines.channel.contract import Value, column_name
 from cdp_pipelines.channel.read import field_value
-from cdp_pipelines.standardise import parse
+from cdp_pipelines.standardise import parse, privacy_string
 from cdp_pipelines.tables import PARTY
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ _SAYS = tuple(
 def party(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
     """One row per record that says anything about a person; key (channel, source_record_id), columns of `PARTY`.
 
-    `current`: see `records.current`. A field that is there but cannot be read is null and named in `defects`.
+    `current`: see `records.current`. A field that is there but cannot be read is null and named in `defects`; so is a
+    TC or GPP string, by its column, for the wills that are lost with it.
     """
     if contract.party is None:
         return PARTY.empty().lazy()
@@ -43,6 +44,10 @@ def party(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
         else:
             read[name] = pl.lit(None, PARTY.schema[name])
     checked = [name for name in ("birth_date", "email", "phone") if name in texts]
+    for column in contract.privacy_strings:
+        checked.append(column)
+        texts[column] = pl.col(column)
+        read[column] = parse.distinct(pl.col(column), _readable, pl.String())
     # Values first, then what is wrong with them, so that every parser runs once.
     return PARTY.conform(
         current.with_columns(
@@ -56,7 +61,7 @@ def party(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
             "drop_date",
             "ingested_at",
             "observed_at",
-            *(pl.col(f"read:{name}").alias(name) for name in read),
+            *(pl.col(f"read:{name}").alias(name) for name in (*_SAYS, "country_code")),
             pl.concat_list(
                 pl.when(pl.col(f"said:{name}").is_not_null() & pl.col(f"read:{name}").is_null()).then(
                     pl.lit(f"{name}:unreadable")
@@ -82,6 +87,10 @@ def _phone(text: pl.Expr, contract: ChannelContract) -> pl.Expr:
 
 def _cased(text: pl.Expr, _: ChannelContract) -> pl.Expr:
     return parse.distinct(text, parse.cased, pl.String())
+
+
+def _readable(text: str) -> str | None:
+    return text if privacy_string.is_readable(text) else None
 
 
 def _squashed(text: pl.Expr, _: ChannelContract) -> pl.Expr:

@@ -6,19 +6,25 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from cdp_pipelines.channel.contract import column_name
 from cdp_pipelines.channel.read import field_value
-from cdp_pipelines.standardise import parse
+from cdp_pipelines.standardise import parse, privacy_string
 from cdp_pipelines.tables import CONSENT_EVENT, PREFERENCE, PRIVACY_REQUEST, UTC
 
 if TYPE_CHECKING:
-    from cdp_pipelines.channel.contract import ChannelContract, Value
+    from collections.abc import Callable
+
+    from cdp_pipelines.channel.contract import ChannelContract, Consent, Gpp, Tcf, Value
+
+_TOLD = pl.Struct(dict.fromkeys(("purpose", "status", "notice_version"), pl.String))
 
 
 def consent_event(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
     """One row per record, purpose and will; key (event_id, purpose, status), columns of `CONSENT_EVENT`.
 
     `current`: see `records.current`. A record without a subject, purpose or status of the mapping carries no will. A
-    subject that cannot be read keeps its text: a will is never lost, though it may reach nobody.
+    subject that cannot be read keeps its text: a will is never lost, though it may reach nobody. Where a record says
+    the same of one subject and purpose in two ways, the way declared first is kept.
     """
     if not contract.consents:
         return CONSENT_EVENT.empty().lazy()
@@ -37,18 +43,18 @@ def consent_event(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFr
                     event_id.alias("event_id"),
                     text(will.subject_kind).alias("subject_kind"),
                     text(will.subject_value).alias("subject_value"),
-                    pl.concat_list(
-                        [text(will.purpose)] if will.purpose else [pl.lit(purpose) for purpose in will.purposes]
-                    ).alias("purpose"),
-                    text(will.status).alias("status"),
+                    told(will).alias("told"),
                     pl.col("event_at"),
                     pl.coalesce(moment(will.recorded_at), "event_at").alias("recorded_at"),
                     moment(will.expires_at).alias("expires_at"),
-                    text(will.notice_version).alias("notice_version"),
+                    text(will.notice_version).alias("declared_notice"),
                     text(will.jurisdiction).alias("jurisdiction"),
                     text(will.method).alias("method"),
                 )
-                .explode("purpose")
+                .explode("told")
+                # Not the frame's own `unnest`: a source may have fields of these names.
+                .with_columns(pl.col("told").struct.unnest())
+                .with_columns(pl.coalesce("declared_notice", "notice_version").alias("notice_version"))
                 .filter(
                     pl.all_horizontal(
                         pl.col(name).is_not_null() for name in ("subject_kind", "subject_value", "purpose", "status")
@@ -57,8 +63,63 @@ def consent_event(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFr
                 .select(CONSENT_EVENT.schema.keys())
                 for will in contract.consents
             ]
-        ).with_columns(_subject(contract))
+        )
+        .unique(["event_id", "subject_kind", "subject_value", "purpose", "status"], keep="first", maintain_order=True)
+        .with_columns(_subject(contract))
     )
+
+
+def told(will: Consent) -> pl.Expr:
+    """What a record says in one of its channel's ways: a list of purpose, status and a string's own notice version."""
+    if will.tcf is not None:
+        return parse.distinct(pl.col(column_name(will.tcf.string)), _tcf(will.tcf), pl.List(_TOLD))
+    if will.gpp is not None:
+        return parse.distinct(pl.col(column_name(will.gpp.string)), _gpp(will.gpp), pl.List(_TOLD))
+    purposes = [will.purpose.expression()] if will.purpose else [pl.lit(purpose) for purpose in will.purposes]
+    return pl.concat_list(
+        pl.struct(
+            purpose.alias("purpose"),
+            will.status.expression().alias("status"),
+            pl.lit(None, pl.String).alias("notice_version"),
+        )
+        for purpose in purposes
+    )
+
+
+def _tcf(mapped: Tcf) -> Callable[[str], list[dict[str, str | None]]]:
+    needs = mapped.needs
+
+    def read(text: str) -> list[dict[str, str | None]]:
+        string = privacy_string.gpp(text)
+        found = string["tcf"] if string else privacy_string.tcf(text)
+        if found is None:
+            return []
+        return [
+            {
+                "purpose": purpose,
+                "status": "granted" if found["consents"].issuperset(needed) else "denied",
+                "notice_version": mapped.notices.get(str(found["policy_version"])),
+            }
+            for purpose, needed in needs.items()
+        ]
+
+    return read
+
+
+def _gpp(mapped: Gpp) -> Callable[[str], list[dict[str, str | None]]]:
+    objections = mapped.objections
+
+    def read(text: str) -> list[dict[str, str | None]]:
+        found = privacy_string.gpp(text)
+        if found is None:
+            return []
+        return [
+            {"purpose": purpose, "status": "objected", "notice_version": None}
+            for purpose, opt_outs in objections.items()
+            if not found["opt_outs"].isdisjoint(opt_outs)
+        ]
+
+    return read
 
 
 def preference(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:

@@ -212,3 +212,38 @@ def test_patterns():
         pl.lit(datetime(2024, 5, 2, tzinfo=UTC)).alias("ingested_at"),
     )
     assert admit(records, of.raw.empty(), of).refused.select("source_record_id", "rule").rows() == [("2", "bad_hours")]
+
+
+@pytest.mark.parametrize(
+    ("text", "rules"),
+    [
+        pytest.param("COvFyGBOvFyGBAbAAAENAPCAAOAAAAAAAAAAAEEUACCKAAA", ["future"], id="grant"),
+        pytest.param("CPXxRfAPXxRfAAfKABENB-CgAAAAAAAAAAYgAAAAAAAA", [], id="denial"),
+        pytest.param("CPX", [], id="unreadable"),
+    ],
+)
+def test_a_grant_in_a_tc_string_dated_after_its_recording_is_refused(text, rules):
+    of = channel(
+        event_time={"fields": ["at"], "formats": ["%Y-%m-%d %H:%M"], "tolerance_h": 1, "recorded": "seen"},
+        fields={
+            "id": {"description": "k"},
+            "at": {"description": "t"},
+            "seen": {"description": "r", "type": "timestamp", "formats": ["%Y-%m-%d %H:%M"]},
+            "tcf": {"description": "c"},
+        },
+        consents=[
+            {
+                "subject_kind": {"constant": "device_id"},
+                "subject_value": "id",
+                "tcf": {"from": "tcf", "purposes": {"1": ["analytics"]}},
+            }
+        ],
+    )
+    told = f"id,at,seen,tcf\n1,2024-05-01 12:00,2024-05-01 10:00,{text}\n".encode()
+    records = read_records(told, of).frame.with_columns(
+        pl.lit("t.csv").alias("file"),
+        pl.lit("f").alias("file_sha256"),
+        pl.lit(NIGHT).alias("drop_date"),
+        pl.lit(datetime(2024, 5, 2, tzinfo=UTC)).alias("ingested_at"),
+    )
+    assert admit(records, of.raw.empty(), of).refused["rule"].to_list() == rules

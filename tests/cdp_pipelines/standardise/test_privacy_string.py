@@ -1,0 +1,366 @@
+"""TC strings of TCF v2 and GPP strings: published examples, round trips, and texts that are neither."""
+
+import string
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cdp_pipelines import standardise
+from cdp_pipelines.channel.contract import contract
+from cdp_pipelines.errors import PolicyError
+from cdp_pipelines.standardise import privacy_string
+
+CORE = "CPXxRfAPXxRfAAfKABENB-CgAAAAAAAAAAYgAAAAAAAA"
+ALL = privacy_string.OPT_OUTS
+
+TC_STRINGS = [
+    pytest.param(CORE, (2022, 4, 20, 22), 2, [], [], [], id="example_of_the_gpp_specification"),
+    pytest.param(
+        "COvFyGBOvFyGBAbAAAENAPCAAOAAAAAAAAAAAEEUACCKAAA.ZAAgH9794ulA",
+        (2020, 2, 20, 23, 57, 39, 300_000),
+        2,
+        [],
+        [1, 2, 3],
+        [],
+        id="example_of_the_tcf_specification_with_publisher_segment",
+    ),
+    pytest.param(
+        "CLcVDxRMWfGmWAVAHCENAXCkAKDAADnAABRgA5mdfCKZuYJez-NQm0TBMYA4oCAAGQYIAAAAAAEAIAEgAA.argAC0gAAAAAAAAAAAA",
+        (2008, 12, 7, 10, 4, 17, 700_000),
+        2,
+        [2],
+        [1, 3, 9, 10],
+        [3, 4, 5, 8, 9, 10],
+        id="example_of_iabtcf_java_with_ranges",
+    ),
+]
+
+GPP_STRINGS = [
+    pytest.param(f"DBABMA~{CORE}", [], id="specification_example_1_tcfeuv2"),
+    pytest.param(f"DBACNYA~{CORE}~1YNN", [], id="specification_example_2_tcfeuv2_and_uspv1"),
+    pytest.param(f"DBABjw~{CORE}~1YNN", [], id="specification_example_3_a_range_of_sections"),
+    pytest.param("DBABTA~1YYN", ["sale"], id="uspv1_opted_out"),
+    pytest.param("DBABTA~1---", [], id="uspv1_not_applicable"),
+    pytest.param("DBAA", [], id="no_section"),
+    pytest.param("DBABLA~BVVVVVVVVWA", ALL, id="usnat_opted_out"),
+    pytest.param("DBABzw~1YNN~BVVqAAEABCA.QA", [], id="usnat_did_not_opt_out_and_no_gpc"),
+    pytest.param("DBABBg~BVqqqqpY.YA", ALL, id="usca_did_not_opt_out_but_gpc"),
+    pytest.param("DBABRg~BVVVVWY", ["sale", "targeted_advertising"], id="usva_opted_out"),
+    pytest.param("DBABFg~BVVVVVmA", ["sale", "targeted_advertising"], id="usut_opted_out"),
+]
+
+
+@pytest.mark.parametrize(("text", "updated", "policy", "special", "consents", "interests"), TC_STRINGS)
+def test_tcf(text, updated, policy, special, consents, interests):
+    found = privacy_string.tcf(text)
+    assert found["created"] == datetime(*updated, tzinfo=UTC)
+    assert found["policy_version"] == policy
+    assert found["special_features"] == set(special)
+    assert found["consents"] == set(consents)
+    assert found["legitimate_interests"] == set(interests)
+
+
+@pytest.mark.parametrize(("text", "opt_outs"), GPP_STRINGS)
+def test_gpp(text, opt_outs):
+    assert privacy_string.gpp(text)["opt_outs"] == set(opt_outs)
+
+
+def test_gpp_carries_a_tc_string():
+    assert privacy_string.gpp(f"DBABMA~{CORE}")["tcf"] == privacy_string.tcf(CORE)
+    assert privacy_string.gpp("DBABTA~1YYN")["tcf"] is None
+
+
+def number(value, bits):
+    return f"{value:0{bits}b}"
+
+
+def field(ids, bits):
+    return "".join("1" if place in ids else "0" for place in range(1, bits + 1))
+
+
+def base64(bits, multiple=6):
+    bits += "0" * (-len(bits) % multiple)
+    bits += "0" * (-len(bits) % 6)
+    alphabet = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+    return "".join(alphabet[int(bits[at : at + 6], 2)] for at in range(0, len(bits), 6))
+
+
+def fibonacci(value):
+    weights = [1, 2]
+    while weights[-1] <= value:
+        weights.append(weights[-1] + weights[-2])
+    word = ""
+    for weight in reversed(weights[:-1]):
+        word = ("1" if weight <= value else "0") + word
+        value -= weight if weight <= value else 0
+    return word.rstrip("0") + "1"
+
+
+def ranges(pairs):
+    return number(len(pairs), 12) + "".join(
+        "0" + number(first, 16) if first == last else "1" + number(first, 16) + number(last, 16)
+        for first, last in pairs
+    )
+
+
+def tc_string(consents=(), interests=(), special=(), policy=4, at=(0, 0), vendors="", restrictions=()):
+    """As the specification of TCF v2 lays it out; `vendors` is a bit field, `restrictions` are ranges of vendors."""
+    vendor_section = number(len(vendors), 16) + "0" + vendors
+    return base64(
+        number(2, 6)
+        + number(at[0], 36)
+        + number(at[1], 36)
+        + number(31, 12)
+        + number(1, 12)
+        + number(1, 6)
+        + number(4, 6)
+        + number(13, 6)
+        + number(126, 12)
+        + number(policy, 6)
+        + "10"
+        + field(special, 12)
+        + field(consents, 24)
+        + field(interests, 24)
+        + "0"
+        + number(3, 6)
+        + number(4, 6)
+        + vendor_section
+        + number(9, 16)
+        + "1"
+        + ranges([(2, 2), (5, 9)])
+        + number(len(restrictions), 12)
+        + "".join(number(1, 6) + number(1, 2) + ranges([pair]) for pair in restrictions),
+        multiple=8,
+    )
+
+
+def gpp_string(sections):
+    """The header and the sections by id; two ids or more in a row are told as a group."""
+    items, last, ids = [], 0, sorted(sections)
+    while ids:
+        first = end = ids.pop(0)
+        while ids and ids[0] == end + 1:
+            end = ids.pop(0)
+        group = fibonacci(end - first) if end > first else ""
+        items.append(("1" if group else "0") + fibonacci(first - last) + group)
+        last = end
+    header = base64(number(3, 6) + number(1, 6) + number(len(items), 12) + "".join(items))
+    return "~".join([header, *(sections[key] for key in sorted(sections))])
+
+
+# Of each US section: its version and notices in bits, its opt-outs, and the bits behind them.
+US_SECTIONS = {
+    7: (18, ("sale", "sharing", "targeted_advertising"), 36),
+    8: (12, ("sale", "sharing"), 30),
+    9: (12, ("sale", "targeted_advertising"), 24),
+    10: (12, ("sale", "targeted_advertising"), 22),
+    11: (14, ("sale", "targeted_advertising"), 24),
+    12: (12, ("sale", "targeted_advertising"), 28),
+}
+
+
+def us_section(key, values, gpc=None):
+    before, names, behind = US_SECTIONS[key]
+    core = base64(number(1, 6).ljust(before, "0") + "".join(number(values[name], 2) for name in names) + "0" * behind)
+    return core if gpc is None else core + "." + base64("01" + number(gpc, 1))
+
+
+purposes = st.frozensets(st.integers(1, 24))
+instants = st.integers(0, 2**36 - 1)
+vendor_pairs = st.tuples(st.integers(1, 900), st.integers(0, 90)).map(lambda pair: (pair[0], pair[0] + pair[1]))
+
+
+@given(
+    purposes,
+    purposes,
+    st.frozensets(st.integers(1, 12)),
+    st.integers(0, 63),
+    st.tuples(instants, instants),
+    st.text("01", max_size=40),
+    st.lists(vendor_pairs, max_size=3),
+)
+def test_tcf_round_trip(consents, interests, special, policy, at, vendors, restrictions):
+    text = tc_string(consents, interests, special, policy, at, vendors, restrictions)
+    found = privacy_string.tcf(text + ".YAAAAAAAAAA")
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    assert found == {
+        "created": epoch + timedelta(milliseconds=100 * at[0]),
+        "last_updated": epoch + timedelta(milliseconds=100 * at[1]),
+        "policy_version": policy,
+        "special_features": special,
+        "consents": consents,
+        "legitimate_interests": interests,
+    }
+    # Two characters hold more than the padding: a string that is cut is none.
+    assert privacy_string.tcf(text[:-2]) is None
+
+
+two_bits = st.fixed_dictionaries(dict.fromkeys(ALL, st.integers(0, 2)))
+
+
+@given(st.dictionaries(st.sampled_from(sorted(US_SECTIONS)), st.tuples(two_bits, st.sampled_from([None, 0, 1]))))
+def test_gpp_round_trip(told):
+    text = gpp_string({5: "not.read", **{key: us_section(key, *each) for key, each in told.items()}, 23: "nor this"})
+    expected = set()
+    for key, (values, gpc) in told.items():
+        expected |= set(ALL) if gpc else {name for name in US_SECTIONS[key][1] if values[name] == 1}
+    assert privacy_string.gpp(text) == {"opt_outs": expected, "tcf": None}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "CPX",
+        CORE[:40],
+        "B" + CORE[1:],
+        CORE + "=",
+        CORE.replace("A", "+"),
+        "BOONm0NOONm0NABABAENAa-AAAARh7______b9_3__7_9uz_Kv_K7Vf7nnG072lPVA9LTOQ6gEaY",
+        f"DBABMA~{CORE[:40]}",
+        "DBABMA",
+        f"DBABMA~{CORE}~1YNN",
+        f"DBACNYA~{CORE}~2YNN",
+        f"DBACNYA~{CORE}~1YN",
+        "DBABLA~BVVVVVVV",
+        "DBABLA~DVVVVVVVVWA",
+        "DBABLA~B_______8WA",
+        "DBABLA~BVVVVVVVVWA.",
+    ],
+)
+def test_malformed(text):
+    assert not privacy_string.is_readable(text)
+
+
+def test_a_header_that_claims_billions_is_malformed_at_once():
+    header = base64(number(3, 6) + number(1, 6) + number(1, 12) + "1" + fibonacci(1) + "0" * 200 + "11")
+    assert privacy_string.gpp(f"{header}~1YNN") is None
+
+
+@given(st.one_of(st.text(), st.text(string.ascii_letters + string.digits + "-_.~", min_size=4, max_size=120)))
+def test_nothing_raises(text):
+    for each in (text, "C" + text, "DBABLA~B" + text, "DBACNYA~C" + text, "D" + text):
+        privacy_string.is_readable(each)
+
+
+SUBJECT = {"subject_kind": {"constant": "device_id"}, "subject_value": "device"}
+TCF = {"from": "tcf", "purposes": {"1": ["analytics", "advertising"], "3": ["advertising"], "4": ["advertising"]}}
+GPP = {"from": "gpp", "sale": ["third_party_sharing"], "targeted_advertising": ["advertising"]}
+FIELDS = ("id", "at", "device", "tcf", "gpp", "told", "gpc", "version")
+
+
+def channel(*consents):
+    return contract(
+        "web",
+        {
+            "title": "Web",
+            "owner": "team:web",
+            "files": "web.csv",
+            "format": "csv",
+            "key": "id",
+            "event_time": {"fields": ["at"], "formats": ["%Y-%m-%d"]},
+            "fields": {name: {"description": name} for name in FIELDS},
+            "collected_for": ["analytics"],
+            "retention": "P1Y",
+            "party": {"device_id": "device"},
+            "consents": list(consents),
+        },
+        "web/defs.yaml",
+    )
+
+
+def current(of, **values):
+    record = {"id": "1", "at": "2024-05-01", "device": "d", **values}
+    shown = {**record, "source_record_id": "1", "is_duplicate": False}
+    return standardise.current(pl.LazyFrame([{name: shown.get(name) for name in of.raw.schema}], of.raw.schema), of)
+
+
+WILLS = [
+    pytest.param({}, {}, id="no_string"),
+    pytest.param(
+        {"tcf": tc_string([1, 3, 4])}, {"analytics": "granted", "advertising": "granted"}, id="all_needed_consented"
+    ),
+    pytest.param({"tcf": tc_string([1, 3])}, {"analytics": "granted", "advertising": "denied"}, id="one_needed_is_not"),
+    pytest.param(
+        {"tcf": tc_string([3, 4], [1])}, {"analytics": "denied", "advertising": "denied"}, id="interest_is_no_consent"
+    ),
+    pytest.param({"tcf": CORE[:40]}, {}, id="cut_tc_string"),
+    pytest.param({"tcf": "DBABTA~1YYN"}, {}, id="gpp_string_without_tcf"),
+    pytest.param(
+        {"tcf": gpp_string({2: tc_string([1])})}, {"analytics": "granted", "advertising": "denied"}, id="tcf_in_gpp"
+    ),
+    pytest.param({"gpp": "DBABTA~1YYN"}, {"third_party_sharing": "objected"}, id="sale"),
+    pytest.param({"gpp": "DBABTA~1YNN"}, {}, id="did_not_opt_out"),
+    pytest.param(
+        {"gpp": "DBABBg~BVqqqqpY.YA"},
+        {"third_party_sharing": "objected", "advertising": "objected"},
+        id="global_privacy_control",
+    ),
+    pytest.param({"gpp": "nonsense"}, {}, id="nonsense"),
+]
+
+
+@pytest.mark.parametrize(("values", "expected"), WILLS)
+def test_consent_event(values, expected):
+    of = channel({**SUBJECT, "tcf": TCF}, {**SUBJECT, "gpp": GPP})
+    found = standardise.consent_event(current(of, **values), of).collect()
+    assert dict(found.select("purpose", "status").rows()) == expected
+    assert found.height == len(expected)
+    assert set(found["event_at"]) <= {datetime(2024, 5, 1, tzinfo=UTC)}
+    assert found["notice_version"].null_count() == found.height
+
+
+@pytest.mark.parametrize(
+    ("mapped", "expected"),
+    [
+        pytest.param({"tcf": {**TCF, "notices": {"4": "n4"}}}, "n4", id="of_the_policy_version"),
+        pytest.param({"tcf": {**TCF, "notices": {"5": "n5"}}}, None, id="of_another_policy_version"),
+        pytest.param({"tcf": {**TCF, "notices": {"4": "n4"}}, "notice_version": "version"}, "v1", id="of_the_record"),
+    ],
+)
+def test_notice_of_a_tcf_grant(mapped, expected):
+    of = channel({**SUBJECT, **mapped})
+    found = standardise.consent_event(current(of, tcf=tc_string([1]), version="v1"), of).collect()
+    assert set(found["notice_version"]) == {expected}
+
+
+def test_what_is_told_twice_counts_once():
+    objects = {**SUBJECT, "purposes": ["advertising"], "status": {"from": "gpc", "map": {"true": "objected"}}}
+    of = channel({**objects, "method": {"constant": "first"}}, {**SUBJECT, "gpp": GPP})
+    found = standardise.consent_event(current(of, gpc="true", gpp="DBABBg~BVqqqqpY.YA"), of).collect()
+    assert found.sort("purpose").select("purpose", "method").rows() == [
+        ("advertising", "first"),
+        ("third_party_sharing", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "defects"),
+    [
+        pytest.param({}, [], id="absent"),
+        pytest.param({"tcf": tc_string([1]), "gpp": "DBABTA~1YYN"}, [], id="sound"),
+        pytest.param({"tcf": CORE[:40], "gpp": "DBABTA"}, ["tcf:unreadable", "gpp:unreadable"], id="unreadable"),
+    ],
+)
+def test_an_unreadable_string_is_a_defect(values, defects):
+    of = channel({**SUBJECT, "tcf": TCF}, {**SUBJECT, "gpp": GPP})
+    assert standardise.party(current(of, **values), of).collect()["defects"].to_list() == [defects]
+
+
+@pytest.mark.parametrize(
+    ("consent", "message"),
+    [
+        pytest.param({"tcf": TCF, "gpp": GPP}, "needs one of purposes, purpose, tcf and gpp", id="two_ways"),
+        pytest.param({"purposes": ["p"]}, "needs status with purposes or purpose", id="no_status"),
+        pytest.param({"tcf": TCF, "status": "told"}, "and none with tcf or gpp", id="status_beside_a_string"),
+        pytest.param({"tcf": {**TCF, "from": "nope"}}, "names field 'nope'", id="undeclared_field"),
+        pytest.param({"tcf": {"from": "tcf", "purposes": {"25": ["p"]}}}, "25", id="no_such_tcf_purpose"),
+        pytest.param({"gpp": {"from": "gpp"}}, "needs a purpose under sale, sharing", id="gpp_without_purpose"),
+    ],
+)
+def test_broken_contract(consent, message):
+    with pytest.raises(PolicyError, match=message):
+        channel({**SUBJECT, **consent})
