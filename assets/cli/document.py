@@ -16,6 +16,8 @@ from rich.table import Table
 from cdp_pipelines.errors import CdpError
 
 STYLE = Path(__file__).with_name("document.css")
+# So many columns may be wrapped to fit a terminal and still be read.
+FEW = 6
 Row = Mapping[str, object]
 
 
@@ -119,13 +121,16 @@ def _print(document: Document, out: Console) -> None:
             continue
         cells = [{name: _cell(value) for name, value in row.items()} for row in section.rows]
         widths = [max(len(name), *(len(row[name]) for row in cells)) + 2 for name in section.rows[0]]
-        out.print(_table(cells) if sum(widths) <= out.width else _cards(cells), highlight=False)
+        fits = sum(widths) <= out.width or (len(widths) <= FEW and sum(widths) <= 1.5 * out.width)
+        out.print(_table(cells) if fits else _cards(cells), highlight=False)
     for name, value in document.seal.items():
         out.print(f"{name}: {value}", highlight=False, soft_wrap=True)
 
 
 def _table(rows: Sequence[Mapping[str, str]]) -> Table:
-    table = Table(*rows[0], box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for name in rows[0]:
+        table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*row.values())
     return table

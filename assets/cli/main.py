@@ -9,6 +9,7 @@ from rich.console import Console
 
 from assets.cli.audit import app as audit
 from assets.cli.bench import app as bench
+from assets.cli.simulate import app as simulate
 from assets.cli.verify import verify
 from cdp_pipelines.errors import CdpError
 
@@ -46,6 +47,7 @@ app = typer.Typer(
 app.add_typer(verify, name="verify")
 app.add_typer(bench, name="bench")
 app.add_typer(audit, name="audit")
+app.add_typer(simulate, name="simulate")
 
 
 @app.command()
@@ -181,6 +183,26 @@ def why(
     store = dossier.opened(lake)
     clocks = (moment and moment.replace(tzinfo=moment.tzinfo or UTC) for moment in (as_of, known_at))
     give(explained(store, dossier.found(store, customer), purpose, *clocks), format_, output, out)
+
+
+@app.command()
+def reach(
+    purpose: Annotated[str, typer.Argument(help="A purpose of the register.")],
+    lake: Lake = DEFAULT_LAKE,
+    as_of: Annotated[datetime | None, typer.Option(help="As decided then, UTC; default: the last night.")] = None,
+    format_: Annotated[Literal["text", "json", "html"], typer.Option("--format")] = "text",
+    output: Annotated[Path | None, typer.Option(help="Where to write it. Default: print it.")] = None,
+) -> None:
+    """Draw the waterfall from all customers to those whom a purpose may reach, with the count at each step.
+
+    Example: [cyan]cdp reach email_marketing --lake lake[/]
+    """
+    from assets.cli import dossier
+    from assets.cli.document import give
+    from assets.cli.whatif import reach as reached
+
+    moment = as_of and as_of.replace(tzinfo=as_of.tzinfo or UTC)
+    give(reached(dossier.opened(lake), purpose, moment), format_, output, out)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from assets.lake import Gated, LakeResource, lake_assets, publish, spec
 from assets.policies import contracts
 from cdp_pipelines.consent import purpose as policies
 from cdp_pipelines.consent import standing
+from cdp_pipelines.consent.reach import pictured, waterfall
 from cdp_pipelines.golden.mart import mart, mart_table
 from cdp_pipelines.golden.measures import measures, window
 from cdp_pipelines.tables import CROSSWALK, CUSTOMER, DECISION, INTERACTION, PROVENANCE
@@ -54,12 +55,11 @@ class Purpose(PolicyComponent[policies.Purpose]):
             decision, provenance, customer, interaction, crosswalk = (store.scan(each) for each in reads)
             done = measures(interaction, crosswalk, channels, window(purpose.retention, as_of), as_of)
             rows = mart(purpose, decision, provenance, customer, done).collect()
-            counted = standing(decision).filter(purpose=purpose.key).group_by("reason").len().sort("reason").collect()
-            reasons = "\n".join(f"- {reason}: {n:,}" for reason, n in counted.iter_rows())
+            steps = dg.MetadataValue.md(pictured(waterfall(standing(decision), purpose.key)))
             yield from publish(
                 store,
                 lake.night(context),
-                Gated(table, rows, lambda: store.replace(table, rows), {"decisions": dg.MetadataValue.md(reasons)}),
+                Gated(table, rows, lambda: store.replace(table, rows), {"reach": steps}),
             )
 
         return dg.Definitions(assets=[build])

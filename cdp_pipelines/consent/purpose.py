@@ -31,7 +31,7 @@ from cdp_pipelines.errors import PolicyError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["COLUMN_SOURCES", "Purpose", "Register", "load_register", "required_first"]
+__all__ = ["COLUMN_SOURCES", "Purpose", "Register", "load_purpose", "load_register", "required_first"]
 
 # Identifiers are named by kind; a scope names the contact point as people do.
 KIND_OF_SCOPE = {"email": "email", "phone": "phone", "device": "device_id"}
@@ -221,7 +221,7 @@ def load_register(folder: Path) -> Register:
         if (other := newest.setdefault(path.parent.name, path)) != path:
             raise PolicyError(str(path), (("key", f"{path.parent.name!r} is declared in {other} already"),))
     loaded = {
-        key: [(_load(key, file), str(file)) for file in (*sorted(path.parent.glob("versions/*.yaml")), path)]
+        key: [(load_purpose(key, file), str(file)) for file in (*sorted(path.parent.glob("versions/*.yaml")), path)]
         for key, path in newest.items()
     }
     register = Register({key: _chain(versions) for key, versions in loaded.items()})
@@ -245,7 +245,8 @@ def required_first(purposes: Mapping[str, Iterable[Purpose]]) -> list[str]:
     return list(TopologicalSorter(required).static_order())
 
 
-def _load(key: str, path: Path) -> Purpose:
+def load_purpose(key: str, path: Path) -> Purpose:
+    """One purpose from its file; `PolicyError` names file, field, what was found and what is allowed."""
     file = str(path)
     if not re.fullmatch(r"[a-z]+(_[a-z]+)*", key):
         raise PolicyError(file, (("key", f"the folder is {key!r}; a key is of words of a to z, joined by _"),))
