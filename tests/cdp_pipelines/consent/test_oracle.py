@@ -6,7 +6,7 @@ from pathlib import Path
 from cdp_pipelines.consent import load_register
 from cdp_pipelines.consent.decide import REASONS
 from tests.cdp_pipelines.consent.worlds import LATER, ORACLE_REGISTER, REGISTER, at, random_world
-from tests.oracles.decisions import read_register
+from warehouse.verify_decisions import read_register
 
 PURPOSES = Path(__file__).parents[3] / "assets" / "defs" / "purposes"
 SEEDS = range(6)

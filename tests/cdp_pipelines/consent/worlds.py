@@ -10,8 +10,8 @@ import polars as pl
 from cdp_pipelines.consent import Register, decide, identifiers, load_register
 from cdp_pipelines.consent.basis import CASE
 from cdp_pipelines.tables import CROSSWALK, INTERACTION, LEDGER, PARTY, PRIVACY_REQUEST, Table
-from tests.oracles.decisions import World as OracleWorld
-from tests.oracles.decisions import decide_all, read_register
+from warehouse.verify_decisions import World as OracleWorld
+from warehouse.verify_decisions import decide_all, read_register
 
 REGISTER_FOLDER = Path(__file__).parent / "register"
 REGISTER = load_register(REGISTER_FOLDER)

@@ -60,9 +60,12 @@ class World:
         known = [row for row in ledger if row["recorded_at"] <= known_at]
         self.position = max((row["position"] for row in known), default=0)
         self.events = [event for row in known if (event := self.counted(row)) and event["event_at"] <= as_of]
-        self.on = {}
+        # Events by identifier, and by identifier and purpose.
+        self.on, self.about = {}, {}
         for event in self.events:
-            self.on.setdefault((event["subject_kind"], event["subject_value"]), []).append(event)
+            subject = event["subject_kind"], event["subject_value"]
+            self.on.setdefault(subject, []).append(event)
+            self.about.setdefault((subject, event["purpose"]), []).append(event)
         self.done = [
             row | {"customer": self.customer_of[record(row)], "id": name(row)}
             for row in interaction
@@ -75,6 +78,15 @@ class World:
         ]
         self.requests = [row for row in requests if row["received_at"] < as_of and row["ingested_at"] <= known_at]
         self.cases = [row for row in cases if row["declared_at"] <= known_at]
+        # What is asked of one customer is looked for among their own rows.
+        self.done_by, self.party_of, self.sure_of = {}, {}, {}
+        for row in [*self.done, *self.holdings()]:
+            self.done_by.setdefault(row["customer"], []).append(row)
+        for row in self.party:
+            self.party_of.setdefault(row["customer"], []).append(row)
+        self.asked_on = {}
+        for row in self.requests:
+            self.asked_on.setdefault((row["subject_kind"], row["subject_value"]), []).append(row)
 
     @staticmethod
     def counted(row):
@@ -106,9 +118,15 @@ class World:
         return [
             event
             for subject in subjects
-            for event in self.on.get(subject, [])
-            if event["purpose"] == purpose and event["status"] in statuses
+            for event in self.about.get((subject, purpose), ())
+            if event["status"] in statuses
         ]
+
+    def sure(self, customer):
+        """Identifiers of a customer that are certain and nobody else's."""
+        if customer not in self.sure_of:
+            self.sure_of[customer] = {each for each in self.identifiers[customer] if self.is_sure(customer, each)}
+        return self.sure_of[customer]
 
 
 def record(row):
@@ -143,7 +161,7 @@ def far(world, customer, point):
 
 def near(world, customer, point):
     """Identifiers from which grants are heard."""
-    sure = {each for each in world.identifiers[customer] if world.is_sure(customer, each)}
+    sure = world.sure(customer)
     if not point:
         return sure
     return {point} | ({each for each in sure if each[0] != point[0]} if point in sure else set())
@@ -198,7 +216,7 @@ def of(event):
     return event["event_id"], event["event_at"]
 
 
-def checks(world, customer, purpose, point):  # noqa: PLR0911, PLR0912, C901
+def checks(world, customer, purpose, point):
     """Reason, evidence and its time: the checks in their order, each returning when it denies."""
     basis, key, mine = purpose["lawful_basis"], purpose["key"], set(world.identifiers[customer])
     scoped = purpose.get("scope", "person") != "person"
@@ -254,7 +272,9 @@ def checks(world, customer, purpose, point):  # noqa: PLR0911, PLR0912, C901
 def age(world, customer, purpose):
     """What denies for the age of the customer; of several dates of birth the latest counts."""
     minimum = purpose.get("minimum_age")
-    born = [row for row in world.party if row["customer"] == customer and row["birth_date"]]
+    if not minimum and not purpose.get("requires_known_age"):
+        return None
+    born = [row for row in world.party_of.get(customer, ()) if row["birth_date"]]
     if minimum and born:
         day = max(row["birth_date"] for row in born)
         today = world.as_of.astimezone(UTC).date()
@@ -269,7 +289,7 @@ def age(world, customer, purpose):
     return None
 
 
-def consent(world, customer, purpose, wills):  # noqa: PLR0911
+def consent(world, customer, purpose, wills):
     deciding = latest(wills)
     if deciding is None:
         row = opt_out(world, customer, purpose)
@@ -291,10 +311,10 @@ def consent(world, customer, purpose, wills):  # noqa: PLR0911
 def opt_out(world, customer, purpose):
     """The record that puts the customer under nothing but opt-out laws of the purpose."""
     laws = {law for law, rule in purpose.get("jurisdictions", {}).items() if rule == "opt_out"}
+    if not laws:
+        return None
     lives = [
-        row
-        for row in world.party
-        if row["customer"] == customer and row["country_code"] and row["observed_at"] < world.as_of
+        row for row in world.party_of.get(customer, ()) if row["country_code"] and row["observed_at"] < world.as_of
     ]
     stated = {
         event["jurisdiction"]
@@ -320,7 +340,7 @@ def contract(world, customer, terms):
     """The latest live contract; each refund ends the latest open order of its amount."""
     closes = set(terms.get("closed_by", ()))
     rows = sorted(
-        (row for row in [*world.done, *world.holdings()] if row["customer"] == customer),
+        world.done_by.get(customer, ()),
         key=lambda row: (row["occurred_at"], row["interaction_type"] in closes, row["id"]),
     )
     opened = []
@@ -346,22 +366,16 @@ def retained(world, customer, purpose, types, ended):
     """Allowed until the retention after the latest record of some types has passed."""
     mine = world.identifiers[customer]
     found = [
-        (row["occurred_at"], row["id"])
-        for row in [*world.done, *world.holdings()]
-        if row["customer"] == customer and row["interaction_type"] in types
+        (row["occurred_at"], row["id"]) for row in world.done_by.get(customer, ()) if row["interaction_type"] in types
     ]
     if "record" in types:
         found += [
             (row["observed_at"], row["id"])
-            for row in world.party
-            if row["customer"] == customer and row["observed_at"] < world.as_of
+            for row in world.party_of.get(customer, ())
+            if row["observed_at"] < world.as_of
         ]
     if "request" in types:
-        found += [
-            (row["received_at"], name(row))
-            for row in world.requests
-            if (row["subject_kind"], row["subject_value"]) in mine
-        ]
+        found += [(row["received_at"], name(row)) for subject in mine for row in world.asked_on.get(subject, ())]
     if "will" in types:
         last = latest([event for subject in mine for event in world.on.get(subject, [])])
         found += [(last["event_at"], last["event_id"])] if last else []

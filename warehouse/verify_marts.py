@@ -1,0 +1,330 @@
+"""Every decision and every row of every mart of a lake, worked out anew by brute force and compared.
+
+Written from `consent.md` and the YAML alone: it imports nothing of the pipeline but the brute force beside it
+(`verify_decisions`, which imports nothing of it either), keeps no table in memory but as rows, and is slow on purpose.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import yaml
+from deltalake import DeltaTable
+
+from warehouse.verify_decisions import KINDS, POINT, World, decision, name, points, read_register, record, version
+
+UNIFICATION = "profile_unification"
+DECIDED = ("is_allowed", "reason", "lawful_basis", "since_at", "evidence", "purpose_version")
+OF_PREFERENCES = ("language_code", "preferred_channel")
+MANY = 20
+
+
+@dataclass
+class Report:
+    """What was compared, and where the lake says something else."""
+
+    cells: int = 0
+    records: int = 0
+    rows: dict[str, int] = field(default_factory=dict)
+    differences: list[str] = field(default_factory=list)
+
+    def differs(self, what: str) -> None:
+        """Note a difference; never with a value that is a person's."""
+        self.differences.append(what)
+
+
+def read(lake: Path, table: str) -> list[dict]:
+    """All rows of a Delta table; none where there is no such table."""
+    if not (lake / table / "_delta_log").exists():
+        return []
+    return DeltaTable(str(lake / table)).to_pyarrow_table().to_pylist()
+
+
+def declared(defs: Path, folder: str) -> dict[str, dict]:
+    """Attributes of each `<folder>/<key>/defs.yaml`."""
+    return {
+        path.parent.name: yaml.safe_load(path.read_text())["attributes"]
+        for path in sorted((defs / folder).rglob("defs.yaml"))
+    }
+
+
+def last_night(lake: Path) -> datetime:
+    """As of when the lake's last night was decided."""
+    return max(row["as_of"] for row in read(lake, "audit/run"))
+
+
+def world_of(lake: Path, defs: Path, as_of: datetime, known_at: datetime) -> World:
+    """Everything that the lake knew at one instant, as of another."""
+    party, interaction = read(lake, "standardised/party"), read(lake, "standardised/interaction")
+    return World(
+        read(lake, "consent/ledger"),
+        party,
+        interaction,
+        read(lake, "identity/cluster"),
+        as_of,
+        known_at,
+        read(lake, "standardised/privacy_request"),
+        cases(defs, party, interaction),
+    )
+
+
+def cases(defs: Path, party: list[dict], interaction: list[dict]) -> list[dict]:
+    """Each identifier that a declared case covers: those on the records of what it is about."""
+    found = []
+    for path in sorted((defs / "purposes").rglob("cases/*.yaml")):
+        case = yaml.safe_load(path.read_text())
+        about = case["covers"]
+        done = {
+            record(row)
+            for row in interaction
+            if row["interaction_type"] == about["interaction_type"]
+            and about.get("since", row["occurred_at"]) <= row["occurred_at"]
+            and row["occurred_at"] < about.get("until", datetime.max.replace(tzinfo=UTC))
+            and all(row[key] == about[key] for key in ("name", "location_code") if key in about)
+        }
+        subjects = {
+            (kind, row[kind]) for row in party if record(row) in done for kind in KINDS if row[kind] is not None
+        }
+        told = {"case_id": path.stem, "purpose": path.parent.parent.name, "ends_at": case.get("ends_at")}
+        told |= {key: case[key] for key in ("declared_at", "starts_at")}
+        found += [told | {"subject_kind": kind, "subject_value": value} for kind, value in subjects]
+    return found
+
+
+def compare_decisions(
+    world: World,
+    register: dict[str, list[dict]],
+    decisions: list[dict],
+    report: Report,
+    step: Callable[[int], None] = lambda _: None,
+) -> dict[str, dict[str, list[tuple[str, dict]]]]:
+    """Every cell anew, against `decisions`; gives the allowed ones: purpose, customer, [(contact point, decision)]."""
+    told = {(row["customer_id"], row["purpose"], row["contact_point"]): row for row in decisions}
+    allowed: dict[str, dict[str, list[tuple[str, dict]]]] = {key: {} for key in register}
+    for n, customer in enumerate(world.customers):
+        for key in register:
+            for point in points(world, customer, version(register, key, world.as_of)):
+                mine = decision(register, world, customer, key, point)
+                place = (customer, key, point[1] if point else "")
+                report.cells += 1
+                theirs = told.pop(place, None)
+                if theirs is None:
+                    report.differs(f"{customer} {key}: not decided, by brute force {mine['reason']}")
+                else:
+                    wrong = [each for each in DECIDED if theirs[each] != mine[each]]
+                    if theirs["ledger_position"] > world.position:
+                        wrong.append("ledger_position")
+                    if wrong:
+                        said = f"{theirs['reason']}, by brute force {mine['reason']}"
+                        report.differs(f"{customer} {key}: {said} ({', '.join(wrong)})")
+                if mine["is_allowed"]:
+                    allowed[key].setdefault(customer, []).append((place[2], mine))
+        if n % 100 == 0:
+            step(n)
+    report.differences += [f"{customer} {key}: decided, and nobody asked" for customer, key, _ in told]
+    return allowed
+
+
+def compare_gate(world: World, crosswalk: list[dict], allowed: dict, channels: dict, report: Report) -> set[tuple]:
+    """Every record's merge gate anew; gives the records that may join a profile."""
+    joined = set()
+    carried = {record(row): {row[kind] for kind in POINT.values() if row[kind] is not None} for row in world.party}
+    for row in crosswalk:
+        customer = row["customer_id"]
+        mine = customer in allowed.get(UNIFICATION, {}) and any(
+            point == "" or point in carried.get(record(row), ())
+            for key in channels[row["channel"]]["collected_for"]
+            if key != UNIFICATION
+            for point, _ in allowed.get(key, {}).get(customer, ())
+        )
+        report.records += 1
+        if mine != row["is_profiled"]:
+            report.differs(f"{name(row)}: is_profiled {row['is_profiled']}, by brute force {mine}")
+        if mine:
+            joined.add(record(row))
+    return joined
+
+
+class Profiles:
+    """Candidate values of customers, out of the records that may join."""
+
+    def __init__(self, lake: Path, world: World, joined: set[tuple], channels: dict, policy: dict) -> None:
+        """`policy`: the attributes of `golden/defs.yaml`."""
+        self.channels, self.policy, self.world = channels, policy, world
+        self.of = {}
+        for row in world.party:
+            if record(row) in joined:
+                self.of.setdefault(row["customer"], []).append(row)
+        self.preferences, self.granted, self.done = {}, {}, {}
+        for row in read(lake, "standardised/preference"):
+            if record(row) in joined:
+                self.preferences.setdefault(world.customer_of[record(row)], []).append(row)
+        for row in read(lake, "standardised/consent_event"):
+            if row["status"] == "granted" and row["notice_version"] is not None:
+                self.granted.setdefault((*record(row), row["subject_value"]), set()).add(row["purpose"])
+        for row in world.done:
+            if record(row) in joined:
+                self.done.setdefault(row["customer"], []).append(row)
+
+    def ranked(self, customer: str, attribute: str) -> list[tuple[object, set[str]]]:
+        """Values of an attribute from the best to the worst, each with the purposes that it may serve."""
+        if attribute in OF_PREFERENCES:
+            told = [(row, row["updated_at"]) for row in self.preferences.get(customer, ())]
+        else:
+            told = [(row, row["observed_at"]) for row in self.of.get(customer, ())]
+        groups: dict[tuple, list] = {}
+        for row, at in told:
+            if row[attribute] is not None:
+                groups.setdefault((row[attribute], row["channel"]), []).append((at, row["source_record_id"], row))
+        n_records = {}
+        for (value, _), rows in groups.items():
+            n_records[value] = n_records.get(value, 0) + len(rows)
+        priority = self.policy["source_priority"]
+        candidates = []
+        for (value, channel), rows in groups.items():
+            at = max(row[0] for row in rows)
+            source = min(row[1] for row in rows if row[0] == at)
+            purposes = set(self.channels[channel]["collected_for"])
+            for _, _, row in rows:
+                purposes |= self.granted.get((*record(row), str(value)), set())
+            order = {
+                "source_priority": priority.index(channel) if channel in priority else len(priority),
+                "recency": -at.timestamp(),
+                "frequency": -n_records[value],
+                "longest": -len(str(value)),
+            }
+            rules = self.policy.get("attributes", {}).get(attribute, self.policy["default"])
+            candidates.append(((*(order[rule] for rule in rules), channel, source, str(value)), value, purposes))
+        return [(value, purposes) for _, value, purposes in sorted(candidates, key=lambda each: each[0])]
+
+    def best(self, customer: str, attribute: str, key: str, among: set[str] | None = None) -> object:
+        """The best value that may serve a purpose."""
+        for value, purposes in self.ranked(customer, attribute):
+            if key in purposes and (among is None or value in among):
+                return value
+        return None
+
+    def measure(self, customer: str, wanted: str, key: str, since: datetime) -> object:  # noqa: PLR0911
+        """A measure of what a customer did within the window, on channels that collect for the purpose."""
+        done = sorted(
+            (
+                row
+                for row in self.done.get(customer, ())
+                if key in self.channels[row["channel"]]["collected_for"] and since <= row["occurred_at"]
+            ),
+            key=lambda row: (row["occurred_at"], row["channel"], row["source_record_id"]),
+        )
+        if wanted == "customer_id":
+            return customer
+        kind = re.match("order|refund|receipt|event|visit|call", wanted.removeprefix("last_").removeprefix("first_"))
+        mine = [row for row in done if row["interaction_type"] == (kind[0] if kind else "order")]
+        if wanted.endswith("_count"):
+            return len(mine)
+        if not done:
+            return None
+        if wanted in {"order_amount_minor", "refund_amount_minor"}:
+            return sum(row["amount_minor"] or 0 for row in mine)
+        if not mine:
+            return None
+        if wanted.startswith("first_"):
+            return mine[0]["occurred_at"]
+        if wanted in {"last_order_at", "last_event_at"}:
+            return mine[-1]["occurred_at"]
+        return mine[-1]["currency_code" if wanted == "currency_code" else "amount_minor"]
+
+
+def expected(key: str, purpose: dict, allowed: dict, profiles: Profiles) -> Iterator[tuple[str, dict]]:
+    """The rows that a mart must hold, by customer."""
+    scope = purpose.get("scope", "person")
+    back = window(profiles.world.as_of, purpose["retention"])
+    for customer, cells in allowed.items():
+        if customer not in profiles.of:
+            continue
+        by_point = dict(cells)
+        point = "" if scope == "person" else profiles.best(customer, scope, key, set(by_point))
+        if point is None:
+            continue
+        row = {}
+        for column in purpose["columns"]:
+            word, _, wanted = column["source"].partition(".")
+            if word == "decision":
+                about = {"customer_id": customer, "purpose": key, "contact_point": point}
+                row[column["name"]] = (about | by_point[point])[wanted]
+            elif word == "measure":
+                row[column["name"]] = profiles.measure(customer, wanted, key, back)
+            elif wanted == "customer_id":
+                row[column["name"]] = customer
+            else:
+                row[column["name"]] = point if wanted == scope else profiles.best(customer, wanted, key)
+        yield customer, row
+
+
+def window(as_of: datetime, duration: str) -> datetime:
+    """The earliest instant that is no longer ago than a duration: months back, to the end of a short one, then days."""
+    found = {unit: int(number) for number, unit in re.findall(r"(\d+)([YMD])", duration)}
+    month = as_of.month - 1 - found.get("M", 0) - 12 * found.get("Y", 0)
+    year, month, day = as_of.year + month // 12, month % 12 + 1, as_of.day
+    while True:
+        try:
+            return as_of.replace(year=year, month=month, day=day) - timedelta(days=found.get("D", 0))
+        except ValueError:
+            day -= 1
+
+
+def compare_mart(lake: Path, key: str, purpose: dict, rows: dict[str, dict], report: Report) -> None:
+    """A mart's rows against those expected."""
+    columns = [column["name"] for column in purpose["columns"]]
+    own = next(column["name"] for column in purpose["columns"] if column["source"] == "customer.customer_id")
+    held = DeltaTable(str(lake / "mart" / key)).to_pyarrow_table()
+    if held.column_names != columns:
+        report.differs(f"mart/{key}: its columns are not those declared")
+        return
+    told = {row[own]: row for row in held.to_pylist()}
+    report.rows[key] = len(told)
+    if len(told) < held.num_rows:
+        report.differs(f"mart/{key}: a customer is there twice")
+    for customer, mine in rows.items():
+        theirs = told.pop(customer, None)
+        if theirs is None:
+            report.differs(f"mart/{key}: {customer} is missing")
+        elif wrong := [column for column in columns if theirs[column] != mine[column]]:
+            report.differs(f"mart/{key}: {customer} differs in {', '.join(wrong)}")
+    report.differences += [f"mart/{key}: {customer} is there without a right" for customer in told]
+
+
+def verify(
+    lake: Path, defs: Path, purposes: tuple[str, ...] = (), step: Callable[[str, int, int], None] = lambda *_: None
+) -> Report:
+    """A whole lake, as of its last night; `purposes`: these alone. `step`: told what is done, how far, of how many."""
+    register = read_register(defs / "purposes")
+    channels = declared(defs, "channels")
+    (policy,) = declared(defs, "golden").values() or [{}]
+    as_of, report = last_night(lake), Report()
+    step("reading", 0, 1)
+    world = world_of(lake, defs, as_of, as_of)
+    standing = [row for row in read(lake, "consent/decision") if row["valid_to"] is None]
+    of_all = len(world.customers)
+    allowed = compare_decisions(world, register, standing, report, lambda n: step("decisions", n, of_all))
+    joined = compare_gate(world, read(lake, "identity/crosswalk"), allowed, channels, report)
+    profiles = Profiles(lake, world, joined, channels, policy)
+    with_mart = [key for key in register if version(register, key, as_of).get("columns")]
+    for n, key in enumerate(with_mart):
+        if not purposes or key in purposes:
+            step(f"mart/{key}", n, len(with_mart))
+            purpose = version(register, key, as_of)
+            compare_mart(lake, key, purpose, dict(expected(key, purpose, allowed[key], profiles)), report)
+    return report
+
+
+def verify_at(
+    lake: Path, defs: Path, as_of: datetime, known_at: datetime, decisions: list[dict],
+    step: Callable[[str, int, int], None] = lambda *_: None,
+) -> Report:  # fmt: skip
+    """Decisions that somebody made on this lake for two clocks, each worked out anew."""
+    report, world = Report(), world_of(lake, defs, as_of, known_at)
+    register = read_register(defs / "purposes")
+    of_all = len(world.customers)
+    compare_decisions(world, register, decisions, report, lambda n: step("decisions", n, of_all))
+    return report
