@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SAMPLE := sample
 LAKE := lake
 
-.PHONY: install run test test-slow lint ui clean
+.PHONY: install run test test-slow mutations lint ui clean
 
 install: .venv/.installed
 
@@ -27,6 +27,9 @@ test: install lint
 
 test-slow: install
 	.venv/bin/pytest -m slow
+
+mutations: install
+	.venv/bin/python -m tests.mutations
 
 lint: install
 	.venv/bin/ruff check

@@ -144,6 +144,15 @@ CANARIES = (
         {"analytics": "----"},
     ),
     Canary(
+        "switches_privacy_control_on",
+        (
+            (0, "app_events", {}),
+            (0, "consent_receipts", _receipt("advertising", kind="device_id")),
+            (2, "app_events", {"gpc": True}),
+        ),
+        {"advertising": "++--"},
+    ),
+    Canary(
         "gets_its_money_back",
         ((0, "webshop_orders", _SALE), (2, "webshop_orders", {"kind": "refund", "total_price": "40.00"})),
         {"order_fulfilment": "++--"},
@@ -378,7 +387,11 @@ def _app_events(canary: Canary, number: int, step: int, at: datetime, told: dict
         "timestamp": at.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
         "receivedAt": _iso(at),
         "channel": "mobile",
-        "context": {"device": {"id": known["device"]}, "consent": {"categoryPreferences": choices}},
+        "context": {
+            "device": {"id": known["device"]},
+            "consent": {"categoryPreferences": choices},
+            "gpc": told.get("gpc"),
+        },
         "traits": {"email": known["email"], "firstName": first, "lastName": last},
     }
 

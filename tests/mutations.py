@@ -1,0 +1,165 @@
+"""Single-rule faults planted in the engine, one at a time: each must be caught by the tests. `make mutations`.
+
+Each fault is a text of one file and what stands there instead. The repository is copied for each worker, so that
+nothing is ever planted in the one that is worked on.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import Queue
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("assets", "cdp_pipelines", "expectations", "warehouse", "tests", "pyproject.toml")
+CONSENT = "cdp_pipelines/consent"
+# The quick ones first: a fault need only be caught once.
+TESTS = [
+    "tests/cdp_pipelines/consent/test_bases.py",
+    "tests/cdp_pipelines/consent/test_decide.py",
+    "tests/cdp_pipelines/consent/test_history.py",
+    "tests/cdp_pipelines/consent/test_cases.py",
+    "tests/cdp_pipelines/golden",
+    "tests/cdp_pipelines/consent/test_oracle.py",
+]
+WORKERS = 2
+
+
+class Fault(NamedTuple):
+    """What is planted: a name, the file, the text that stands there, and what takes its place."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+FAULTS = (
+    Fault("tie_flipped", f"{CONSENT}/wills.py", 'RESTRICTION = {**dict.fromkeys(WIDENING, 0), "denied": 1}', 'RESTRICTION = {**dict.fromkeys(WIDENING, 3), "denied": 1}'),
+    Fault("recorded_time_forgotten_in_the_order", f"{CONSENT}/wills.py", 'wills.sort("event_at", "recorded_at", restriction, "event_id")', 'wills.sort("event_at", restriction, "event_id")'),
+    Fault("future_grant_accepted", f"{CONSENT}/wills.py", "~(widens & is_future), ~is_unproven", "~is_unproven"),
+    Fault("future_withdrawal_dropped", f"{CONSENT}/wills.py", "~(widens & is_future)", "~is_future"),
+    Fault("tolerance_too_wide", f"{CONSENT}/wills.py", "TOLERANCE = timedelta(hours=24)", "TOLERANCE = timedelta(hours=48)"),
+    Fault("known_at_ignored", f"{CONSENT}/wills.py", 'ledger.filter(pl.col("recorded_at") <= known_at, ', "ledger.filter("),
+    Fault("what_happens_later_counts", f"{CONSENT}/wills.py", '        .filter(pl.col("event_at") <= as_of)\n', ""),
+    Fault("grant_without_notice_accepted", f"{CONSENT}/wills.py", 'pl.col("notice_version").is_null() | pl.col("method").is_null()', 'pl.col("method").is_null()'),
+    Fault("pre_ticked_accepted", f"{CONSENT}/wills.py", 'NO_CONSENT_METHODS = ("bundled", "pre_ticked", "silence")', 'NO_CONSENT_METHODS = ("bundled", "silence")'),
+    Fault("grant_travels_over_a_probable_link", f"{CONSENT}/wills.py", 'is_sure = pl.col("is_certain") & pl.col("is_exclusive")', 'is_sure = pl.col("is_exclusive")'),
+    Fault("grant_travels_from_a_shared_identifier", f"{CONSENT}/wills.py", 'is_sure = pl.col("is_certain") & pl.col("is_exclusive")', 'is_sure = pl.col("is_certain")'),
+    Fault("grant_on_one_email_allows_another", f"{CONSENT}/wills.py", "is_near = is_sure & ~is_on_point", "is_near = is_sure"),
+    Fault("denial_forgotten", f"{CONSENT}/wills.py", '_place("denied", "withdrawn")', '_place("withdrawn")'),
+    Fault("withdrawal_forgotten", f"{CONSENT}/wills.py", '_place("denied", "withdrawn")', '_place("denied")'),
+    Fault("lifting_on_shared_ground_ends_a_restriction", f"{CONSENT}/wills.py", '_place("restriction_lifted", where=is_sure)', '_place("restriction_lifted")'),
+    Fault("denial_of_who_shares_the_point_unheard", f"{CONSENT}/cells.py", 'pl.when("is_exclusive").then(name).otherwise(f"shared_{name}").alias(name)', "pl.col(name)"),
+    Fault("uncertain_point_hears_the_card", f"{CONSENT}/cells.py", 'is_sure = pl.col("is_exclusive") & pl.col("is_certain")', 'is_sure = pl.col("is_exclusive")'),
+    Fault("objection_never_ends", f"{CONSENT}/cells.py", 'pl.when(pl.col("objected") > ended)', 'pl.when(pl.col("objected") > NEVER)'),
+    Fault("erasure_skipped", f"{CONSENT}/decide.py", 'Check("erased", pl.col("erased") > NEVER', 'Check("erased", pl.col("erased") < NEVER'),
+    Fault("restriction_never_lifted", f"{CONSENT}/decide.py", 'pl.col("restricted") > pl.col("restriction_lifted")', 'pl.col("restricted") > NEVER'),
+    Fault("restriction_blocks_the_law", f"{CONSENT}/decide.py", 'SURVIVES_RESTRICTION = ("legal_obligation", "vital_interests")', 'SURVIVES_RESTRICTION = ("vital_interests",)'),
+    Fault("suppression_skipped", f"{CONSENT}/decide.py", 'Check("suppressed", suppressed > NEVER, suppressed)', 'Check("suppressed", suppressed < NEVER, suppressed)'),
+    Fault("suppression_survives_a_new_grant", f"{CONSENT}/decide.py", 'pl.col("unsubscribed") > pl.col("point_granted")', 'pl.col("unsubscribed") > NEVER'),
+    Fault("complaint_ends_with_a_grant", f"{CONSENT}/decide.py", 'pl.col("complained") > pl.col("verified")', 'pl.col("complained") > pl.col("point_granted")'),
+    Fault("bounce_skipped", f"{CONSENT}/decide.py", 'pl.col("bounced") > pl.col("verified")', 'pl.col("bounced") < NEVER'),
+    Fault("of_age_a_day_late", f"{CONSENT}/people.py", "return number <= day.year * 10_000", "return number < day.year * 10_000"),
+    Fault("the_elder_of_two_birth_dates", f"{CONSENT}/people.py", "descending=[True, False, False]", "descending=[False, False, False]"),
+    Fault("required_purposes_skipped", f"{CONSENT}/decide.py", 'denies = (pl.col("reason") == "allowed") & pl.col("is_denied")', 'denies = (pl.col("reason") == "") & pl.col("is_denied")'),
+    Fault("objection_to_interests_ignored", f"{CONSENT}/purpose.py", 'return self.direct_marketing or self.lawful_basis in {"legitimate_interests", "public_interest"}', 'return self.direct_marketing or self.lawful_basis in {"public_interest"}'),
+    Fault("expiry_forgotten", f"{CONSENT}/basis.py", 'is_grant & (pl.col("expires_at") <= evidence.as_of)', "is_grant & pl.lit(value=False)"),
+    Fault("expiry_an_instant_late", f"{CONSENT}/basis.py", 'pl.col("expires_at") <= evidence.as_of', 'pl.col("expires_at") < evidence.as_of'),
+    Fault("old_notice_accepted", f"{CONSENT}/basis.py", '~pl.col("notice_version").is_in(accepted)', "pl.lit(value=False)"),
+    Fault("opt_out_under_any_law", f"{CONSENT}/people.py", '~pl.col("jurisdiction").is_in(list(laws))', "pl.lit(value=False)"),
+    Fault("case_that_ended_allows", f"{CONSENT}/basis.py", 'pl.col("ends_at").is_null() | (pl.col("ends_at") > evidence.as_of)', "pl.lit(value=True)"),
+    Fault("retention_an_instant_long", f"{CONSENT}/basis.py", '(after(pl.col("record_at"), purpose.retention) > evidence.as_of)', '(after(pl.col("record_at"), purpose.retention) >= evidence.as_of)'),
+    Fault("refund_ignored", f"{CONSENT}/contracts.py", '.filter(pl.col("step") > 0, ~pl.col("is_ended"))', '.filter(pl.col("step") > 0)'),
+    Fault("contract_without_end", f"{CONSENT}/contracts.py", '        .filter(pl.col("ends_at") > as_of)\n', ""),
+    Fault("in_force_too_early", f"{CONSENT}/decide.py", "pl.lit(purpose.in_force_at > self.evidence.as_of)", "pl.lit(value=False)"),
+    Fault("gate_without_unification", f"{CONSENT}/merge_gate.py", 'pl.when(reason != "allowed")', 'pl.when(reason == "")'),
+    Fault("gate_without_purpose", f"{CONSENT}/merge_gate.py", '.when(pl.col("has_purpose"))', ".when(pl.lit(value=True))"),
+    Fault("mart_takes_who_is_denied", "cdp_pipelines/golden/mart.py", '        .filter(pl.col("purpose") == purpose.key, "is_allowed")', '        .filter(pl.col("purpose") == purpose.key)'),
+    Fault("mart_takes_values_of_other_purposes", "cdp_pipelines/golden/mart.py", 'provenance.filter(pl.col("collected_for").list.contains(purpose.key))', "provenance"),
+    Fault("closed_decision_still_stands", f"{CONSENT}/history.py", 'return decision.filter(pl.col("valid_to").is_null())', "return decision"),
+)  # fmt: skip
+
+
+def copied(folder: Path) -> Path:
+    """A copy of the repository's rooms."""
+    for name in ROOMS:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / name)
+    return folder
+
+
+def passes(copy: Path) -> bool:
+    """Do the tests pass on this copy? `RuntimeError` where they cannot be run at all."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *TESTS],
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # A fault may break the very import: pytest then says 2, or 4 where conftest does not load.
+    if done.returncode not in {0, 1, 2, 4}:
+        raise RuntimeError(done.stdout + done.stderr)
+    return done.returncode == 0
+
+
+def is_caught(fault: Fault, copy: Path) -> tuple[bool, float]:
+    """Plant the fault in a copy, run the tests on it, take it out again."""
+    file = copy / fault.file
+    text = file.read_text()
+    started = time.perf_counter()
+    file.write_text(text.replace(fault.old, fault.new))
+    try:
+        return not passes(copy), time.perf_counter() - started
+    finally:
+        file.write_text(text)
+
+
+def main() -> int:
+    """Print each fault and whether it was caught; 1 where one survived or its text is not there once."""
+    out = Console()
+    if misplaced := [each.name for each in FAULTS if (ROOT / each.file).read_text().count(each.old) != 1]:
+        out.print(f"the text of these is not there exactly once: {', '.join(misplaced)}")
+        return 1
+    copies: Queue[Path] = Queue()
+    with tempfile.TemporaryDirectory() as name:
+        for worker in range(WORKERS):
+            copies.put(copied(Path(name) / str(worker)))
+        if not passes(copies.queue[0]):
+            out.print("without any fault the tests fail already: see `make test`")
+            return 1
+
+        def tried(fault: Fault) -> tuple[Fault, bool, float]:
+            copy = copies.get()
+            try:
+                return fault, *is_caught(fault, copy)
+            finally:
+                copies.put(copy)
+
+        table = Table("fault", "file", "", "seconds", box=None)
+        survived = 0
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for fault, caught, seconds in pool.map(tried, FAULTS):
+                survived += not caught
+                table.add_row(fault.name, fault.file, "caught" if caught else "[bold red]SURVIVED", f"{seconds:.0f}")
+                out.print(f"{fault.name}: {'caught' if caught else 'SURVIVED'}", highlight=False)
+    out.print(table)
+    out.print(f"{len(FAULTS)} faults planted, {len(FAULTS) - survived} caught", highlight=False)
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
