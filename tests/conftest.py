@@ -59,11 +59,28 @@ def content(lake: Lake) -> dict[str, pl.DataFrame]:
 
 
 def lasting(held: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    """What does not tell of nights that were not run: of decisions those that stand, without when they were made."""
-    standing = held["consent/decision"].filter(pl.col("valid_to").is_null()).drop("valid_from", "ledger_position")
-    order = [name for name, dtype in standing.schema.items() if not isinstance(dtype, pl.List)]
-    kept = {name: frame for name, frame in held.items() if name not in {"identity/history", "audit/membership"}}
-    return {**kept, "consent/decision": standing.sort(order)}
+    """What does not tell of nights that were not run.
+
+    Of decisions those that stand, without when they were made; no histories; and customers under the name of their
+    smallest record, for an id that was born in a night lives on.
+    """
+    names = (
+        held["identity/cluster"]
+        .group_by("customer_id")
+        .agg(pl.concat_str("channel", "source_record_id", separator=":").min().alias("name"))
+    )
+    named = dict(names.iter_rows())
+    found = {}
+    for name, frame in held.items():
+        if name in {"identity/history", "audit/membership"}:
+            continue
+        if name == "consent/decision":
+            frame = frame.filter(pl.col("valid_to").is_null()).drop("valid_from", "ledger_position")
+        if "customer_id" in frame.columns:
+            frame = frame.with_columns(pl.col("customer_id").replace(named))
+        order = [column for column, dtype in frame.schema.items() if not isinstance(dtype, pl.List)]
+        found[name] = frame.sort(order)
+    return found
 
 
 def bring_up(drops: Path, lake: Path, until=None) -> int:

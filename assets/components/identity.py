@@ -26,7 +26,7 @@ class Identity(PolicyComponent[IdentityPolicy]):
         @lake_assets(
             name="resolve_identities",
             specs=[
-                spec(LINK, deps=[PARTY.name], owner="team:data", kinds=("polars", "deltalake", "scikitlearn")),
+                spec(LINK, deps=[PARTY.name], owner="team:data"),
                 spec(HISTORY, deps=[LINK.name, PARTY.name], owner="team:data"),
                 spec(CLUSTER, deps=[HISTORY.name, LINK.name, PARTY.name], owner="team:data"),
             ],

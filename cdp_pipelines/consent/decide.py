@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -86,7 +87,7 @@ def decide(  # noqa: PLR0913  everything that a decision may rest on comes in, f
     )
     known = ledger.lazy().filter(pl.col("recorded_at") <= known_at)
     position = known.select(pl.col("position").max()).collect().item() or 0
-    return _as_table(matter.purposes, matter.decided(), matter.people, position)
+    return _as_table(matter.purposes, matter.decided, matter.people, position)
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ class Matter:
         order = required_first(register.versions)
         return cls(purposes, order, people, evidence, hearing, subjects(people, hearing, births(evidence.told)))
 
+    @cached_property
     def decided(self) -> dict[str, pl.DataFrame]:
         """Per purpose its cells (`CELL`) with reason, evidence and since_at."""
         reasons = pl.Enum([*REASONS, *(f"requires:{key}" for key in self.purposes)])

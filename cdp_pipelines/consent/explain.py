@@ -35,7 +35,7 @@ def checks(matter: Matter, key: str, customer_id: str) -> pl.DataFrame:
     number = matter.people.customers.filter(pl.col("customer_id") == customer_id)["customer"].item()
     ground = matter.asked(key)
     cells = ground.cells.filter(pl.col("customer") == number)
-    decided = matter.decided()
+    decided = matter.decided
     steps = [*ground.checks[:-1]]
     rows = []
     for n, check in enumerate(steps):

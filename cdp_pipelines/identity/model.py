@@ -1,121 +1,191 @@
-"""The Fellegi-Sunter model: match weights learned without labels by recordlinkage's ECMClassifier.
+"""The Fellegi-Sunter model: match weights learned without labels, and how common a value is.
 
-Its features are yes or no, and it takes missing for no. So each field gives one feature per level reached ("at least
-close") and one that says "does not contradict"; a field that is missing then shows neither agreement nor
-contradiction, and its weight is left out of the sum. Sources: Fellegi & Sunter (1969), A Theory for Record Linkage;
-Meng & Rubin (1993), Maximum likelihood estimation via the ECM algorithm.
+u, the probability of a level among records of two people, is counted on random pairs. m, that among records of one
+person, is learned by expectation maximisation with u held, on the pairs of each blocking rule apart and for the fields
+that the rule does not fix, for those agree in all its pairs. The share of matches is that among all pairs there could
+be. recordlinkage's ECMClassifier learns m and u at once from blocked pairs alone: there the fields that block seem to
+say nothing, and its F1 is lower (Anytown's five channels, `cdp evaluate`: 0.8974 where this has 0.9466). Missing fields
+add nothing.
+
+Sources: Fellegi & Sunter (1969), A Theory for Record Linkage; Dempster, Laird & Rubin (1977), Maximum likelihood from
+incomplete data via the EM algorithm; Winkler (2000), Frequency-based matching in Fellegi-Sunter model.
 """
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import log2
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import polars as pl
 
-from cdp_pipelines.identity.pairs import LEVELS
+from cdp_pipelines.identity.pairs import compare
 
 if TYPE_CHECKING:
-    from recordlinkage import ECMClassifier
+    from collections.abc import Mapping
 
     from cdp_pipelines.identity.policy import IdentityPolicy
 
 # A level that was never seen among matches, or among others, is not impossible.
-_LEAST = 1e-4
+LEAST = 1e-4
+ROUNDS = 100
+CLOSE_ENOUGH = 1e-6
+Probabilities = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Match weights by field and level, the share of matches among the pairs, and how they came about."""
+    """Match weights by field and level, the share of matches among all pairs, and how they came about.
 
-    weights: dict[str, dict[str, float]]
+    `common`: field to the average probability of an exact agreement by chance, by which a value's own is measured.
+    """
+
+    weights: Probabilities
     prior: float
     origin: str
+    common: Mapping[str, float] = field(default_factory=dict)
 
     def score(self, compared: pl.DataFrame) -> pl.DataFrame:
         """`compared` with `match_weight` (log2) and `probability` of being one person; missing fields add nothing."""
-        weight = pl.sum_horizontal(
-            pl.col(name).replace_strict(weights, default=0.0, return_dtype=pl.Float64).fill_null(0.0)
-            for name, weights in self.weights.items()
-        )
         odds = log2(self.prior / (1 - self.prior))
-        return compared.with_columns(weight.alias("match_weight")).with_columns(
+        return compared.with_columns(self._weight().alias("match_weight")).with_columns(
             (1 / (1 + 2.0 ** -(pl.col("match_weight") + odds).clip(-500, 500))).alias("probability")
         )
 
-
-def learn(compared: pl.DataFrame, policy: IdentityPolicy) -> Model:
-    """Weights from the pairs themselves, or the declared ones where there are too few pairs to learn from."""
-    declared = Model(
-        {name: dict(each.weights) for name, each in policy.comparisons.items()},
-        policy.prior,
-        "declared: too few pairs to learn from",
-    )
-    if compared.height < policy.min_pairs:
-        return declared
-    # Every n-th pair of a fixed order, so that the same pairs teach the same weights.
-    sample = compared.gather_every(-(-compared.height // policy.max_pairs))
-    features = pl.DataFrame(
-        {
-            f"{name}>={level}": _reaches(sample[name], level)
-            for name, each in policy.comparisons.items()
-            for level in LEVELS[1:]
-            if level in each.weights
-        }
-        | {f"{name}!": (sample[name] != "other").fill_null(True) for name in policy.comparisons}
-    )
-    varied = features.select(name for name in features.columns if features[name].n_unique() > 1)
-    # Imported here: it takes a second, and small data has no need of it.
-    import recordlinkage
-
-    frame = varied.cast(pl.Int8).to_pandas()
-    frame.index = pd.MultiIndex.from_arrays([sample["left"].to_numpy(), sample["right"].to_numpy()])
-    classifier = recordlinkage.ECMClassifier(init="jaro", max_iter=200, atol=1e-5)
-    warnings = _fit(classifier, frame)
-    m = {name: classifier.m_probs[name].get(1, 0.0) for name in varied.columns}
-    u = {name: classifier.u_probs[name].get(1, 0.0) for name in varied.columns}
-    weights = {name: _weights(name, tuple(each.weights), m, u) for name, each in policy.comparisons.items()}
-    return Model(weights, float(classifier.p), "; ".join(["learned", *warnings]))
+    def _weight(self) -> pl.Expr:
+        parts = [
+            pl.col(name).replace_strict(weights, default=0.0, return_dtype=pl.Float64).fill_null(0.0)
+            for name, weights in self.weights.items()
+        ]
+        # An exact agreement on a rare value says more than one on a common value.
+        rare = [
+            pl.when(pl.col(name) == "exact").then((average / pl.col(f"{name}_frequency")).log(2)).otherwise(0.0)
+            for name, average in self.common.items()
+        ]
+        return pl.sum_horizontal(*parts, *rare)
 
 
-def _fit(classifier: ECMClassifier, frame: pd.DataFrame) -> list[str]:
-    """Fit, and give what the classifier warns of: it logs to the root logger, where nobody looks.
+def learn(compared: pl.DataFrame, nodes: pl.DataFrame, policy: IdentityPolicy) -> Model:
+    """Weights from the pairs themselves, or the declared ones where there are too few pairs to learn from.
 
-    On few pairs a feature may never occur in a class; the fit then stops at the last iteration that was sound.
+    `compared`: pairs with their levels (`pairs.compare`); `nodes`: what they are pairs of.
     """
-    warnings: list[str] = []
-    root = logging.getLogger()
-
-    def take(record: logging.LogRecord) -> bool:
-        warnings.append(record.getMessage())
-        return False
-
-    root.addFilter(take)
-    try:
-        # The logarithm of a probability of 0 is what the classifier's own stop is for.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            classifier.fit(frame)
-    finally:
-        root.removeFilter(take)
-    return warnings
+    if compared.height < policy.min_pairs:
+        declared = {name: dict(each.weights) for name, each in policy.comparisons.items()}
+        return Model(declared, policy.prior, "declared: too few pairs to learn from")
+    u = among_random(nodes, policy)
+    m = among_matches(compared, u, policy)
+    weights = {
+        name: {level: log2(m[name][level] / u[name][level]) for level in each.weights}
+        for name, each in policy.comparisons.items()
+    }
+    common = {name: u[name]["exact"] for name, each in policy.comparisons.items() if each.term_frequency}
+    n_pairs = nodes.height * (nodes.height - 1) / 2
+    return _with_prior(Model(weights, 1 / n_pairs, "learned", common), compared, n_pairs)
 
 
-def _reaches(levels: pl.Series, level: str) -> pl.Series:
-    return levels.is_in(LEVELS[LEVELS.index(level) :]).fill_null(False)
+def among_random(nodes: pl.DataFrame, policy: IdentityPolicy) -> Probabilities:
+    """u: probability of each level among random pairs in which both sides say the field.
+
+    Pairs are those of nodes a fixed number of places apart in an order without meaning, so that the same nodes give
+    the same pairs; of so many that a level of one in ten thousand is seen.
+    """
+    mixed = nodes.select(pl.col("node").hash(seed=1).alias("order"), "node").sort("order", "node")["node"]
+    n, wanted = mixed.len(), min(policy.max_pairs, nodes.height * (nodes.height - 1) // 2)
+    steps = range(1, max(2, min(n, -(-wanted // n) + 1)))
+    pairs = pl.concat(
+        [pl.DataFrame({"left": mixed, "right": pl.concat([mixed[step:], mixed[:step]])}) for step in steps]
+    ).with_columns(pl.lit("random").alias("rule"))
+    levels = compare(pairs, nodes, policy)
+    return {
+        name: _shares(levels.group_by(name).len(), name, tuple(each.weights))
+        for name, each in policy.comparisons.items()
+    }
 
 
-def _weights(name: str, levels: tuple[str, ...], m: dict[str, float], u: dict[str, float]) -> dict[str, float]:
-    """log2(m/u) per level: the probability of a level is that of reaching it less that of reaching the next."""
-    found, m_above, u_above = {}, 0.0, 0.0
-    for level in reversed(LEVELS[1:]):
-        feature = f"{name}>={level}"
-        if level in levels and feature in m:
-            found[level] = log2(max(m[feature] - m_above, _LEAST) / max(u[feature] - u_above, _LEAST))
-            m_above, u_above = m[feature], u[feature]
-    if f"{name}!" in m:
-        found["other"] = log2(max(1 - m[f"{name}!"], _LEAST) / max(1 - u[f"{name}!"], _LEAST))
-    return found
+def among_matches(compared: pl.DataFrame, u: Probabilities, policy: IdentityPolicy) -> Probabilities:
+    """m: probability of each level among matches, each rule's estimate weighed by the matches it rests on."""
+    names = list(policy.comparisons)
+    sums = {name: dict.fromkeys(each.weights, 0.0) for name, each in policy.comparisons.items()}
+    for fields in policy.blocking:
+        # All pairs that the rule would find, whichever rule found them first.
+        of_rule = compared.filter(pl.all_horizontal(pl.col(name) == "exact" for name in fields))
+        free = [name for name in names if name not in fields]
+        if of_rule.height < policy.min_pairs or not free:
+            continue
+        patterns = of_rule.group_by(free).len().sort(free)
+        matches = maximise(patterns, free, u, policy)
+        for name in free:
+            for level in sums[name]:
+                sums[name][level] += float(matches.filter(pl.Series(patterns[name] == level).fill_null(False)).sum())
+    return {
+        name: _normal(told) if sum(told.values()) else _declared(u[name], policy.comparisons[name].weights)
+        for name, told in sums.items()
+    }
+
+
+def maximise(patterns: pl.DataFrame, names: list[str], u: Probabilities, policy: IdentityPolicy) -> pl.Series:
+    """Expected matches of each pattern of levels (`names`, `len`), by expectation maximisation with u held.
+
+    Starts from the declared weights, so that matches are the class that agrees. Ends where nothing moves any more; no
+    round lowers the likelihood.
+    """
+    count = patterns["len"].to_numpy().astype(float)
+    m = {
+        name: _normal({level: u[name][level] * 2**w for level, w in policy.comparisons[name].weights.items()})
+        for name in names
+    }
+    share, before = policy.prior, -np.inf
+    by_chance = likelihood(patterns, names, u)
+    for _ in range(ROUNDS):
+        by_match = likelihood(patterns, names, m)
+        both = share * by_match + (1 - share) * by_chance
+        posterior = share * by_match / both
+        reached = float((count * np.log(both)).sum())
+        share = float((count * posterior).sum() / count.sum())
+        share = min(max(share, LEAST), 1 - LEAST)
+        expected = pl.Series(count * posterior)
+        m = {
+            name: _shares(patterns.select(name, expected.alias("len")), name, tuple(policy.comparisons[name].weights))
+            for name in names
+        }
+        if reached - before < CLOSE_ENOUGH * abs(reached):
+            break
+        before = reached
+    return pl.Series(count * posterior)
+
+
+def likelihood(patterns: pl.DataFrame, names: list[str], of: Probabilities) -> np.ndarray:
+    """Probability of each pattern in a class, fields taken as independent; a missing field is certain."""
+    told = np.ones(patterns.height)
+    for name in names:
+        told *= patterns[name].replace_strict(of[name], default=1.0, return_dtype=pl.Float64).fill_null(1.0).to_numpy()
+    return told
+
+
+def _with_prior(model: Model, compared: pl.DataFrame, n_pairs: float) -> Model:
+    """The model with the share of matches at which it expects as many: those that no rule finds count as none."""
+    for _ in range(ROUNDS):
+        share = float(model.score(compared)["probability"].sum()) / n_pairs
+        share = min(max(share, 1 / n_pairs), 0.5)
+        if abs(share - model.prior) < CLOSE_ENOUGH * share:
+            break
+        model = Model(model.weights, share, model.origin, model.common)
+    return model
+
+
+def _shares(counted: pl.DataFrame, name: str, levels: tuple[str, ...]) -> dict[str, float]:
+    """Share of each level among those that say one; `counted`: level and `len`."""
+    told = dict(counted.drop_nulls(name).group_by(name).agg(pl.col("len").sum()).iter_rows())
+    return _normal({level: float(told.get(level, 0)) for level in levels})
+
+
+def _declared(u: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:
+    """What m would be for declared weights."""
+    return _normal({level: u[level] * 2**weight for level, weight in weights.items()})
+
+
+def _normal(told: dict[str, float]) -> dict[str, float]:
+    total = sum(told.values()) or 1.0
+    return {level: max(each / total, LEAST) for level, each in told.items()}

@@ -10,6 +10,7 @@ from polars_strsim import jaro_winkler
 if TYPE_CHECKING:
     from cdp_pipelines.identity.policy import Comparison, IdentityPolicy
 
+DATES = ("birth_date",)
 LEVELS = ("other", "initial", "close", "exact")
 
 
@@ -36,17 +37,33 @@ def block(nodes: pl.DataFrame, policy: IdentityPolicy) -> tuple[pl.DataFrame, li
 
 
 def compare(pairs: pl.DataFrame, nodes: pl.DataFrame, policy: IdentityPolicy) -> pl.DataFrame:
-    """`pairs` with a column per compared field: its level, null where either side is missing."""
+    """`pairs` with a column per compared field: its level, null where either side is missing.
+
+    Where the field asks for it, `<field>_frequency` is the share of the nodes that say the left side's value, of all
+    that say one.
+    """
     fields = list(policy.comparisons)
     wide = pairs.join(nodes.select("node", *fields), left_on="left", right_on="node", maintain_order="left").join(
         nodes.select("node", *fields), left_on="right", right_on="node", suffix="_right", maintain_order="left"
     )
     for name, each in policy.comparisons.items():
-        if each.close is not None:
+        if each.close is not None and name not in DATES:
             wide = wide.join(_similarities(wide, name), on=[name, f"{name}_right"], how="left", maintain_order="left")
+    counted = [name for name, each in policy.comparisons.items() if each.term_frequency]
+    for name in counted:
+        wide = wide.join(_frequencies(nodes, name), on=name, how="left", maintain_order="left")
     return wide.select(
-        "left", "right", "rule", *(_level(name, each).alias(name) for name, each in policy.comparisons.items())
+        "left",
+        "right",
+        "rule",
+        *(_level(name, each).alias(name) for name, each in policy.comparisons.items()),
+        *(f"{name}_frequency" for name in counted),
     )
+
+
+def _frequencies(nodes: pl.DataFrame, name: str) -> pl.DataFrame:
+    values = nodes.select(name).drop_nulls()
+    return values.group_by(name).agg((pl.len() / values.height).alias(f"{name}_frequency"))
 
 
 def _similarities(wide: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -58,6 +75,15 @@ def _similarities(wide: pl.DataFrame, name: str) -> pl.DataFrame:
     return padded.with_columns(jaro_winkler(*both).alias(f"{name}_similarity"))
 
 
+def almost(left: pl.Expr, right: pl.Expr) -> pl.Expr:
+    """Two dates that one slip of the pen could make of one another: one part differs, or day and month are swapped."""
+    parts = [
+        part(left) == part(right) for part in (lambda d: d.dt.year(), lambda d: d.dt.month(), lambda d: d.dt.day())
+    ]
+    swapped = parts[0] & (left.dt.day() == right.dt.month()) & (left.dt.month() == right.dt.day())
+    return (pl.sum_horizontal(part.cast(pl.Int8) for part in parts) == len(parts) - 1) | swapped
+
+
 def _level(name: str, comparison: Comparison) -> pl.Expr:
     left, right = pl.col(name), pl.col(f"{name}_right")
     level = pl.when(left.is_null() | right.is_null()).then(None).when(left == right).then(pl.lit("exact"))
@@ -65,6 +91,8 @@ def _level(name: str, comparison: Comparison) -> pl.Expr:
         is_initial = (left.str.len_chars() == 1) | (right.str.len_chars() == 1)
         same = left.str.head(1) == right.str.head(1)
         level = level.when(is_initial & same).then(pl.lit("initial"))
-    if comparison.close is not None:
+    if name in DATES:
+        level = level.when(almost(left, right)).then(pl.lit("close"))
+    elif comparison.close is not None:
         level = level.when(pl.col(f"{name}_similarity") >= comparison.close).then(pl.lit("close"))
     return level.otherwise(pl.lit("other"))

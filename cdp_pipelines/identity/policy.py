@@ -18,6 +18,7 @@ class Comparison(Model):
 
     close: Probability | None = Field(None, description="Jaro-Winkler similarity from which two values are close")
     initial: bool = Field(False, description="A single letter agrees with a word that begins with it")
+    term_frequency: bool = Field(False, description="An exact agreement on a rare value says more than on a common one")
     weights: dict[Literal["exact", "close", "initial", "other"], float] = Field(
         description="Match weights (log2 of m/u) by level, for data with too few pairs to learn them from"
     )
@@ -39,6 +40,8 @@ class IdentityPolicy(Model):
     max_block: int = Field(50, ge=2, description="Larger blocks say nothing of identity and are skipped and reported")
     comparisons: dict[Compared, Comparison] = Field(description="Fields that are compared")
     threshold: Probability = Field(0.9, description="Probability of being one person from which a pair is linked")
-    prior: Probability = Field(0.5, description="Share of matches among blocked pairs, until it is learned")
+    prior: Probability = Field(
+        0.5, description="Share of matches among blocked pairs: where learning begins, or what is taken without it"
+    )
     min_pairs: int = Field(500, ge=1, description="Pairs that are needed to learn weights")
     max_pairs: int = Field(200_000, ge=1, description="Pairs that are enough to learn weights")

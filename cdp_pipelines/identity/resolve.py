@@ -14,6 +14,7 @@ import polars as pl
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from cdp_pipelines.identity.clusters import without_contradiction
 from cdp_pipelines.identity.model import learn
 from cdp_pipelines.identity.pairs import block, compare
 from cdp_pipelines.identity.stable import named_after
@@ -56,10 +57,12 @@ def resolve(party: pl.DataFrame, policy: IdentityPolicy) -> Resolution:
     records, nodes = _nodes(party, policy)
     exact = _stars(nodes, policy.exact)
     customers = _components(nodes.height, exact)
-    pairs, blocks = block(nodes.filter(pl.col("first_name").is_not_null()), policy)
-    compared = compare(pairs, nodes, policy)
-    model = learn(compared, policy)
-    probable = _probable(model.score(compared), policy)
+    named = nodes.filter(pl.col("first_name").is_not_null())
+    pairs, blocks = block(named, policy)
+    compared = compare(pairs, named, policy)
+    model = learn(compared, named, policy)
+    likely = _probable(model.score(compared), policy)
+    probable = without_contradiction(nodes, exact, likely)
     links = pl.concat([exact, probable])
     for identifier in policy.shareable:
         customers = _components(nodes.height, links)
@@ -76,8 +79,9 @@ def resolve(party: pl.DataFrame, policy: IdentityPolicy) -> Resolution:
             "pairs compared": compared.height,
             "blocking": blocks,
             "links": links.height,
+            "links refused as contradictory": likely.height - probable.height,
             "weights": model.origin,
-            "share of matches": round(model.prior, 4),
+            "share of matches": model.prior,
             "match weights": {name: {k: round(v, 2) for k, v in each.items()} for name, each in model.weights.items()},
             "customers": cluster["customer_id"].n_unique(),
             "largest customer": cluster["customer_id"].value_counts()["count"].max() or 0,

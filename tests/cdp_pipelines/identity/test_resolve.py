@@ -2,7 +2,6 @@
 
 from datetime import UTC, date, datetime
 from itertools import product
-from math import log2
 from pathlib import Path
 
 import networkx as nx
@@ -13,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp_pipelines.identity import IdentityPolicy, evaluate, resolve
-from cdp_pipelines.identity.model import Model, learn
 from cdp_pipelines.identity.pairs import block, compare
 from cdp_pipelines.tables import CLUSTER, LINK, PARTY
 
@@ -199,44 +197,8 @@ def test_each_pair_is_made_once_and_compared_into_levels():
     assert pairs.select("left", "right").rows() == [(0, 1), (0, 2), (1, 2)]
     compared = compare(pairs, nodes, POLICY)
     assert compared["first_name"].to_list() == ["close", "initial", "initial"]
-    assert compared["birth_date"].to_list() == [None, "other", None]
+    assert compared["birth_date"].to_list() == [None, "close", None]
     assert compared["middle_name"].to_list() == [None, None, "exact"]
-
-
-def test_weights_add_up_by_hand_and_missing_adds_nothing():
-    model = Model(
-        {"first_name": {"exact": log2(0.9 / 0.01), "other": log2(0.1 / 0.99)}, "email": {"exact": 5.0}}, 0.2, "by hand"
-    )
-    compared = pl.DataFrame({"first_name": ["exact", "other", None], "email": ["exact", None, None]})
-    scored = model.score(compared)
-    assert scored["match_weight"].to_list() == pytest.approx([log2(90) + 5, log2(0.1 / 0.99), 0.0])
-    odds = 0.25 * 2 ** (log2(90) + 5)
-    assert scored["probability"].to_list() == pytest.approx(
-        [odds / (1 + odds), (0.25 * 0.1 / 0.99) / (1 + 0.25 * 0.1 / 0.99), 0.2]
-    )
-
-
-def test_weights_are_learned_from_pairs_without_labels():
-    same = {"first_name": "exact", "last_name": "exact", "email": "exact", "phone": None}
-    other = {"first_name": "other", "last_name": "exact", "email": "other", "phone": "exact"}
-    rows = [
-        {
-            "left": i,
-            "right": i + 10_000,
-            "middle_name": None,
-            "birth_date": None,
-            "street": "exact" if i % 3 else "other",
-            **(same if i % 5 < 2 else other),
-        }
-        for i in range(2000)
-    ]
-    text = dict.fromkeys(POLICY.comparisons, pl.String)
-    model = learn(pl.DataFrame(rows, schema_overrides=text), POLICY)
-    assert model.origin.startswith("learned")
-    assert model.weights["first_name"]["exact"] > 3
-    assert model.weights["first_name"]["other"] < -3
-    assert abs(model.weights["street"]["exact"]) < 1
-    assert learn(pl.DataFrame(rows[:10], schema_overrides=text), POLICY).origin.startswith("declared")
 
 
 def test_evaluate_by_hand():
