@@ -7,6 +7,7 @@ from cdp_pipelines.channel.contract import ChannelContract, load_contracts
 from cdp_pipelines.consent.cases import Case, load_cases
 from cdp_pipelines.consent.controller import Controller, load_controller
 from cdp_pipelines.consent.purpose import Register, load_register
+from cdp_pipelines.identity.policy import IdentityPolicy, load_policy
 
 DEFS = Path(__file__).parent / "defs"
 
@@ -27,6 +28,12 @@ def controller() -> Controller:
 def register() -> Register:
     """Every purpose by key, each in all its versions."""
     return load_register(DEFS / "purposes")
+
+
+@cache
+def identity() -> IdentityPolicy:
+    """How records are held to be one person."""
+    return load_policy(DEFS / "identity" / "defs.yaml")
 
 
 @cache

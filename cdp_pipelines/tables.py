@@ -219,7 +219,11 @@ LINK = Table(
             is_personal=True,
             sources=("standardised/party.source_record_id",),
         ),
-        Column("rule", pl.String(), "Identifier or blocking rule that brought the pair together"),
+        Column(
+            "rule",
+            pl.String(),
+            "What brought the two together: an identifier, comparison, review (a clerk) or same (they say the same)",
+        ),
         Column("is_exact", pl.Boolean(), "An exact match on an identifier, not a probable link"),
         Column(
             "match_weight",
@@ -227,6 +231,18 @@ LINK = Table(
             "Sum of log2(m/u) over the comparisons; null where an identifier alone joined them",
         ),
         Column("evidence", TEXTS, "Comparison levels reached, as field:level; never a value"),
+    ),
+)
+
+REVIEW = Table(
+    "identity/review",
+    "What clerks decided on pairs of records; it outranks all else from the next night on. The latest holds.",
+    ("left_channel", "left_source_record_id", "right_channel", "right_source_record_id"),
+    (
+        *LINK.columns[:4],
+        Column("is_same", pl.Boolean(), "The two records are about one person"),
+        Column("decided_by", pl.String(), "Who decided"),
+        Column("decided_at", UTC, "When"),
     ),
 )
 
@@ -554,6 +570,7 @@ STATIC = by_name(
         PRIVACY_REQUEST,
         LINK,
         CLUSTER,
+        REVIEW,
         CROSSWALK,
         HISTORY,
         LEDGER,

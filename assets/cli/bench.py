@@ -1,21 +1,18 @@
 """`cdp bench`: how fast, side by side in one run with a plain scan of the same bytes. Prints the ratio."""
 
-import multiprocessing
-import resource
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import polars as pl
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from assets.cli.apart import apart
+
 app = typer.Typer(no_args_is_help=True, help="Measure speed, side by side in one run.")
 out = Console()
-Measured = tuple[float, float, str]
 
 
 @app.command()
@@ -31,9 +28,9 @@ def consent(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         out.print(f"making {events:,} wills of {customers:,} customers for {purposes} purposes")
-        _apart(_make, folder, events, customers, purposes)
-        plain = _apart(_read_and_sort, folder)
-        ours = _apart(_decide, folder, purposes)
+        apart(_make, folder, events, customers, purposes)
+        plain = apart(_read_and_sort, folder)
+        ours = apart(_decide, folder, purposes)
     table = Table("", "seconds", "peak GiB", "gives", box=None)
     table.add_row("Polars reads and sorts the events", f"{plain[0]:.1f}", f"{plain[1]:.1f}", plain[2])
     table.add_row("decide, from the same files", f"{ours[0]:.1f}", f"{ours[1]:.1f}", ours[2])
@@ -41,17 +38,36 @@ def consent(
     out.print(f"ratio {ours[0] / plain[0]:.2f} (target at most 5), peak {ours[1]:.1f} GiB (target at most 8)")
 
 
-def _apart(work: Callable, *given: object) -> Measured:
-    """Run in a process of its own, so that each has its own peak of memory: seconds, GiB, what it gave."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_measured, (work, given))
+@app.command()
+def identity(
+    sets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SET", help="febrl (all four), febrl1 to febrl4, anytown, or a number of sample records."
+        ),
+    ] = None,
+    splink: Annotated[
+        Path | None, typer.Option(help="A Python that has splink 5.0.0 and duckdb below 2.", envvar="CDP_SPLINK_PYTHON")
+    ] = None,
+    lake: Annotated[Path | None, typer.Option(help="Lake that holds Anytown.")] = None,
+    truth: Annotated[Path | None, typer.Option(help="Folder of Anytown's truth.")] = None,
+    format_: Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")] = "table",
+) -> None:
+    """Find who is one person, ours and Splink side by side, on data whose truth is known.
 
+    Installs nothing: what is missing is said. Several numbers of records give the exponent of the cost.
 
-def _measured(work: Callable, given: tuple) -> Measured:
-    started = time.perf_counter()
-    told = work(*given)
-    seconds = time.perf_counter() - started
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2, told
+    Examples:
+
+      [cyan]uv venv splink && uv pip install --python splink/bin/python splink==5.0.0 "duckdb<2"[/]
+
+      [cyan]cdp bench identity febrl anytown 100000 --splink splink/bin/python --lake L --truth T/truth[/]
+
+      [cyan]cdp bench identity 10000 100000 1000000 5000000[/]   how the cost grows
+    """
+    from assets.cli.bench_identity import measure, sets_of
+
+    measure([*sets_of(sets or ["febrl", "100000"])], lake, truth, splink, format_, out)
 
 
 def _make(folder: Path, events: int, customers: int, purposes: int) -> str:

@@ -23,12 +23,16 @@ Row = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, what it means in a line, and rows of one kind; where there is none, `empty` says so."""
+    """A heading, what it means in a line, and rows of one kind; where there is none, `empty` says so.
+
+    `picture` is SVG that a page shows above the rows.
+    """
 
     title: str
     rows: Sequence[Row]
     about: str = ""
     empty: str = "none"
+    picture: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ def _section(section: Section) -> str:
         for row in section.rows
     )
     return (
-        f"<section><h2>{_text(section.title)}</h2>{about}"
+        f"<section><h2>{_text(section.title)}</h2>{about}{section.picture}"
         f"<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></section>"
     )
 

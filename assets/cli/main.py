@@ -9,6 +9,7 @@ from rich.console import Console
 
 from assets.cli.audit import app as audit
 from assets.cli.bench import app as bench
+from assets.cli.link import app as link
 from assets.cli.simulate import app as simulate
 from assets.cli.verify import verify
 from cdp_pipelines.errors import CdpError
@@ -47,6 +48,7 @@ app = typer.Typer(
 app.add_typer(verify, name="verify")
 app.add_typer(bench, name="bench")
 app.add_typer(audit, name="audit")
+app.add_typer(link, name="link")
 app.add_typer(simulate, name="simulate")
 
 

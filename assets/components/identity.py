@@ -1,4 +1,7 @@
-"""Identity resolution: `identity/link`, `cluster` and `history`, by declared identifiers, comparisons and threshold."""
+"""Identity resolution: `identity/link`, `cluster` and `history`, by declared identifiers, comparisons and threshold.
+
+`identity/review` is what clerks decided (`cdp link review`); it is no night's to make.
+"""
 
 from collections.abc import Iterator
 
@@ -6,10 +9,11 @@ import dagster as dg
 import polars as pl
 
 from assets.components.policy import PolicyComponent
+from assets.identity_report import draw
 from assets.lake import Gated, LakeResource, lake_assets, publish, spec
 from cdp_pipelines.identity import IdentityPolicy, resolve
 from cdp_pipelines.identity.stable import keep_ids
-from cdp_pipelines.tables import CLUSTER, HISTORY, LINK, PARTY
+from cdp_pipelines.tables import CLUSTER, HISTORY, LINK, PARTY, REVIEW
 
 
 class Identity(PolicyComponent[IdentityPolicy]):
@@ -26,19 +30,20 @@ class Identity(PolicyComponent[IdentityPolicy]):
         @lake_assets(
             name="resolve_identities",
             specs=[
-                spec(LINK, deps=[PARTY.name], owner="team:data"),
+                spec(LINK, deps=[PARTY.name, REVIEW.name], owner="team:data"),
                 spec(HISTORY, deps=[LINK.name, PARTY.name], owner="team:data"),
                 spec(CLUSTER, deps=[HISTORY.name, LINK.name, PARTY.name], owner="team:data"),
             ],
         )
         def resolve_identities(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
             store = lake.open
-            found = resolve(store.read(PARTY), self.policy)
+            found = resolve(store.read(PARTY), self.policy, store.read(REVIEW))
+            page = draw(store.path, found, self.policy, str(lake.night(context)))
             cluster, history = keep_ids(
                 found.cluster, store.read(CLUSTER), store.read(HISTORY), found.link, lake.as_of(context)
             )
             tonight = history.filter(pl.col("happened_at") == lake.as_of(context))["event"].value_counts().sort("event")
-            report = {
+            report = {"page": dg.MetadataValue.path(str(page))} | {
                 f"identity {name}": dg.MetadataValue.json(value) if isinstance(value, dict | list) else value
                 for name, value in found.report.items()
             }
@@ -56,4 +61,4 @@ class Identity(PolicyComponent[IdentityPolicy]):
                 ),
             )
 
-        return dg.Definitions(assets=[resolve_identities])
+        return dg.Definitions(assets=[resolve_identities, spec(REVIEW, deps=[], owner="team:data")])

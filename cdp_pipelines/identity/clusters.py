@@ -1,84 +1,169 @@
-"""Links to clusters that do not chain: of two groups that contradict each other no link makes one customer.
+"""Links to clusters that do not chain: groups come together only where all that is known between them allows it.
 
-A record without a birth date may be the father's or the son's; linked to both it would make them one. So links are
-taken from the surest to the least sure, and one that would bring together what cannot be one person is refused.
+A record without a birth date may be the father's or the son's; linked to both it would make them one. So of a group
+that links connect all pairs are compared; where some of them speak against it, links are taken from the surest to the
+least sure, and one is refused where the evidence between the two groups, summed up, is against it or where they
+contradict each other. So a weak bridge between two groups is cut.
+
+Source: Keuper et al. (2015), Efficient decomposition of image and mesh graphs by lifted multicuts, for the greedy sum.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
-from itertools import product
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
-from jellyfish import jaro_winkler_similarity
+import numpy as np
+import polars as pl
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 if TYPE_CHECKING:
-    from datetime import date
+    from collections.abc import Callable, Iterable
 
-    import polars as pl
+# A pair says so much at most, for or against (log2), lest one outweigh all others.
+MOST = 20.0
+# Groups are not compared pair by pair beyond so many nodes.
+LARGE = 60
 
-# Below this two first names are of two people; the declared levels decide on pairs, this on groups.
-OF_TWO = 0.7
-TWO_PARTS = 2
+
+def components(n_nodes: int, links: pl.DataFrame) -> np.ndarray:
+    """The component of each node, named after its first node; `links`: left, right."""
+    graph = coo_array(
+        (np.ones(links.height, dtype=bool), (links["left"].to_numpy(), links["right"].to_numpy())),
+        shape=(n_nodes, n_nodes),
+    )
+    _, label = connected_components(graph, directed=False)
+    first = np.full(label.max(initial=-1) + 1, n_nodes)
+    np.minimum.at(first, label, np.arange(n_nodes))
+    return first[label]
 
 
-def without_contradiction(nodes: pl.DataFrame, exact: pl.DataFrame, probable: pl.DataFrame) -> pl.DataFrame:
-    """The probable links that join no two groups of nodes that contradict each other, in the order given.
+def uncompared(group: np.ndarray, says_who: pl.Series, compared: pl.DataFrame) -> pl.DataFrame:
+    """Pairs (left, right) of nodes of one group that say who and were not compared; of groups of up to `LARGE`."""
+    of_group = (
+        pl.DataFrame({"node": np.arange(group.size), "group": group})
+        .filter(says_who)
+        .filter(pl.len().over("group").is_between(3, LARGE))
+    )
+    return (
+        of_group.join(of_group, on="group", suffix="_right")
+        .filter(pl.col("node") < pl.col("node_right"))
+        .select(pl.col("node").alias("left"), pl.col("node_right").alias("right"))
+        .join(compared, on=["left", "right"], how="anti")
+        .sort("left", "right")
+    )
 
-    `nodes`: node (from 0), first_name, birth_date; links: left, right and, of the probable ones, match_weight. Groups
-    begin as what exact links connect. Two contradict each other where both say birth dates and none is the same (but
-    for a slip of the pen), or both say whole first names and none is alike: who is Bob and Robert by an exact
-    identifier may be joined by either name.
+
+def cut(n_nodes: int, exact: pl.DataFrame, scored: pl.DataFrame, threshold: float) -> pl.DataFrame:
+    """The probable links of `scored` that hold; of its columns, in its order.
+
+    `exact`: left, right, of links that hold whatever speaks against them. `scored`: left, right, log_odds,
+    contradicts (a field in which the pair cannot be one person; null for none) and agrees (it could, in that which may
+    contradict); `threshold`: log odds from which a pair is a link.
     """
-    groups = _Groups(nodes["first_name"].to_list(), nodes["birth_date"].to_list())
-    for left, right in exact.select("left", "right").iter_rows():
-        groups.join(left, right)
-    order = probable.with_row_index("row").sort("match_weight", "left", "right", descending=[True, False, False])
-    kept = []
-    for row, left, right in order.select("row", "left", "right").iter_rows():
-        one, other = groups.root(left), groups.root(right)
-        if one == other or groups.agree(one, other):
-            groups.join(one, other)
-            kept.append(row)
-    return probable[sorted(kept)]
+    is_link = (pl.col("log_odds") >= threshold) & ~pl.col("contradicts")
+    numbered = scored.with_row_index("row")
+    links = numbered.filter(is_link)
+    group = components(n_nodes, pl.concat([exact.select("left", "right"), links.select("left", "right")]))
+    inside = numbered.with_columns(
+        pl.Series("group", group[scored["left"].to_numpy()]), pl.Series("to", group[scored["right"].to_numpy()])
+    ).filter(pl.col("group") == pl.col("to"))
+    torn = inside.filter((pl.col("match_weight") < 0) | pl.col("contradicts"))["group"].unique()
+    doubted = inside.filter(pl.col("group").is_in(torn.implode())).sort("group", maintain_order=True)
+    firm = components(n_nodes, exact)
+    refused: set[int] = set()
+    for part in doubted.partition_by("group", maintain_order=True):
+        refused.update(_refused(part, firm, threshold))
+    return scored[links.filter(~pl.col("row").is_in(sorted(refused)))["row"]]
 
 
-class _Groups:
-    """Disjoint sets of nodes, each with what its nodes say."""
-
-    def __init__(self, names: list[str | None], births: list[date | None]) -> None:
-        self.parent = list(range(len(names)))
-        self.names = [{name} if name and len(name) > 1 else set() for name in names]
-        self.births = [{birth} if birth else set() for birth in births]
-
-    def root(self, node: int) -> int:
-        while self.parent[node] != node:
-            self.parent[node] = node = self.parent[self.parent[node]]
-        return node
-
-    def join(self, left: int, right: int) -> None:
-        left, right = self.root(left), self.root(right)
-        if left != right:
-            # The earlier node stays the root, whatever the order.
-            left, right = min(left, right), max(left, right)
-            self.parent[right] = left
-            self.names[left] |= self.names[right]
-            self.births[left] |= self.births[right]
-
-    def agree(self, one: int, other: int) -> bool:
-        births = list(product(self.births[one], self.births[other]))
-        names = list(product(self.names[one], self.names[other]))
-        return (not births or any(_may_be_one(*pair) for pair in births)) and (
-            not names or any(_alike(*sorted(pair)) for pair in names)
-        )
+def _refused(part: pl.DataFrame, firm: np.ndarray, threshold: float) -> Iterable[int]:
+    """Rows of the links of a group that end up between two of its parts."""
+    told = part.select("row", "left", "right", "log_odds", "match_weight", "contradicts", "agrees").rows()
+    between, links = _Between(), []
+    for row, left, right, odds, weight, contradicts, agrees in told:
+        one, other = int(firm[left]), int(firm[right])
+        if odds >= threshold and not contradicts:
+            links.append((row, one, other))
+        if one != other:
+            between.note(one, other, [max(-MOST, min(MOST, weight)), contradicts, agrees])
+    root = between.contracted()
+    return [row for row, one, other in links if root(one) != root(other)]
 
 
-def _may_be_one(one: date, other: date) -> bool:
-    """The same, or one slip of the pen apart: see `pairs.almost`."""
-    same = (one.year == other.year) + (one.month == other.month) + (one.day == other.day)
-    return same >= TWO_PARTS or (one.year, one.month, one.day) == (other.year, other.day, other.month)
+class _Between:
+    """What is known between groups: the sum of match weights, how many pairs contradict and how many agree."""
+
+    def __init__(self) -> None:
+        self.told: dict[int, dict[int, list[float]]] = {}
+        self.parent: dict[int, int] = {}
+
+    def note(self, one: int, other: int, more: list[float]) -> list[float]:
+        """Add to what is known between two groups; the sums."""
+        sums = self.told.setdefault(one, {}).setdefault(other, [0.0, 0, 0])
+        self.told.setdefault(other, {})[one] = sums
+        sums[:] = [known + new for known, new in zip(sums, more, strict=True)]
+        return sums
+
+    def root(self, group: int) -> int:
+        """The group that this one went into."""
+        while self.parent.get(group, group) != group:
+            group = self.parent[group]
+        return group
+
+    def contracted(self) -> Callable[[int], int]:
+        """Bring groups together, the surest first, while the sum between two is for it; gives `root`."""
+        heap = [
+            (-sums[0], one, other) for one, others in self.told.items() for other, sums in others.items() if one < other
+        ]
+        heapify(heap)
+        while heap and heap[0][0] < 0:
+            weight, one, other = heappop(heap)
+            sums = self.told.get(one, {}).get(other)
+            # What is known between them may have changed since, or one of them may be gone.
+            if sums is None or -sums[0] != weight or (sums[1] and not sums[2]):
+                continue
+            self.parent[other] = one
+            del self.told[one][other]
+            for third, more in self.told.pop(other).items():
+                if third != one:
+                    del self.told[third][other]
+                    heappush(heap, (-self.note(one, third, more)[0], min(one, third), max(one, third)))
+        return self.root
 
 
-@lru_cache(maxsize=1_000_000)
-def _alike(one: str, other: str) -> bool:
-    return jaro_winkler_similarity(one, other) >= OF_TWO
+def apart(n_nodes: int, links: pl.DataFrame, forbidden: pl.DataFrame) -> pl.DataFrame:
+    """The links without those that connect what must stay apart; `forbidden`: left, right.
+
+    Where links connect such a pair, those of its group are taken again from the surest to the least sure (exact ones in
+    their order, then by match weight), and one that would connect the pair is left out.
+    """
+    if forbidden.is_empty():
+        return links
+    group = components(n_nodes, links)
+    pairs = [
+        (left, right) for left, right in forbidden.select("left", "right").iter_rows() if group[left] == group[right]
+    ]
+    torn = {int(group[left]) for left, _ in pairs}
+    numbered = links.with_row_index("row").with_columns(pl.Series("group", group[links["left"].to_numpy()]))
+    inside = numbered.filter(pl.col("group").is_in(list(torn))).sort(
+        "is_exact", "match_weight", "row", descending=[True, True, False], nulls_last=False
+    )
+    parts: dict[int, set[int]] = {}
+    enemies: dict[int, set[int]] = {}
+    for left, right in pairs:
+        enemies.setdefault(left, set()).add(right)
+        enemies.setdefault(right, set()).add(left)
+    dropped = []
+    for row, left, right in inside.select("row", "left", "right").iter_rows():
+        one, other = parts.setdefault(left, {left}), parts.setdefault(right, {right})
+        if one is other:
+            continue
+        if any(enemies.get(node, set()) & other for node in one):
+            dropped.append(row)
+            continue
+        one |= other
+        for node in other:
+            parts[node] = one
+    return numbered.filter(~pl.col("row").is_in(dropped)).select(links.columns)

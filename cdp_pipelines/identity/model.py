@@ -1,191 +1,267 @@
-"""The Fellegi-Sunter model: match weights learned without labels, and how common a value is.
+"""The Fellegi-Sunter model with three classes: one person, two people of one household, two people.
 
-u, the probability of a level among records of two people, is counted on random pairs. m, that among records of one
-person, is learned by expectation maximisation with u held, on the pairs of each blocking rule apart and for the fields
-that the rule does not fix, for those agree in all its pairs. The share of matches is that among all pairs there could
-be. recordlinkage's ECMClassifier learns m and u at once from blocked pairs alone: there the fields that block seem to
-say nothing, and its F1 is lower (Anytown's five channels, `cdp evaluate`: 0.8974 where this has 0.9466). Missing fields
-add nothing.
+u, the probability of a level among two people, is counted: exact agreement on all pairs there are, the other levels
+on random pairs. m, that among records of one person, and h, that among people of one household, are learned by
+expectation maximisation with u held, on the pairs of all blocking rules at once, each rule for the fields that it does
+not fix, for those agree in all its pairs. People of one household share what is declared so (`of_household`); in all
+else they agree by chance. Missing fields add nothing. recordlinkage's ECMClassifier learns m and u at once from
+blocked pairs alone: there the fields that block seem to say nothing, and households look like one person.
 
 Sources: Fellegi & Sunter (1969), A Theory for Record Linkage; Dempster, Laird & Rubin (1977), Maximum likelihood from
-incomplete data via the EM algorithm; Winkler (2000), Frequency-based matching in Fellegi-Sunter model.
+incomplete data via the EM algorithm; Winkler (1993), Improved decision rules in the Fellegi-Sunter model, for the
+third class; Winkler (2000), Frequency-based matching in Fellegi-Sunter model.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import log2
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from cdp_pipelines.identity.pairs import compare
+from cdp_pipelines.identity.compare import MISSING, compare
+from cdp_pipelines.identity.policy import LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cdp_pipelines.identity.policy import IdentityPolicy
+    from cdp_pipelines.identity.policy import Comparison, IdentityPolicy, Kind
+    from cdp_pipelines.identity.values import Nodes
 
-# A level that was never seen among matches, or among others, is not impossible.
-LEAST = 1e-4
-ROUNDS = 100
-CLOSE_ENOUGH = 1e-6
-Probabilities = dict[str, dict[str, float]]
+# A level that was never seen is not impossible.
+LEAST_M, LEAST_U = 1e-4, 1e-9
+ROUNDS = 200
+CLOSE_ENOUGH = 1e-7
+# Each pattern of levels as one number: a digit of base 16 per field.
+BASE = 16
+Probabilities = dict[str, np.ndarray]
+MATCH, HOUSEHOLD, OTHER = range(3)
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Match weights by field and level, the share of matches among all pairs, and how they came about.
+    """Probabilities by field and level (places in `LEVELS`) in each class, shares of the classes among all pairs.
 
     `common`: field to the average probability of an exact agreement by chance, by which a value's own is measured.
     """
 
-    weights: Probabilities
-    prior: float
+    kinds: Mapping[str, Kind]
+    m: Probabilities
+    h: Probabilities
+    u: Probabilities
+    shares: tuple[float, float, float]
     origin: str
     common: Mapping[str, float] = field(default_factory=dict)
+    shared: frozenset[str] = frozenset()
 
-    def score(self, compared: pl.DataFrame) -> pl.DataFrame:
-        """`compared` with `match_weight` (log2) and `probability` of being one person; missing fields add nothing."""
-        odds = log2(self.prior / (1 - self.prior))
-        return compared.with_columns(self._weight().alias("match_weight")).with_columns(
-            (1 / (1 + 2.0 ** -(pl.col("match_weight") + odds).clip(-500, 500))).alias("probability")
+    def score(self, compared: pl.DataFrame, rare: Mapping[str, np.ndarray]) -> pl.DataFrame:
+        """`compared` with `match_weight` and `log_odds` (both log2) of being one person.
+
+        `rare`: field to log2 of how much rarer than the average the value is on which a pair agrees, 0 elsewhere
+        (`rarity`). The match weight is log2 of the pair's probability in one person over that in two, as the two may
+        be of one household or not; log odds are the match weight and the odds of a match among all pairs.
+        """
+        codes = compared.select(pattern(list(self.m))).to_series()
+        distinct = pl.DataFrame({"pattern": codes.unique()})
+        levels = decoded(distinct["pattern"].to_numpy(), list(self.m))
+        by_class = [likelihood(levels, each) for each in (self.m, self.h, self.u)]
+        at = pl.DataFrame({"pattern": codes}).join(
+            distinct.with_row_index("at"), on="pattern", how="left", maintain_order="left"
+        )["at"]
+        match, household, other = (each[at.to_numpy()] for each in by_class)
+        for name, more in rare.items():
+            other = other - more
+            if name not in self.shared:
+                household = household - more
+        shares = np.log2(np.maximum(self.shares, 1e-300))
+        rest = np.logaddexp2(shares[HOUSEHOLD] + household, shares[OTHER] + other)
+        total = np.logaddexp2(shares[HOUSEHOLD], shares[OTHER])
+        return compared.with_columns(
+            pl.Series("match_weight", match - (rest - total)), pl.Series("log_odds", shares[MATCH] + match - rest)
         )
 
-    def _weight(self) -> pl.Expr:
-        parts = [
-            pl.col(name).replace_strict(weights, default=0.0, return_dtype=pl.Float64).fill_null(0.0)
-            for name, weights in self.weights.items()
-        ]
-        # An exact agreement on a rare value says more than one on a common value.
-        rare = [
-            pl.when(pl.col(name) == "exact").then((average / pl.col(f"{name}_frequency")).log(2)).otherwise(0.0)
-            for name, average in self.common.items()
-        ]
-        return pl.sum_horizontal(*parts, *rare)
+    @property
+    def weights(self) -> dict[str, dict[str, float]]:
+        """Match weights, log2(m/u), by field and level."""
+        return {
+            name: {level: log2(m / u) for level, m, u in zip(LEVELS[kind], self.m[name], self.u[name], strict=True)}
+            for name, kind in self.kinds.items()
+        }
 
 
-def learn(compared: pl.DataFrame, nodes: pl.DataFrame, policy: IdentityPolicy) -> Model:
-    """Weights from the pairs themselves, or the declared ones where there are too few pairs to learn from.
+def pattern(names: list[str]) -> pl.Expr:
+    """Levels of all fields as one number."""
+    return pl.sum_horizontal(
+        (pl.col(name).cast(pl.Int64) - MISSING) * BASE**place for place, name in enumerate(names)
+    ).alias("pattern")
 
-    `compared`: pairs with their levels (`pairs.compare`); `nodes`: what they are pairs of.
+
+def decoded(patterns: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
+    """Field to its level in each pattern."""
+    return {name: (patterns // BASE**place % BASE) + MISSING for place, name in enumerate(names)}
+
+
+def likelihood(levels: Mapping[str, np.ndarray], of: Probabilities) -> np.ndarray:
+    """log2 probability of each pattern in a class, fields taken as independent; a missing field is certain."""
+    told = 0.0
+    for name, each in levels.items():
+        told = told + np.append(np.log2(of[name]), 0.0)[each]
+    return told
+
+
+def rarity(pairs: pl.DataFrame, compared: pl.DataFrame, nodes: Nodes, model: Model) -> dict[str, np.ndarray]:
+    """Per field of `model.common`: log2 of its average chance agreement over the share of the pair's own value."""
+    found = {}
+    for name, average in model.common.items():
+        numbers = nodes.frame[name]
+        share = np.bincount(numbers.drop_nulls().to_numpy(), minlength=1) / max(1, numbers.len() - numbers.null_count())
+        own = share[numbers.fill_null(0).to_numpy()[pairs["left"].to_numpy()]]
+        exact = compared[name].to_numpy() == 0
+        found[name] = np.where(exact, np.log2(average / np.maximum(own, LEAST_U)), 0.0)
+    return found
+
+
+def learn(compared: pl.DataFrame, nodes: Nodes, policy: IdentityPolicy, labels: pl.DataFrame) -> Model:
+    """Probabilities from the pairs themselves, or the declared ones where there are too few pairs to learn from.
+
+    `compared`, `labels`: pairs with their levels; labels have is_same besides, and are few or none.
     """
+    comparisons = policy.comparisons
+    kinds = {name: each.kind for name, each in comparisons.items()}
+    shared = frozenset(name for name, each in comparisons.items() if each.of_household)
     if compared.height < policy.min_pairs:
-        declared = {name: dict(each.weights) for name, each in policy.comparisons.items()}
-        return Model(declared, policy.prior, "declared: too few pairs to learn from")
-    u = among_random(nodes, policy)
-    m = among_matches(compared, u, policy)
-    weights = {
-        name: {level: log2(m[name][level] / u[name][level]) for level in each.weights}
-        for name, each in policy.comparisons.items()
-    }
-    common = {name: u[name]["exact"] for name, each in policy.comparisons.items() if each.term_frequency}
-    n_pairs = nodes.height * (nodes.height - 1) / 2
-    return _with_prior(Model(weights, 1 / n_pairs, "learned", common), compared, n_pairs)
+        m, u = ({name: np.array(each.declared(which)) for name, each in comparisons.items()} for which in ("m", "u"))
+        h = {name: _of_household(each, m[name], u[name]) for name, each in comparisons.items()}
+        rest = (1 - policy.prior) / 2
+        shares = (policy.prior, rest, rest)
+        return Model(kinds, m, h, u, shares, "declared: too few pairs to learn from", shared=shared)
+    u = by_chance(nodes, policy)
+    m, h = maximise(compared, u, policy, labels)
+    common = {name: float(u[name][0]) for name, each in comparisons.items() if each.term_frequency}
+    n_pairs = nodes.among.height * (nodes.among.height - 1) / 2
+    return _with_shares(Model(kinds, m, h, u, (0.0, 0.0, 1.0), "learned", common, shared), compared, n_pairs)
 
 
-def among_random(nodes: pl.DataFrame, policy: IdentityPolicy) -> Probabilities:
-    """u: probability of each level among random pairs in which both sides say the field.
+def by_chance(nodes: Nodes, policy: IdentityPolicy) -> Probabilities:
+    """u: probability of each level among two nodes that say who somebody is, and both say the field.
 
-    Pairs are those of nodes a fixed number of places apart in an order without meaning, so that the same nodes give
-    the same pairs; of so many that a level of one in ten thousand is seen.
+    Exact agreement is counted over all pairs; how the others are shared out, on pairs of nodes that lie a fixed number
+    of places apart in an order without meaning, so that the same nodes give the same pairs.
     """
-    mixed = nodes.select(pl.col("node").hash(seed=1).alias("order"), "node").sort("order", "node")["node"]
-    n, wanted = mixed.len(), min(policy.max_pairs, nodes.height * (nodes.height - 1) // 2)
+    frame = nodes.among
+    mixed = frame.select(pl.col("node").hash(seed=1).alias("order"), "node").sort("order", "node")["node"].to_numpy()
+    n, wanted = mixed.size, min(policy.random_pairs, frame.height * (frame.height - 1) // 2)
     steps = range(1, max(2, min(n, -(-wanted // n) + 1)))
-    pairs = pl.concat(
-        [pl.DataFrame({"left": mixed, "right": pl.concat([mixed[step:], mixed[:step]])}) for step in steps]
-    ).with_columns(pl.lit("random").alias("rule"))
+    pairs = pl.DataFrame(
+        {
+            "left": np.concatenate([mixed] * len(steps))[:wanted],
+            "right": np.concatenate([np.roll(mixed, -step) for step in steps])[:wanted],
+        }
+    )
     levels = compare(pairs, nodes, policy)
-    return {
-        name: _shares(levels.group_by(name).len(), name, tuple(each.weights))
-        for name, each in policy.comparisons.items()
-    }
+    found = {}
+    for name, each in policy.comparisons.items():
+        counts = frame[name].drop_nulls().value_counts()["count"].cast(pl.Float64)
+        n_told = counts.sum()
+        exact = float((counts * (counts - 1)).sum() / max(1.0, n_told * (n_told - 1)))
+        seen = levels[name].to_numpy()
+        # A level that no random pair reached is shared out as declared.
+        told = np.bincount(seen[seen > 0], minlength=len(LEVELS[each.kind])) + np.array(each.declared("u"))
+        found[name] = _normal(np.append(exact, told[1:] / told.sum() * (1 - exact)), LEAST_U)
+    return found
 
 
-def among_matches(compared: pl.DataFrame, u: Probabilities, policy: IdentityPolicy) -> Probabilities:
-    """m: probability of each level among matches, each rule's estimate weighed by the matches it rests on."""
-    names = list(policy.comparisons)
-    sums = {name: dict.fromkeys(each.weights, 0.0) for name, each in policy.comparisons.items()}
-    for fields in policy.blocking:
-        # All pairs that the rule would find, whichever rule found them first.
-        of_rule = compared.filter(pl.all_horizontal(pl.col(name) == "exact" for name in fields))
-        free = [name for name in names if name not in fields]
-        if of_rule.height < policy.min_pairs or not free:
-            continue
-        patterns = of_rule.group_by(free).len().sort(free)
-        matches = maximise(patterns, free, u, policy)
-        for name in free:
-            for level in sums[name]:
-                sums[name][level] += float(matches.filter(pl.Series(patterns[name] == level).fill_null(False)).sum())
-    return {
-        name: _normal(told) if sum(told.values()) else _declared(u[name], policy.comparisons[name].weights)
-        for name, told in sums.items()
-    }
+def maximise(
+    compared: pl.DataFrame, u: Probabilities, policy: IdentityPolicy, labels: pl.DataFrame
+) -> tuple[Probabilities, Probabilities]:
+    """Learn m and h by expectation maximisation with u held.
 
-
-def maximise(patterns: pl.DataFrame, names: list[str], u: Probabilities, policy: IdentityPolicy) -> pl.Series:
-    """Expected matches of each pattern of levels (`names`, `len`), by expectation maximisation with u held.
-
-    Starts from the declared weights, so that matches are the class that agrees. Ends where nothing moves any more; no
-    round lowers the likelihood.
+    m begins as declared, so that matches are the class that agrees, and the declaration weighs as much as `min_pairs`
+    pairs: a field that hardly any match says on both sides keeps it. Labelled matches are certain. Ends where nothing
+    moves any more; no round lowers the likelihood (with that of the declaration).
     """
-    count = patterns["len"].to_numpy().astype(float)
-    m = {
-        name: _normal({level: u[name][level] * 2**w for level, w in policy.comparisons[name].weights.items()})
+    comparisons, names = policy.comparisons, list(policy.comparisons)
+    declared = {name: np.array(each.declared("m")) for name, each in comparisons.items()}
+    m = dict(declared)
+    h = {name: _of_household(each, m[name], u[name]) for name, each in comparisons.items()}
+    counted = compared.group_by(pattern(names)).len().sort("pattern")
+    levels = decoded(counted["pattern"].to_numpy(), names)
+    counts = counted["len"].to_numpy().astype(float)
+    parts = _by_rule(levels, counts, policy)
+    shares = [np.array([0.4, 0.2, 0.4])] * len(parts)
+    known = labels.filter("is_same")
+    certain = {
+        name: np.bincount(known[name].to_numpy()[known[name].to_numpy() >= 0], minlength=declared[name].size)
         for name in names
     }
-    share, before = policy.prior, -np.inf
-    by_chance = likelihood(patterns, names, u)
+    before = -np.inf
     for _ in range(ROUNDS):
-        by_match = likelihood(patterns, names, m)
-        both = share * by_match + (1 - share) * by_chance
-        posterior = share * by_match / both
-        reached = float((count * np.log(both)).sum())
-        share = float((count * posterior).sum() / count.sum())
-        share = min(max(share, LEAST), 1 - LEAST)
-        expected = pl.Series(count * posterior)
-        m = {
-            name: _shares(patterns.select(name, expected.alias("len")), name, tuple(policy.comparisons[name].weights))
-            for name in names
+        seen_m, seen_h = ({name: np.zeros(len(LEVELS[each.kind])) for name, each in comparisons.items()} for _ in "mh")
+        reached = 0.0
+        for at, (of_rule, count) in enumerate(parts):
+            logs = np.stack([likelihood(of_rule, each) for each in (m, h, u)]) + np.log2(shares[at])[:, None]
+            both = np.logaddexp2.reduce(logs, axis=0)
+            posterior = np.exp2(logs - both)
+            reached += float((count * both).sum())
+            expected = posterior * count
+            shares[at] = np.maximum(expected.sum(axis=1) / count.sum(), 1e-9)
+            for name, level in of_rule.items():
+                told = level != MISSING
+                for seen, row in ((seen_m, MATCH), (seen_h, HOUSEHOLD)):
+                    seen[name] += np.bincount(level[told], weights=expected[row][told], minlength=seen[name].size)
+        m = {name: _normal(seen_m[name] + certain[name] + policy.min_pairs * declared[name], LEAST_M) for name in names}
+        h = {
+            name: _normal(seen_h[name] + declared[name], LEAST_M) if each.of_household is True else h[name]
+            for name, each in comparisons.items()
         }
         if reached - before < CLOSE_ENOUGH * abs(reached):
             break
         before = reached
-    return pl.Series(count * posterior)
+    return m, h
 
 
-def likelihood(patterns: pl.DataFrame, names: list[str], of: Probabilities) -> np.ndarray:
-    """Probability of each pattern in a class, fields taken as independent; a missing field is certain."""
-    told = np.ones(patterns.height)
-    for name in names:
-        told *= patterns[name].replace_strict(of[name], default=1.0, return_dtype=pl.Float64).fill_null(1.0).to_numpy()
-    return told
+def _by_rule(
+    levels: Mapping[str, np.ndarray], counts: np.ndarray, policy: IdentityPolicy
+) -> list[tuple[dict, np.ndarray]]:
+    """Per blocking rule on compared fields alone: the patterns of its pairs in the fields that it leaves free."""
+    parts = []
+    for fields in policy.blocking:
+        if not {*fields} <= {*levels}:
+            continue
+        held = np.logical_and.reduce([levels[name] == 0 for name in fields])
+        free = {name: each[held] for name, each in levels.items() if name not in fields}
+        if counts[held].sum() >= policy.min_pairs and free:
+            parts.append((free, counts[held]))
+    return parts or [(dict(levels), counts)]
 
 
-def _with_prior(model: Model, compared: pl.DataFrame, n_pairs: float) -> Model:
-    """The model with the share of matches at which it expects as many: those that no rule finds count as none."""
+def _with_shares(model: Model, compared: pl.DataFrame, n_pairs: float) -> Model:
+    """The model with the shares of the classes at which it expects as many: those no rule finds count as two people."""
+    counted = compared.group_by(pattern(list(model.m))).len()
+    levels = decoded(counted["pattern"].to_numpy(), list(model.m))
+    count = counted["len"].to_numpy()
+    logs = np.stack([likelihood(levels, each) for each in (model.m, model.h, model.u)])
+    shares = np.array([compared.height * 0.3, compared.height * 0.3, n_pairs]) / n_pairs
     for _ in range(ROUNDS):
-        share = float(model.score(compared)["probability"].sum()) / n_pairs
-        share = min(max(share, 1 / n_pairs), 0.5)
-        if abs(share - model.prior) < CLOSE_ENOUGH * share:
+        scored = logs + np.log2(shares)[:, None]
+        expected = (np.exp2(scored - np.logaddexp2.reduce(scored, axis=0)) * count).sum(axis=1)
+        found = np.maximum(expected[:2], 1.0) / n_pairs
+        settled = np.abs(found - shares[:2]).max() < CLOSE_ENOUGH * found.max()
+        shares = np.array([*found, 1 - found.sum()])
+        if settled:
             break
-        model = Model(model.weights, share, model.origin, model.common)
-    return model
+    return replace(model, shares=tuple(map(float, shares)))
 
 
-def _shares(counted: pl.DataFrame, name: str, levels: tuple[str, ...]) -> dict[str, float]:
-    """Share of each level among those that say one; `counted`: level and `len`."""
-    told = dict(counted.drop_nulls(name).group_by(name).agg(pl.col("len").sum()).iter_rows())
-    return _normal({level: float(told.get(level, 0)) for level in levels})
+def _of_household(comparison: Comparison, m: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """Where learning begins for people of one household."""
+    if comparison.of_household is True:
+        return m
+    exact = max(float(comparison.of_household), u[0])
+    return np.append(exact, u[1:] / u[1:].sum() * (1 - exact))
 
 
-def _declared(u: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:
-    """What m would be for declared weights."""
-    return _normal({level: u[level] * 2**weight for level, weight in weights.items()})
-
-
-def _normal(told: dict[str, float]) -> dict[str, float]:
-    total = sum(told.values()) or 1.0
-    return {level: max(each / total, LEAST) for level, each in told.items()}
+def _normal(told: np.ndarray, least: float) -> np.ndarray:
+    return np.maximum(told / (told.sum() or 1.0), least)

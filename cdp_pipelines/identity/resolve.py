@@ -7,21 +7,24 @@ stay apart. The result depends on the records alone, not on their order.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log2
 from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
-from cdp_pipelines.identity.clusters import without_contradiction
-from cdp_pipelines.identity.model import learn
-from cdp_pipelines.identity.pairs import block, compare
+from cdp_pipelines.identity.clusters import apart, components, cut, uncompared
+from cdp_pipelines.identity.compare import MISSING, compare, named
+from cdp_pipelines.identity.model import Model, learn, rarity
+from cdp_pipelines.identity.pairs import block
+from cdp_pipelines.identity.policy import LEVELS
 from cdp_pipelines.identity.stable import named_after
-from cdp_pipelines.tables import CLUSTER, LINK, TEXTS
+from cdp_pipelines.identity.values import Nodes, nodes
+from cdp_pipelines.tables import CLUSTER, LINK, REVIEW, TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy as np
 
     from cdp_pipelines.identity.policy import IdentityPolicy
 
@@ -34,88 +37,115 @@ _LINK = {
     "match_weight": pl.Float64,
     "evidence": TEXTS,
 }
-_NAMES = ("first_name", "middle_name", "last_name")
-_SAYS = (*_NAMES, "birth_date", "street")
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """`link` (`LINK`), `cluster` (`CLUSTER`), and counts that tell how it came about."""
+    """`link` (`LINK`), `cluster` (`CLUSTER`), counts that tell how it came about, and what it was made of.
+
+    `scored`: compared pairs of nodes (left, right, a level per field, match_weight, log_odds, is_linked).
+    """
 
     link: pl.DataFrame
     cluster: pl.DataFrame
     report: dict[str, object]
+    nodes: Nodes
+    model: Model
+    scored: pl.DataFrame
 
 
-def resolve(party: pl.DataFrame, policy: IdentityPolicy) -> Resolution:
+def resolve(party: pl.DataFrame, policy: IdentityPolicy, review: pl.DataFrame | None = None) -> Resolution:
     """Customers of the records of `party` (`PARTY`).
 
     A customer is named after its earliest record (drop date, channel, id), so that its name stays when later records
     come to it. Records that say the same of a person are one node; links between nodes stand for their earliest
-    records, and records of one node are linked to it as `same`.
+    records, and records of one node are linked to it as `same`. `review` (`REVIEW`): what clerks decided on pairs of
+    records, which outranks all else and is learned from.
     """
-    records, nodes = _nodes(party, policy)
-    exact = _stars(nodes, policy.exact)
-    customers = _components(nodes.height, exact)
-    named = nodes.filter(pl.col("first_name").is_not_null())
-    pairs, blocks = block(named, policy)
-    compared = compare(pairs, named, policy)
-    model = learn(compared, named, policy)
-    likely = _probable(model.score(compared), policy)
-    probable = without_contradiction(nodes, exact, likely)
-    links = pl.concat([exact, probable])
+    review = REVIEW.empty() if review is None else review
+    told = nodes(party, policy, reviewed(review.filter(~pl.col("is_same"))))
+    decided = _on_nodes(review, told.records)
+    exact = pl.concat([_linked(decided.filter("is_same"), "review"), _stars(told.says, policy.exact)])
+    pairs, blocks = block(told.among, policy)
+    compared = compare(pairs, told, policy)
+    labels = compare(decided.select("left", "right"), told, policy).with_columns(decided["is_same"])
+    model = learn(compared, told, policy, labels)
+    scored = score(pairs, compared, told, model, policy)
+    threshold = log2(policy.threshold / (1 - policy.threshold))
+    likely = scored.filter(pl.col("log_odds") >= threshold)
+    group = components(told.says.height, pl.concat([exact.select("left", "right"), likely.select("left", "right")]))
+    more = uncompared(group, told.who, pairs)
+    if more.height:
+        scored = pl.concat([scored, score(more, compare(more, told, policy), told, model, policy)])
+    held = cut(told.says.height, exact, scored, threshold)
+    links = pl.concat([exact, _probable(held, policy)])
     for identifier in policy.shareable:
-        customers = _components(nodes.height, links)
-        links = pl.concat([links, _attached(nodes.with_columns(customers), identifier)])
-    customers = _components(nodes.height, links)
-    firm = _components(nodes.height, links.filter("is_exact"))
-    cluster = _cluster(records, customers, firm)
-    return Resolution(
-        _named(links, records),
-        cluster,
-        {
-            "records": party.height,
-            "nodes": nodes.height,
-            "pairs compared": compared.height,
-            "blocking": blocks,
-            "links": links.height,
-            "links refused as contradictory": likely.height - probable.height,
-            "weights": model.origin,
-            "share of matches": model.prior,
-            "match weights": {name: {k: round(v, 2) for k, v in each.items()} for name, each in model.weights.items()},
-            "customers": cluster["customer_id"].n_unique(),
-            "largest customer": cluster["customer_id"].value_counts()["count"].max() or 0,
-        },
+        customers = pl.Series("customer", components(told.says.height, links))
+        links = pl.concat([links, _attached(told.says.with_columns(customers), identifier)])
+    links = apart(told.says.height, links, decided.filter(~pl.col("is_same")))
+    customers, firm = (components(told.says.height, each) for each in (links, links.filter("is_exact")))
+    cluster = _cluster(told.records, customers, firm)
+    report = {
+        "records": party.height,
+        "nodes": told.says.height,
+        "pairs compared": scored.height,
+        "blocking": blocks,
+        "links": links.height,
+        "links refused": scored.filter(pl.col("log_odds") >= threshold).height - held.height,
+        "decided by clerks": review.height,
+        "weights": model.origin,
+        "share of pairs": dict(zip(("one person", "one household", "two people"), model.shares, strict=True)),
+        "match weights": {name: {k: round(v, 2) for k, v in each.items()} for name, each in model.weights.items()},
+        "customers": cluster["customer_id"].n_unique(),
+        "largest customer": cluster["customer_id"].value_counts()["count"].max() or 0,
+    }
+    linked = held.select("left", "right", pl.lit(value=True).alias("is_linked"))
+    scored = scored.join(linked, on=["left", "right"], how="left").with_columns(
+        pl.col("is_linked").fill_null(value=False)
+    )
+    return Resolution(_named(links, told.records), cluster, report, told, model, scored)
+
+
+def score(
+    pairs: pl.DataFrame, compared: pl.DataFrame, told: Nodes, model: Model, policy: IdentityPolicy
+) -> pl.DataFrame:
+    """Pairs with their levels, match weight and log odds, and whether fields that may contradict do, or agree."""
+    last = {name: len(LEVELS[each.kind]) - 1 for name, each in policy.comparisons.items() if each.contradicts}
+    differs = pl.any_horizontal(pl.lit(value=False), *(pl.col(name) == place for name, place in last.items()))
+    alike = (pl.col(name).is_between(0, place - 1) for name, place in last.items())
+    return model.score(compared, rarity(pairs, compared, told, model)).with_columns(
+        (differs & (pl.col("log_odds") < 0)).alias("contradicts"),
+        pl.all_horizontal(pl.lit(value=True), *alike).alias("agrees"),
     )
 
 
-def _nodes(party: pl.DataFrame, policy: IdentityPolicy) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Records with their node, and nodes with what they say, names in plain letters."""
+def reviewed(review: pl.DataFrame) -> pl.DataFrame:
+    """Records (channel, source_record_id) on either side of decisions of `REVIEW`."""
+    sides = [review.select(pl.col(f"{side}_{name}").alias(name) for name in _RECORD[1:]) for side in ("left", "right")]
+    return pl.concat(sides).unique(maintain_order=True)
 
-    def plain(name: str) -> pl.Expr:
-        letters = pl.col(name).str.to_lowercase().str.normalize("NFD").str.replace_all(r"[^\p{L}]", "")
-        return pl.when(letters != "").then(letters).alias(name)
 
-    says = [*_SAYS, *policy.exact, *policy.shareable]
-    read = party.sort(_RECORD).select(
-        *_RECORD,
-        plain("first_name"),
-        plain("middle_name").str.head(1),
-        plain("last_name"),
-        "birth_date",
-        # A street without a number is shared by too many to say anything.
-        pl.when(pl.col("street").str.contains(r"\d")).then("street").alias("street"),
-        *policy.exact,
-        *policy.shareable,
+def _on_nodes(review: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
+    """Decisions on nodes: left, right (left < right) and is_same; of records that are there."""
+    node = {
+        side: records.select(
+            pl.col("node").alias(side), *(pl.col(name).alias(f"{side}_{name}") for name in _RECORD[1:])
+        )
+        for side in ("left", "right")
+    }
+    found = review
+    for side, each in node.items():
+        found = found.join(each, on=[f"{side}_{name}" for name in _RECORD[1:]])
+    return (
+        found.filter(pl.col("left") != pl.col("right"))
+        .select(
+            pl.min_horizontal("left", "right").alias("left"),
+            pl.max_horizontal("left", "right").alias("right"),
+            "is_same",
+        )
+        .unique(["left", "right"], keep="last", maintain_order=True)
+        .sort("left", "right")
     )
-    nodes = (
-        read.unique(says, keep="first", maintain_order=True)
-        .select(says)
-        .with_row_index("node")
-        .cast({"node": pl.Int64})
-    )
-    records = read.join(nodes, on=says, nulls_equal=True, maintain_order="left").select(*_RECORD, "node")
-    return records, nodes
 
 
 def _stars(nodes: pl.DataFrame, identifiers: Sequence[str]) -> pl.DataFrame:
@@ -149,26 +179,16 @@ def _linked(pairs: pl.DataFrame, identifier: str) -> pl.DataFrame:
 
 
 def _probable(scored: pl.DataFrame, policy: IdentityPolicy) -> pl.DataFrame:
-    """Pairs likely enough, unless first names differ, or family names or birth dates do and no e-mail is shared."""
-
-    def differs(name: str) -> pl.Expr:
-        return (pl.col(name) == "other").fill_null(False)
-
-    same_email = (pl.col("email") == "exact").fill_null(False)
-    kept = scored.filter(
-        pl.col("probability") >= policy.threshold,
-        ~differs("first_name"),
-        ~(differs("last_name") | differs("birth_date")) | same_email,
-    )
+    """Links of pairs that are held to be one person; exact where the two share an e-mail and agree."""
     evidence = [
-        pl.when(pl.col(name).is_not_null()).then(pl.concat_str(pl.lit(f"{name}:"), pl.col(name)))
+        pl.when(pl.col(name) != MISSING).then(pl.concat_str(pl.lit(f"{name}:"), named(name, policy)))
         for name in policy.comparisons
     ]
-    return kept.select(
+    return scored.select(
         "left",
         "right",
-        "rule",
-        same_email.alias("is_exact"),
+        pl.lit("comparison").alias("rule"),
+        (pl.col("email") == 0).alias("is_exact"),
         "match_weight",
         pl.concat_list(evidence).list.drop_nulls().alias("evidence"),
     ).cast(_LINK)
@@ -204,19 +224,8 @@ def _attached(nodes: pl.DataFrame, identifier: str) -> pl.DataFrame:
     return _linked(pl.concat([sole.select("left", pl.col("node").alias("right")), together]), identifier)
 
 
-def _components(n_nodes: int, links: pl.DataFrame) -> pl.Series:
-    """The component of each node, named after its first node."""
-    graph = coo_array(
-        (np.ones(links.height, dtype=bool), (links["left"].to_numpy(), links["right"].to_numpy())),
-        shape=(n_nodes, n_nodes),
-    )
-    _, label = connected_components(graph, directed=False)
-    numbered = pl.DataFrame({"node": pl.int_range(n_nodes, eager=True), "label": label})
-    return numbered.select(pl.col("node").min().over("label").alias("customer")).to_series()
-
-
-def _cluster(records: pl.DataFrame, customers: pl.Series, firm: pl.Series) -> pl.DataFrame:
-    of_node = pl.DataFrame({"node": pl.int_range(customers.len(), eager=True), "customer": customers, "firm": firm})
+def _cluster(records: pl.DataFrame, customers: np.ndarray, firm: np.ndarray) -> pl.DataFrame:
+    of_node = pl.DataFrame({"node": pl.int_range(customers.size, eager=True), "customer": customers, "firm": firm})
     found = records.join(of_node, on="node", maintain_order="left")
     earliest = found.select("customer", "channel", "source_record_id").unique(
         "customer", keep="first", maintain_order=True

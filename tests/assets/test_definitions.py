@@ -56,6 +56,10 @@ def test_every_column_of_every_derived_table_names_its_sources(specs):
     # Those that no field gives: constants of the mapping, and what the purpose or the model itself says.
     assert {name.rsplit(".", 1)[1] for name in without} <= {
         "channel",
+        # What a clerk says.
+        "is_same",
+        "decided_by",
+        "decided_at",
         "rule",
         "is_exact",
         "match_weight",
@@ -92,7 +96,8 @@ def test_every_table_has_a_blocking_gate(definitions, specs):
         for check in getattr(asset, "check_specs", [])
         if check.name == GATE
     }
-    assert set(checks) == set(specs) - {"serving/marts"}
+    # A clerk's decision passes its suite before it is written by `cdp link review`, which is no asset.
+    assert set(checks) == set(specs) - {"serving/marts", "identity/review"}
     assert all(check.blocking for check in checks.values())
 
 

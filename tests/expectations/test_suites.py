@@ -86,6 +86,8 @@ BROKEN = [
     ("identity/link", {"right_channel": "crm_west", "right_source_record_id": "l0"}, SET, "is_with_itself", 1),
     ("identity/link", {"is_exact": False}, NULL, "match_weight", 1),
     ("identity/link", {"evidence": ["email:ana@example.com"]}, NOT_FORM, "evidence", 1),
+    ("identity/review", {"right_channel": "crm_west", "right_source_record_id": "l0"}, SET, "is_with_itself", 1),
+    ("identity/review", {"decided_by": None}, NULL, "decided_by", 1),
     ("identity/cluster", {"customer_id": "ana@example.com"}, FORM, "customer_id", 1),
     ("identity/crosswalk", {"customer_id": "ana@example.com"}, FORM, "customer_id", 1),
     ("identity/crosswalk", {"gate": "ana@example.com", "is_profiled": False}, FORM, "gate", 1),

@@ -2,22 +2,22 @@
 
 from datetime import UTC, date, datetime
 from itertools import product
-from pathlib import Path
 
 import networkx as nx
 import polars as pl
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp_pipelines.identity import IdentityPolicy, evaluate, resolve
-from cdp_pipelines.identity.pairs import block, compare
-from cdp_pipelines.tables import CLUSTER, LINK, PARTY
+from assets.policies import identity
+from cdp_pipelines.identity import evaluate, resolve
+from cdp_pipelines.identity.compare import compare, named
+from cdp_pipelines.identity.pairs import block
+from cdp_pipelines.identity.values import nodes
+from cdp_pipelines.tables import CLUSTER, LINK, PARTY, REVIEW
 
-POLICY = IdentityPolicy.model_validate(
-    yaml.safe_load((Path(__file__).parents[3] / "assets" / "defs" / "identity" / "defs.yaml").read_text())["attributes"]
-)
+POLICY = identity()
+NONE = pl.DataFrame(schema={"channel": pl.String, "source_record_id": pl.String})
 
 
 def party(*records):
@@ -141,9 +141,49 @@ def test_a_switchboard_does_not_explode():
     words = ["".join(letters) for letters in product("abcdefg", repeat=3)][:300]
     records = [{"first_name": word, "last_name": word, "phone": "+12065550100"} for word in words]
     found = resolve(party(*records), POLICY)
-    assert found.report["pairs compared"] == 0
-    assert {row["rule"]: row["blocks skipped"] for row in found.report["blocking"]}["phone"] == 1
+    told = {row["rule"]: row for row in found.report["blocking"]}["phone"]
+    assert (told["pairs"], told["largest block"], told["blocks cut down"], told["blocks skipped"]) == (0, 300, 1, 0)
     assert found.cluster["customer_id"].n_unique() == 300
+
+
+def test_a_block_that_nothing_cuts_down_is_skipped_and_told():
+    records = [{**ANN, "postal_code": "98101", "device_id": f"d{i}"} for i in range(60)]
+    told = {row["rule"]: row for row in resolve(party(*records), POLICY).report["blocking"]}
+    assert told["phone"] == {
+        "rule": "phone", "pairs": 0, "largest block": 60, "blocks cut down": 1, "blocks skipped": 1,
+    }  # fmt: skip
+
+
+def review(*decisions):
+    rows = [
+        {"left_channel": "t", "left_source_record_id": left, "right_channel": "t", "right_source_record_id": right,
+         "is_same": is_same, "decided_by": "clerk", "decided_at": datetime(2024, 1, 2, tzinfo=UTC)}
+        for left, right, is_same in decisions
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=REVIEW.schema)
+
+
+REVIEWS = [
+    pytest.param([ANN, BOB], [("r0", "r1", True)], [["r0", "r1"]], id="same_brings_together"),
+    pytest.param([ANN, ANN], [("r0", "r1", False)], [["r0"], ["r1"]], id="different_parts_who_say_the_same"),
+    pytest.param(
+        [{"device_id": "d"}, {"device_id": "d"}], [("r0", "r1", False)], [["r0"], ["r1"]], id="different_beats_a_device"
+    ),
+    pytest.param(
+        [{"device_id": "d"}, {"device_id": "d", "account_id": "k"}, {"account_id": "k"}],
+        [("r0", "r2", False)],
+        [["r0"], ["r1", "r2"]],
+        id="different_holds_over_a_bridge",
+    ),
+    pytest.param([ANN, BOB], [("r0", "gone", True)], [["r0"], ["r1"]], id="a_record_that_is_not_there"),
+]
+
+
+@pytest.mark.parametrize(("records", "decisions", "expected"), REVIEWS)
+def test_a_clerks_decision_outranks_all_else(records, decisions, expected):
+    found = resolve(party(*records), POLICY, review(*decisions)).cluster
+    ours = found.group_by("customer_id").agg("source_record_id")["source_record_id"].to_list()
+    assert sorted(sorted(each) for each in ours) == expected
 
 
 RECORDS = st.builds(
@@ -179,26 +219,70 @@ def test_order_never_matters_and_components_are_networkx_components(records, ran
     assert sorted(sorted(each) for each in ours) == expected
 
 
-def test_each_pair_is_made_once_and_compared_into_levels():
-    nodes = pl.DataFrame(
-        {
-            "node": [0, 1, 2],
-            "first_name": ["ann", "anne", "a"],
-            "middle_name": [None, "b", "b"],
-            "last_name": ["ervin"] * 3,
-            "birth_date": [date(1980, 1, 1), None, date(1980, 1, 2)],
-            "street": ["5 oak st"] * 3,
-            "email": ["a@x.de"] * 3,
-            "phone": [None] * 3,
-        },
-        schema_overrides={"phone": pl.String},
+def test_each_pair_is_made_once():
+    told = nodes(party(ANN, {**ANN, "email": "a@x.de"}, {**ANN, "middle_name": "B"}), POLICY, NONE)
+    pairs, report = block(told.among, POLICY)
+    assert pairs.rows() == [(0, 1), (0, 2), (1, 2)]
+    assert {row["rule"]: row["pairs"] for row in report}["last_name+street"] == 3
+
+
+LEVELS = [
+    ("first_name", "Ann", "ANN", "exact"),
+    ("first_name", "José", "Jose", "exact"),
+    ("first_name", "Мария", "Mariya", "exact"),
+    ("first_name", "Min-Ji", "Min Ji", "exact"),
+    ("first_name", "O'Neal", "ONeal", "exact"),
+    ("first_name", "A", "Ann", "initial"),
+    ("first_name", "A", "A.", "initial"),
+    ("first_name", "B", "Ann", "other"),
+    ("first_name", "Bob", "Robert", "nickname"),
+    ("first_name", "Maria Jose", "Jose", "part"),
+    ("first_name", "Willoughby", "Wiloughby", "close"),
+    ("last_name", "Hansen", "Jansen", "similar"),
+    ("first_name", "Ann", "Bob", "other"),
+    ("last_name", "Garcia-Lopez", "Lopez", "part"),
+    ("birth_date", date(1980, 3, 4), date(1980, 3, 4), "exact"),
+    ("birth_date", date(1980, 3, 4), date(1980, 4, 3), "typo"),
+    ("birth_date", date(1980, 3, 4), date(1980, 3, 5), "typo"),
+    ("birth_date", date(1980, 3, 4), date(1981, 3, 4), "typo"),
+    ("birth_date", date(1980, 3, 4), date(1979, 3, 4), "part"),
+    ("birth_date", date(1980, 3, 4), date(1979, 5, 4), "other"),
+    ("street", "5 Oak Street", "5 oak st", "exact"),
+    ("street", "5 oak st apt 7", "5 oak st", "flat"),
+    ("street", "5 oak st", "5 aok st", "close"),
+    ("street", "5 oak st", "77 pine ave", "other"),
+    ("email", "ann.ervin@x.de", "ann.ervin@y.de", "local"),
+    ("email", "ann.ervin@example.de", "ann.ervni@example.de", "typo"),
+    ("email", "ann.ervin1@example.de", "ann.ervin2@example.de", "other"),
+    ("phone", "+12065550101", "+12065550110", "typo"),
+    ("phone", "+12065550101", "+12069990101", "other"),
+    ("loyalty_card", "LC1234567", "LC1234576", "typo"),
+    ("middle_name", "Jo", "J", "exact"),
+    ("middle_name", "Jo", "K", "other"),
+    ("middle_name", None, "K", None),
+]
+
+
+@pytest.mark.parametrize(("field", "left", "right", "level"), LEVELS)
+def test_levels(field, left, right, level):
+    told = nodes(party({field: left, "device_id": "d1"}, {field: right, "device_id": "d2"}), POLICY, NONE)
+    pair = pl.DataFrame({"left": [0], "right": [1]}, schema={"left": pl.Int64, "right": pl.Int64})
+    compared = compare(pair, told, POLICY)
+    assert compared.select(named(field, POLICY)).item() == level
+
+
+def test_first_and_last_name_may_have_changed_places_and_the_area_may_agree_alone():
+    told = nodes(
+        party(
+            {"first_name": "Ann", "last_name": "Ervin", "street": "5 oak st", "postal_code": "98101"},
+            {"first_name": "Ervine", "last_name": "Ann", "street": "7 elm rd", "postal_code": "98101"},
+        ),
+        POLICY,
+        NONE,
     )
-    pairs, _ = block(nodes, POLICY)
-    assert pairs.select("left", "right").rows() == [(0, 1), (0, 2), (1, 2)]
-    compared = compare(pairs, nodes, POLICY)
-    assert compared["first_name"].to_list() == ["close", "initial", "initial"]
-    assert compared["birth_date"].to_list() == [None, "close", None]
-    assert compared["middle_name"].to_list() == [None, None, "exact"]
+    pair = pl.DataFrame({"left": [0], "right": [1]}, schema={"left": pl.Int64, "right": pl.Int64})
+    levels = compare(pair, told, POLICY).select(named(name, POLICY) for name in ("first_name", "last_name", "street"))
+    assert levels.row(0) == ("swapped", "swapped", "area")
 
 
 def test_evaluate_by_hand():

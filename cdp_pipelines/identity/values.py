@@ -1,0 +1,129 @@
+"""What records say, made comparable: plain letters, addresses in parts, each distinct value once, as a number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import jellyfish
+import polars as pl
+from anyascii import anyascii
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cdp_pipelines.identity.policy import IdentityPolicy
+
+RECORD = ["drop_date", "channel", "source_record_id"]
+NAMES = ("first_name", "last_name")
+_WHO = ("first_name", "birth_date")
+_ALONE = "alone"
+# Kinds of streets in full, and as they are written short.
+_STREETS = {
+    "street": "st", "avenue": "ave", "av": "ave", "road": "rd", "drive": "dr", "lane": "ln", "court": "ct",
+    "boulevard": "blvd", "place": "pl", "circle": "cir", "terrace": "ter", "parkway": "pkwy", "strasse": "str",
+    "north": "n", "south": "s", "east": "e", "west": "w",
+}  # fmt: skip
+_FLAT = r"\s*(?:\b(?:apt|apartment|unit|suite|ste|flat)\b|#).*$"
+TAIL = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """What there is to tell apart, each once.
+
+    `records`: each record of `RECORD` with its node; `says`: node (from 0, in order of their first records) and what
+    it says, as texts; `frame`: the same and parts of it, each value as a number, null where there is none; `values`:
+    field to its distinct values, in the order of their numbers.
+    """
+
+    records: pl.DataFrame
+    frame: pl.DataFrame
+    values: Mapping[str, pl.Series]
+    says: pl.DataFrame
+
+    @property
+    def who(self) -> pl.Series:
+        """Whether each node says who somebody is: the others are joined by what they share alone."""
+        return self.says.select(pl.any_horizontal(pl.col(name).is_not_null() for name in _WHO)).to_series()
+
+    @property
+    def among(self) -> pl.DataFrame:
+        """The rows of `frame` that say who somebody is."""
+        return self.frame.filter(self.who)
+
+
+def nodes(party: pl.DataFrame, policy: IdentityPolicy, alone: pl.DataFrame) -> Nodes:
+    """Records of `PARTY` that say the same of a person are one node; those of `alone` (channel, id) have their own."""
+    told = ["first_name", "middle_name", "last_name", "birth_date", "street", "postal_code"]
+    says = list(dict.fromkeys([*told, *policy.exact, *policy.shareable, *policy.comparisons, _ALONE]))
+    own = alone.unique().with_columns(pl.concat_str("channel", "source_record_id", separator=":").alias(_ALONE))
+    read = party.join(own, on=["channel", "source_record_id"], how="left").sort(RECORD).select(*RECORD, *says)
+    for name in NAMES:
+        read = _spelt(read, name, _plain)
+    read = _spelt(read, "street", _street).with_columns(
+        pl.col("middle_name").str.to_lowercase().str.head(1), pl.col("birth_date").dt.strftime("%Y-%m-%d")
+    )
+    distinct = read.unique(says, keep="first", maintain_order=True).select(says)
+    distinct = distinct.with_row_index("node").cast({"node": pl.Int64})
+    records = read.join(distinct, on=says, nulls_equal=True, maintain_order="left").select(*RECORD, "node")
+    parts = distinct.with_columns(
+        pl.col("first_name").str.head(1).alias("first_initial"),
+        pl.col("street").str.extract(r"^(\d+)").alias("house_number"),
+        pl.col("email").str.extract("^([^@]+)@").alias("email_local"),
+        pl.col("phone").str.tail(TAIL).alias("phone_tail"),
+    )
+    for name in NAMES:
+        parts = parts.join(_sounds(parts[name]), on=name, how="left", maintain_order="left")
+    numbered, values = [parts["node"]], {}
+    for column in parts.drop("node", _ALONE).iter_columns():
+        of_column = column.drop_nulls().unique(maintain_order=True)
+        numbers = pl.DataFrame({column.name: of_column}).with_row_index("number")
+        found = column.to_frame().join(numbers, on=column.name, how="left", maintain_order="left")
+        numbered.append(found["number"].alias(column.name))
+        values[column.name] = of_column
+    return Nodes(records, pl.DataFrame(numbered), values, distinct)
+
+
+def _spelt(frame: pl.DataFrame, name: str, spell: Callable[[pl.Series], pl.Series]) -> pl.DataFrame:
+    """`frame` with each distinct value of `name` spelt once."""
+    distinct = frame.select(name).drop_nulls().unique(maintain_order=True)
+    spelt = distinct.with_columns(spell(distinct[name]).alias("spelt"))
+    return (
+        frame.join(spelt, on=name, how="left", maintain_order="left")
+        .with_columns(pl.col("spelt").alias(name))
+        .drop("spelt")
+    )
+
+
+def _plain(names: pl.Series) -> pl.Series:
+    """Words of plain small letters; null where none is left."""
+    letters = pl.col("text").str.replace_all(r"['`.]", "").str.replace_all("[^a-z]+", " ").str.strip_chars()
+    return _in_ascii(names).select(pl.when(letters != "").then(letters)).to_series()
+
+
+def _street(streets: pl.Series) -> pl.Series:
+    """Streets with the short form of their kind; null without a house number, for too many share such a one."""
+    words = pl.col("text").str.replace_all(r"[.,]", " ").str.split(" ")
+    short = _in_ascii(streets).select(
+        words.list.eval(pl.element().filter(pl.element() != "").replace(_STREETS)).list.join(" ").alias("street")
+    )
+    return short.select(pl.when(pl.col("street").str.contains(r"\d")).then("street")).to_series()
+
+
+def _in_ascii(texts: pl.Series) -> pl.DataFrame:
+    """Column `text`: every script spelt in small letters of ASCII."""
+    spelt = [text if text.isascii() else anyascii(text) for text in texts.to_list()]
+    return pl.DataFrame({"text": pl.Series(spelt, dtype=pl.String).str.to_lowercase()})
+
+
+def without_flat(street: pl.Expr) -> pl.Expr:
+    """The street without the flat."""
+    return street.str.replace(_FLAT, "")
+
+
+def _sounds(names: pl.Series) -> pl.DataFrame:
+    """Each distinct name and how it sounds, as `first_sound` or `last_sound` (Russell's Soundex)."""
+    distinct = names.drop_nulls().unique(maintain_order=True)
+    sounds = [jellyfish.soundex(name.replace(" ", "")) for name in distinct.to_list()]
+    return pl.DataFrame({names.name: distinct, names.name.replace("name", "sound"): sounds})
