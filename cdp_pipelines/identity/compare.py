@@ -11,7 +11,6 @@ from nicknames import NickNamer
 from polars_strsim import jaro_winkler, levenshtein
 
 from cdp_pipelines.identity.policy import LEVELS
-from cdp_pipelines.identity.values import without_flat
 
 if TYPE_CHECKING:
     from cdp_pipelines.identity.policy import Comparison, IdentityPolicy
@@ -56,15 +55,17 @@ def _levels(name: str, comparison: Comparison, left: np.ndarray, right: np.ndarr
     packed = pl.Series("pair", np.minimum(one, other)[differ] * size + np.maximum(one, other)[differ], dtype=pl.Int64)
     distinct = pl.DataFrame({"pair": packed.unique()})
     values = nodes.values[name]
-    texts = distinct.select(
-        values.gather(distinct["pair"] // size).alias("left"), values.gather(distinct["pair"] % size).alias("right")
-    )
+    texts = pl.concat(
+        [values[distinct["pair"] // size].select(pl.all().name.prefix("left_")),
+         values[distinct["pair"] % size].select(pl.all().name.prefix("right_"))],
+        how="horizontal",
+    ).rename({"left_value": "left", "right_value": "right"})  # fmt: skip
     judged = distinct.with_columns(_judged(texts, comparison).alias("level"))
     found = pl.DataFrame({"pair": packed}).join(judged, on="pair", how="left", maintain_order="left")["level"]
     levels[differ] = found.to_numpy()
     if comparison.kind == "name":
         # Two letters that are the same are two initials.
-        initials = np.flatnonzero(nodes.values[name].str.len_chars().to_numpy() == 1)
+        initials = np.flatnonzero(nodes.values[name]["value"].str.len_chars().to_numpy() == 1)
         levels[(levels == 0) & np.isin(one, initials)] = LEVELS["name"].index("initial")
     if comparison.kind == "address":
         last = LEVELS["address"].index("other")
@@ -93,21 +94,14 @@ def _of_names(texts: pl.DataFrame) -> list[tuple[str, pl.Expr | pl.Series]]:
     left, right = pl.col("left"), pl.col("right")
     alike = _similarity(texts, jaro_winkler)
     is_initial = (left.str.len_chars() == 1) | (right.str.len_chars() == 1)
-    within = pl.concat_str(pl.lit(" "), left, pl.lit(" ")).str.contains(
-        pl.concat_str(pl.lit(" "), right, pl.lit(" ")), literal=True
-    ) | pl.concat_str(pl.lit(" "), right, pl.lit(" ")).str.contains(
-        pl.concat_str(pl.lit(" "), left, pl.lit(" ")), literal=True
-    )
+    spaced = [pl.concat_str(pl.lit(" "), side, pl.lit(" ")) for side in (left, right)]
+    within = spaced[0].str.contains(spaced[1], literal=True) | spaced[1].str.contains(spaced[0], literal=True)
+    short = texts.join(_short_forms(), on=["left", "right"], how="left", maintain_order="left")
     return [
         ("exact", left.str.replace_all(" ", "") == right.str.replace_all(" ", "")),
         ("initial", is_initial & (left.str.head(1) == right.str.head(1))),
         ("other", is_initial),
-        (
-            "nickname",
-            texts.join(_short_forms(), on=["left", "right"], how="left", maintain_order="left")["is_one"].fill_null(
-                value=False
-            ),
-        ),
+        ("nickname", short["is_one"].fill_null(value=False)),
         ("part", within),
         ("close", alike >= CLOSE),
         ("similar", alike >= SIMILAR),
@@ -144,26 +138,20 @@ def _of_dates(texts: pl.DataFrame) -> list[tuple[str, pl.Expr | pl.Series]]:
 
 
 def _of_addresses(texts: pl.DataFrame) -> list[tuple[str, pl.Expr | pl.Series]]:
-    left, right = pl.col("left"), pl.col("right")
-    number = r"^(\d+)"
-    same_number = (left.str.extract(number) == right.str.extract(number)).fill_null(value=False)
+    same_number = (pl.col("left_number") == pl.col("right_number")).fill_null(value=False)
+    near = same_number & (_similarity(texts, jaro_winkler) >= STREET)
     return [
-        ("flat", without_flat(left) == without_flat(right)),
-        (
-            "close",
-            (same_number & (_similarity(texts, jaro_winkler) >= STREET))
-            | (_similarity(texts, levenshtein) >= WHOLE_STREET),
-        ),
+        ("flat", pl.col("left_house") == pl.col("right_house")),
+        ("close", near | (_similarity(texts, levenshtein) >= WHOLE_STREET)),
     ]
 
 
 def _of_emails(texts: pl.DataFrame) -> list[tuple[str, pl.Expr | pl.Series]]:
-    local = "^([^@]+)@"
-    digits = [pl.col(side).str.replace_all(r"[^0-9]", "") for side in ("left", "right")]
+    # Another number behind the name is another address.
+    same_number = pl.col("left_digits") == pl.col("right_digits")
     return [
-        ("local", pl.col("left").str.extract(local) == pl.col("right").str.extract(local)),
-        # Another number behind the name is another address.
-        ("typo", (_similarity(texts, levenshtein) >= MAIL) & (digits[0] == digits[1])),
+        ("local", pl.col("left_local") == pl.col("right_local")),
+        ("typo", same_number & (_similarity(texts, levenshtein) >= MAIL)),
     ]
 
 
@@ -189,7 +177,7 @@ def _swapped(levels: dict[str, np.ndarray], left: np.ndarray, right: np.ndarray,
     at = np.flatnonzero((levels["first_name"] == other) & (levels["last_name"] == other))
     texts = pl.DataFrame(
         {
-            f"{side}_{name}": nodes.values[name].gather(_numbers(name, ends[at], nodes))
+            f"{side}_{name}": nodes.values[name]["value"].gather(_numbers(name, ends[at], nodes))
             for side, ends in (("left", left), ("right", right))
             for name in ("first_name", "last_name")
         }

@@ -10,9 +10,9 @@ import polars as pl
 from anyascii import anyascii
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from cdp_pipelines.identity.policy import IdentityPolicy
+    from cdp_pipelines.identity.policy import IdentityPolicy, Kind
 
 RECORD = ["drop_date", "channel", "source_record_id"]
 NAMES = ("first_name", "last_name")
@@ -26,6 +26,7 @@ _STREETS = {
 }  # fmt: skip
 _FLAT = r"\s*(?:\b(?:apt|apartment|unit|suite|ste|flat)\b|#).*$"
 TAIL = 7
+HOUSE, LOCAL = r"^(\d+)", "^([^@]+)@"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,12 @@ class Nodes:
 
     `records`: each record of `RECORD` with its node; `says`: node (from 0, in order of their first records) and what
     it says, as texts; `frame`: the same and parts of it, each value as a number, null where there is none; `values`:
-    field to its distinct values, in the order of their numbers.
+    field to its distinct values (`value`, and parts of it), in the order of their numbers.
     """
 
     records: pl.DataFrame
     frame: pl.DataFrame
-    values: Mapping[str, pl.Series]
+    values: Mapping[str, pl.DataFrame]
     says: pl.DataFrame
 
     @property
@@ -64,25 +65,49 @@ def nodes(party: pl.DataFrame, policy: IdentityPolicy, alone: pl.DataFrame) -> N
     read = _spelt(read, "street", _street).with_columns(
         pl.col("middle_name").str.to_lowercase().str.head(1), pl.col("birth_date").dt.strftime("%Y-%m-%d")
     )
-    distinct = read.unique(says, keep="first", maintain_order=True).select(says)
+    coded, values = _numbered(read, says)
+    distinct = coded.with_row_index("row").unique(says, keep="first", maintain_order=True)
     distinct = distinct.with_row_index("node").cast({"node": pl.Int64})
-    records = read.join(distinct, on=says, nulls_equal=True, maintain_order="left").select(*RECORD, "node")
-    parts = distinct.with_columns(
-        pl.col("first_name").str.head(1).alias("first_initial"),
-        pl.col("street").str.extract(r"^(\d+)").alias("house_number"),
-        pl.col("email").str.extract("^([^@]+)@").alias("email_local"),
-        pl.col("phone").str.tail(TAIL).alias("phone_tail"),
-    )
+    node = coded.join(distinct, on=says, how="left", nulls_equal=True, maintain_order="left")["node"]
+    said = read[distinct["row"]].select(distinct["node"], *says)
+    parts = {
+        "first_initial": pl.col("first_name").str.head(1),
+        "house_number": pl.col("street").str.extract(HOUSE),
+        "email_local": pl.col("email").str.extract(LOCAL),
+        "phone_tail": pl.col("phone").str.tail(TAIL),
+    }
+    cut_out = said.select(*NAMES, **parts)
     for name in NAMES:
-        parts = parts.join(_sounds(parts[name]), on=name, how="left", maintain_order="left")
-    numbered, values = [parts["node"]], {}
-    for column in parts.drop("node", _ALONE).iter_columns():
-        of_column = column.drop_nulls().unique(maintain_order=True)
-        numbers = pl.DataFrame({column.name: of_column}).with_row_index("number")
-        found = column.to_frame().join(numbers, on=column.name, how="left", maintain_order="left")
-        numbered.append(found["number"].alias(column.name))
-        values[column.name] = of_column
-    return Nodes(records, pl.DataFrame(numbered), values, distinct)
+        cut_out = cut_out.join(_sounds(values[name]["value"], name), on=name, how="left", maintain_order="left")
+    of_parts, _ = _numbered(cut_out, cut_out.columns[len(NAMES) :])
+    frame = pl.concat([distinct.select("node", *(name for name in says if name != _ALONE)), of_parts], how="horizontal")
+    held = {name: _with_parts(values[name], each.kind) for name, each in policy.comparisons.items()}
+    return Nodes(read.select(*RECORD, node), frame, values | held, said)
+
+
+def _numbered(frame: pl.DataFrame, names: Sequence[str]) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
+    """Columns as numbers in order of first appearance, and their distinct values (`value`) in that order."""
+    numbered, values = [], {}
+    for name in names:
+        distinct = frame[name].drop_nulls().unique(maintain_order=True).to_frame()
+        found = frame.select(name).join(distinct.with_row_index("number"), on=name, how="left", maintain_order="left")
+        numbered.append(found["number"].alias(name))
+        values[name] = distinct.select(pl.col(name).alias("value"))
+    return pl.DataFrame(numbered), values
+
+
+def _with_parts(values: pl.DataFrame, kind: Kind) -> pl.DataFrame:
+    """Values with what is compared besides: `number` and `house` of streets, `local` and `digits` of e-mails."""
+    value = pl.col("value")
+    if kind == "address":
+        return values.with_columns(
+            value.str.extract(HOUSE).alias("number"), value.str.replace(_FLAT, "").alias("house")
+        )
+    if kind == "email":
+        return values.with_columns(
+            value.str.extract(LOCAL).alias("local"), value.str.replace_all("[^0-9]", "").alias("digits")
+        )
+    return values
 
 
 def _spelt(frame: pl.DataFrame, name: str, spell: Callable[[pl.Series], pl.Series]) -> pl.DataFrame:
@@ -117,13 +142,7 @@ def _in_ascii(texts: pl.Series) -> pl.DataFrame:
     return pl.DataFrame({"text": pl.Series(spelt, dtype=pl.String).str.to_lowercase()})
 
 
-def without_flat(street: pl.Expr) -> pl.Expr:
-    """The street without the flat."""
-    return street.str.replace(_FLAT, "")
-
-
-def _sounds(names: pl.Series) -> pl.DataFrame:
+def _sounds(names: pl.Series, name: str) -> pl.DataFrame:
     """Each distinct name and how it sounds, as `first_sound` or `last_sound` (Russell's Soundex)."""
-    distinct = names.drop_nulls().unique(maintain_order=True)
-    sounds = [jellyfish.soundex(name.replace(" ", "")) for name in distinct.to_list()]
-    return pl.DataFrame({names.name: distinct, names.name.replace("name", "sound"): sounds})
+    sounds = [jellyfish.soundex(each.replace(" ", "")) for each in names.to_list()]
+    return pl.DataFrame({name: names, name.replace("name", "sound"): pl.Series(sounds, dtype=pl.String)})
