@@ -327,7 +327,8 @@ HISTORY = Table(
 
 LEDGER = Table(
     "consent/ledger",
-    "Every expression of will that was ever received, in the order in which it was taken in; append-only.",
+    "Every expression of will that was ever received, and the digest of every answer that was given, in the order in "
+    "which they were taken in; append-only.",
     ("event_id", "purpose", "status"),
     (
         Column("position", pl.Int64(), "Place in the ledger, from 1", sources=("standardised/consent_event.event_id",)),

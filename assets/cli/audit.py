@@ -35,7 +35,7 @@ def customer(
     from assets.cli.document import give
 
     store = dossier.opened(lake)
-    give(dossier.sealed(store, dossier.of_customer(store, dossier.found(store, who))), format_, output, out)
+    give(dossier.sealed(store, dossier.of_customer(store, dossier.found(store, who)), "customer"), format_, output, out)
 
 
 @app.command()
@@ -56,7 +56,7 @@ def mart(
 
     store = dossier.opened(lake)
     document = dossier.of_mart(store, purpose, on.date(), dossier.found(store, customer))
-    give(dossier.sealed(store, document), format_, output, out)
+    give(dossier.sealed(store, document, "mart"), format_, output, out)
 
 
 @app.command()
@@ -74,4 +74,4 @@ def purpose(
     from assets.cli.document import give
 
     store = dossier.opened(lake)
-    give(dossier.sealed(store, dossier.of_purpose(store, key)), format_, output, out)
+    give(dossier.sealed(store, dossier.of_purpose(store, key), "purpose"), format_, output, out)

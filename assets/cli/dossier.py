@@ -1,7 +1,7 @@
 """What is held of a customer and why; why somebody was in a mart; whom a purpose may process: each as a document."""
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from cdp_pipelines.tables import (
     RUN,
     Table,
 )
+from warehouse.answers import CHANNEL, note
 from warehouse.keys import ledger_key
 from warehouse.lake import Lake
 
@@ -180,14 +181,19 @@ def opened(path: Path) -> Lake:
     return lake
 
 
-def sealed(lake: Lake, document: Document) -> Document:
-    """The document with its SHA-256, signed by the key that signs the ledger of the lake."""
+def sealed(lake: Lake, document: Document, kind: str) -> Document:
+    """The document with its SHA-256, signed by the key that signs the ledger of the lake, and noted for that ledger."""
     digest = sha256(document.canonical())
+    try:
+        note(lake.path, digest.hexdigest(), kind, datetime.now(UTC))
+    except OSError as error:
+        raise LakeError(f"the answer cannot be noted for the ledger: {error.filename}: {error.strerror}") from None
     key = ledger_key(lake.path)
     seal = {
         "sha256": digest.hexdigest(),
         "ed25519 signature of the digest": key.sign(digest.digest()).hex(),
         "public key": key.public_key,
+        "in the ledger as": f"{CHANNEL}:{digest.hexdigest()}, from the next night on",
     }
     return Document(document.title, document.answer, document.sections, seal)
 

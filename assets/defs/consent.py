@@ -20,6 +20,7 @@ from cdp_pipelines.tables import (
     PARTY,
     PRIVACY_REQUEST,
 )
+from warehouse.answers import noted
 from warehouse.keys import keep_head, ledger_key
 
 
@@ -30,10 +31,14 @@ from warehouse.keys import keep_head, ledger_key
     ],
 )
 def keep_ledger(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
-    """Append the wills that the ledger does not have, and seal them; a run cut short in between is made good first."""
+    """Append the wills and answers that the ledger does not have, and seal them.
+
+    A run that was cut short in between is made good first.
+    """
     store = lake.open
     ledger, links = store.read(LEDGER), store.scan(BATCH).drop("leaves").collect()
-    events = extend_ledger(ledger, store.read(CONSENT_EVENT))
+    wills, answers = store.read(CONSENT_EVENT), noted(store.path, lake.night(context))
+    events = extend_ledger(ledger, pl.concat([wills, answers]))
     batches = extend_batches(links, ledger, events, ledger_key(store.path))
     yield from publish(
         store,

@@ -1,6 +1,8 @@
 """`cdp audit`: what is held and why, in or out on a day, sealed; asked as a user asks."""
 
 import json
+import shutil
+from dataclasses import replace
 from hashlib import sha256
 
 import polars as pl
@@ -8,16 +10,26 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from typer.testing import CliRunner
 
-from assets.cli import app
+from assets.cli import app, dossier
 from assets.cli.document import Document, Section, as_html
 from assets.lake import end_of
 from assets.policies import register
-from cdp_pipelines.tables import CLUSTER, MEMBERSHIP, PARTY, RUN
+from cdp_pipelines.tables import CLUSTER, DECISION, LEDGER, MEMBERSHIP, PARTY, RUN
+from warehouse import verify_ledger
 from warehouse.drops import drop_dates
+from warehouse.lake import Lake
 
 
 def ask(*words):
     return CliRunner().invoke(app, ["audit", *map(str, words)])
+
+
+@pytest.fixture(scope="module")
+def sample(sample, tmp_path_factory):
+    """The company with a lake of its own: every answer is noted in it."""
+    path = tmp_path_factory.mktemp("audited") / "lake"
+    shutil.copytree(sample.lake.path, path)
+    return replace(sample, lake=Lake(path))
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +66,40 @@ def test_the_answer_is_sealed(sample, member):
     assert seal["sha256"] == digest.hexdigest()
     public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(seal["public key"]))
     public.verify(bytes.fromhex(seal["ed25519 signature of the digest"]), digest.digest())
+
+
+def test_the_ledger_takes_in_what_was_answered(sample, member, run, tmp_path, capsys):
+    """The digest alone, once however often it is asked, sealed like every will, and without effect on any decision."""
+    first = json.loads(ask("customer", member[0], "--lake", sample.lake.path, "--format", "json").output)["seal"]
+    again = json.loads(ask("customer", member[0], "--lake", sample.lake.path, "--format", "json").output)["seal"]
+    purpose = json.loads(ask("purpose", "payment", "--lake", sample.lake.path, "--format", "json").output)["seal"]
+    assert again == first
+    before = sample.lake.read(DECISION)
+    noted_before = sample.lake.read(LEDGER)
+    for _ in range(2):
+        assert run(sample.drops, sample.lake.path) == 0
+    new = sample.lake.read(LEDGER).join(noted_before, on="event_id", how="anti")
+    assert set(new["status"]) == {"answered"}
+    told = {row["subject_value"]: row["method"] for row in new.iter_rows(named=True)}
+    assert (told[first["sha256"]], told[purpose["sha256"]]) == ("customer", "purpose")
+    # Answers of this module alone: each digest is one event.
+    assert new["subject_value"].is_unique().all()
+    assert sample.lake.read(DECISION).drop("ledger_position").equals(before.drop("ledger_position"))
+    proof = tmp_path / "proof.json"
+    event_id = first["in the ledger as"].split(",")[0]
+    assert verify_ledger.check(sample.lake.path, None, None, event_id, proof, None) == 0
+    assert verify_ledger.check(sample.lake.path, None, None, None, None, proof) == 0
+    assert verify_ledger.check(sample.lake.path, None, None, None, None, None) == 0
+
+
+def test_an_answer_that_cannot_be_noted_is_not_given(sample, member, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device", "answers")
+
+    monkeypatch.setattr(dossier, "note", full)
+    done = ask("customer", member[0], "--lake", sample.lake.path)
+    assert done.exit_code != 0
+    assert "No space left on device" in (done.output + str(done.exception))
 
 
 def test_in_or_out_on_a_day_with_the_evidence(sample, member):
