@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 
 from cdp_pipelines.channel.contract import ChannelContract, load_contracts
+from cdp_pipelines.consent import bound
 from cdp_pipelines.consent.cases import Case, load_cases
 from cdp_pipelines.consent.controller import Controller, load_controller
 from cdp_pipelines.consent.purpose import Register, load_register
@@ -16,6 +17,12 @@ DEFS = Path(__file__).parent / "defs"
 def contracts() -> dict[str, ChannelContract]:
     """Every channel by name."""
     return load_contracts(DEFS / "channels")
+
+
+@cache
+def bound_channels() -> list[str]:
+    """Channels whose data may not unify profiles."""
+    return bound({key: contract.collected_for for key, contract in contracts().items()})
 
 
 @cache

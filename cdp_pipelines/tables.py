@@ -298,7 +298,7 @@ CROSSWALK = Table(
         Column(
             "gate",
             pl.String(),
-            "joined, or what keeps it out: unification:<reason of that decision>, no_purpose",
+            "joined, or what keeps it out: unification:<reason of that decision, or not_collected_for>, no_purpose",
             sources=("consent/decision.reason",),
         ),
     ),

@@ -133,9 +133,11 @@ def compare_gate(world: World, crosswalk: list[dict], allowed: dict, channels: d
     carried = {record(row): {row[kind] for kind in POINT.values() if row[kind] is not None} for row in world.party}
     for row in crosswalk:
         customer = row["customer_id"]
-        mine = customer in allowed.get(UNIFICATION, {}) and any(
+        purposes = channels[row["channel"]]["collected_for"]
+        is_unified = UNIFICATION in purposes and customer in allowed.get(UNIFICATION, {})
+        mine = is_unified and any(
             point == "" or point in carried.get(record(row), ())
-            for key in channels[row["channel"]]["collected_for"]
+            for key in purposes
             if key != UNIFICATION
             for point, _ in allowed.get(key, {}).get(customer, ())
         )

@@ -155,9 +155,9 @@ def _lake(path: Path) -> Lake:
 
 
 def _resolved(store: Lake) -> Resolution:
-    from assets.policies import identity
+    from assets.policies import bound_channels, identity
 
-    return resolve(store.read(PARTY), identity(), store.read(REVIEW))
+    return resolve(store.read(PARTY), identity(), store.read(REVIEW), bound_channels())
 
 
 def _record(named: str) -> Record:

@@ -11,6 +11,7 @@ import polars as pl
 from assets.components.policy import PolicyComponent
 from assets.identity_report import draw
 from assets.lake import Gated, LakeResource, lake_assets, publish, spec
+from assets.policies import bound_channels
 from cdp_pipelines.identity import IdentityPolicy, resolve
 from cdp_pipelines.identity.stable import keep_ids
 from cdp_pipelines.tables import CLUSTER, HISTORY, LINK, PARTY, REVIEW
@@ -37,7 +38,7 @@ class Identity(PolicyComponent[IdentityPolicy]):
         )
         def resolve_identities(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
             store = lake.open
-            found = resolve(store.read(PARTY), self.policy, store.read(REVIEW))
+            found = resolve(store.read(PARTY), self.policy, store.read(REVIEW), bound_channels())
             page = draw(store.path, found, self.policy, str(lake.night(context)))
             cluster, history = keep_ids(
                 found.cluster, store.read(CLUSTER), store.read(HISTORY), found.link, lake.as_of(context)

@@ -16,14 +16,19 @@ UNIFICATION = "profile_unification"
 POINTS = ("email", "phone", "device_id")
 
 
+def bound(collected_for: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Channels whose data may not unify profiles: it was not collected for that (GDPR Art. 5(1)(b))."""
+    return [channel for channel, purposes in collected_for.items() if UNIFICATION not in purposes]
+
+
 def crosswalk(
     cluster: pl.LazyFrame, party: pl.LazyFrame, decisions: pl.LazyFrame, collected_for: Mapping[str, tuple[str, ...]]
 ) -> pl.LazyFrame:
     """`CLUSTER` with `is_profiled` and `gate`; columns of `CROSSWALK`.
 
-    A record joins if its customer may be unified and any other purpose of its channel (`collected_for`) is allowed for
-    it: person-wide, or on a contact point that the record carries. `decisions`: those that stand. Where no decision on
-    unification is known nobody is unified. Source: GDPR Art. 5(1)(b), 6(4).
+    A record joins if its channel collects for unification (`collected_for`), its customer may be unified and any other
+    purpose of its channel is allowed for it: person-wide, or on a contact point that the record carries. `decisions`:
+    those that stand. Where no decision on unification is known nobody is unified. Source: GDPR Art. 5(1)(b), 6(4).
     """
     unified = decisions.filter(pl.col("purpose") == UNIFICATION).select(
         "customer_id", pl.col("reason").alias("unified")
@@ -47,7 +52,9 @@ def crosswalk(
     has_purpose = pl.concat([by_point, by_person]).unique().with_columns(pl.lit(True).alias("has_purpose"))
     reason = pl.col("unified").fill_null("not_registered")
     gate = (
-        pl.when(reason != "allowed")
+        pl.when(pl.col("channel").is_in(bound(collected_for)))
+        .then(pl.lit("unification:not_collected_for"))
+        .when(reason != "allowed")
         .then(pl.concat_str(pl.lit("unification:"), reason))
         .when(pl.col("has_purpose"))
         .then(pl.lit("joined"))

@@ -133,6 +133,29 @@ class _Between:
         return self.root
 
 
+def unifying(links: pl.DataFrame, bound: np.ndarray) -> pl.DataFrame:
+    """The links that may join profiles; `links`: left, right; `bound`: per node, is its data for another purpose alone.
+
+    What is bound follows the one customer that its links reach, so that rights find it; where they reach several it
+    follows none, for it may not make them one. Source: GDPR Art. 5(1)(b).
+    """
+    if not bound.any():
+        return links
+    left, right = (bound[links[side].to_numpy()] for side in ("left", "right"))
+    free, inner, cross = links.filter(~(left | right)), links.filter(left & right), links.filter(left ^ right)
+    customers, parts = components(bound.size, free), components(bound.size, inner)
+    ends = [cross[side].to_numpy() for side in ("left", "right")]
+    is_left = bound[ends[0]]
+    follows = pl.DataFrame(
+        {
+            "part": parts[np.where(is_left, ends[0], ends[1])],
+            "customer": customers[np.where(is_left, ends[1], ends[0])],
+        }
+    )
+    sole = follows.select(pl.col("customer").n_unique().over("part") == 1).to_series()
+    return pl.concat([free, inner, cross.filter(sole)])
+
+
 def apart(n_nodes: int, links: pl.DataFrame, forbidden: pl.DataFrame) -> pl.DataFrame:
     """The links without those that connect what must stay apart; `forbidden`: left, right.
 

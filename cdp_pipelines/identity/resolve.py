@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.identity.clusters import apart, components, cut, uncompared
+from cdp_pipelines.identity.clusters import apart, components, cut, uncompared, unifying
 from cdp_pipelines.identity.compare import MISSING, compare, named
 from cdp_pipelines.identity.model import Model, learn, rarity
 from cdp_pipelines.identity.pairs import block
@@ -22,13 +22,14 @@ from cdp_pipelines.identity.values import Nodes, nodes
 from cdp_pipelines.tables import CLUSTER, LINK, REVIEW, TEXTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     import numpy as np
 
     from cdp_pipelines.identity.policy import IdentityPolicy
 
 _RECORD = ["drop_date", "channel", "source_record_id"]
+BOUND = "is_bound"
 _LINK = {
     "left": pl.Int64,
     "right": pl.Int64,
@@ -54,18 +55,25 @@ class Resolution:
     scored: pl.DataFrame
 
 
-def resolve(party: pl.DataFrame, policy: IdentityPolicy, review: pl.DataFrame | None = None) -> Resolution:
+def resolve(
+    party: pl.DataFrame,
+    policy: IdentityPolicy,
+    review: pl.DataFrame | None = None,
+    bound: Collection[str] = (),
+) -> Resolution:
     """Customers of the records of `party` (`PARTY`).
 
     A customer is named after its earliest record (drop date, channel, id), so that its name stays when later records
     come to it. Records that say the same of a person are one node; links between nodes stand for their earliest
     records, and records of one node are linked to it as `same`. `review` (`REVIEW`): what clerks decided on pairs of
-    records, which outranks all else and is learned from.
+    records, which outranks all else and is learned from. `bound`: channels whose data was not collected to unify
+    profiles: their links are told, but join no two customers.
     """
     review = REVIEW.empty() if review is None else review
-    told = nodes(party, policy, reviewed(review.filter(~pl.col("is_same"))))
+    told = nodes(party, policy, reviewed(review.filter(~pl.col("is_same"))), bound)
+    says = told.says.with_columns(told.bound.alias(BOUND))
     decided = _on_nodes(review, told.records)
-    exact = pl.concat([_linked(decided.filter("is_same"), "review"), _stars(told.says, policy.exact)])
+    exact = pl.concat([_linked(decided.filter("is_same"), "review"), _stars(says, policy.exact)])
     pairs, blocks = block(told.among, policy)
     compared = compare(pairs, told, policy)
     labels = compare(decided.select("left", "right"), told, policy).with_columns(decided["is_same"])
@@ -77,13 +85,15 @@ def resolve(party: pl.DataFrame, policy: IdentityPolicy, review: pl.DataFrame | 
     more = uncompared(group, told.who, pairs)
     if more.height:
         scored = pl.concat([scored, score(more, compare(more, told, policy), told, model, policy)])
+    is_bound = told.bound.to_numpy()
     held = cut(told.says.height, exact, scored, threshold)
     links = pl.concat([exact, _probable(held, policy)])
     for identifier in policy.shareable:
-        customers = pl.Series("customer", components(told.says.height, links))
-        links = pl.concat([links, _attached(told.says.with_columns(customers), identifier)])
+        customers = pl.Series("customer", components(told.says.height, unifying(links, is_bound)))
+        links = pl.concat([links, _attached(says.with_columns(customers), identifier)])
     links = apart(told.says.height, links, decided.filter(~pl.col("is_same")))
-    customers, firm = (components(told.says.height, each) for each in (links, links.filter("is_exact")))
+    joining = unifying(links, is_bound)
+    customers, firm = (components(told.says.height, each) for each in (joining, joining.filter("is_exact")))
     cluster = _cluster(told.records, customers, firm)
     report = {
         "records": party.height,
@@ -91,6 +101,7 @@ def resolve(party: pl.DataFrame, policy: IdentityPolicy, review: pl.DataFrame | 
         "pairs compared": scored.height,
         "blocking": blocks,
         "links": links.height,
+        "links that join no profiles": links.height - joining.height,
         "links refused": scored.filter(pl.col("log_odds") >= threshold).height - held.height,
         "decided by clerks": review.height,
         "weights": model.origin,
@@ -149,18 +160,23 @@ def _on_nodes(review: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
 
 
 def _stars(nodes: pl.DataFrame, identifiers: Sequence[str]) -> pl.DataFrame:
-    """Links from every node that has a value to the first one that has it."""
+    """Links of every node that has a value with the first one that has it."""
     return pl.concat(
         [
             _linked(
                 nodes.filter(pl.col(name).is_not_null()).select(
-                    pl.col("node").min().over(name).alias("left"), pl.col("node").alias("right")
+                    _hub(name).alias("left"), pl.col("node").alias("right")
                 ),
                 name,
             )
             for name in identifiers
         ]
     )
+
+
+def _hub(*shared: str) -> pl.Expr:
+    """The first node of those that share these values; one that is bound stands for others only among its like."""
+    return pl.col("node").sort_by(BOUND, "node").first().over(shared)
 
 
 def _linked(pairs: pl.DataFrame, identifier: str) -> pl.DataFrame:
@@ -198,10 +214,11 @@ def _attached(nodes: pl.DataFrame, identifier: str) -> pl.DataFrame:
     """Links of the nodes without a first name that `identifier` joins: to the one customer who has its value.
 
     A family name, where the node says one, must be that customer's. Where nobody, or more than one customer, has the
-    value, such nodes stay with each other alone.
+    value, such nodes stay with each other alone. A node that is bound tells nobody's name.
     """
     bare = nodes.filter(pl.col(identifier).is_not_null(), pl.col("first_name").is_null())
-    owners = nodes.filter(pl.col(identifier).is_not_null(), pl.col("first_name").is_not_null()).select(
+    named = pl.col(identifier).is_not_null() & pl.col("first_name").is_not_null()
+    owners = nodes.filter(named, ~pl.col(BOUND)).select(
         identifier, "customer", pl.col("node").alias("left"), pl.col("last_name").alias("last_name_of_owner")
     )
     # What already joins the node to someone with a name stands.
@@ -218,9 +235,7 @@ def _attached(nodes: pl.DataFrame, identifier: str) -> pl.DataFrame:
         .filter(pl.col("n") == 1)
     )
     rest = bare.join(sole, on="node", how="anti").with_columns(pl.col("last_name").fill_null(""))
-    together = rest.select(
-        pl.col("node").min().over(identifier, "last_name").alias("left"), pl.col("node").alias("right")
-    )
+    together = rest.select(_hub(identifier, "last_name").alias("left"), pl.col("node").alias("right"))
     return _linked(pl.concat([sole.select("left", pl.col("node").alias("right")), together]), identifier)
 
 

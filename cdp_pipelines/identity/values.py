@@ -10,7 +10,7 @@ import polars as pl
 from anyascii import anyascii
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from cdp_pipelines.identity.policy import IdentityPolicy, Kind
 
@@ -35,13 +35,15 @@ class Nodes:
 
     `records`: each record of `RECORD` with its node; `says`: node (from 0, in order of their first records) and what
     it says, as texts; `frame`: the same and parts of it, each value as a number, null where there is none; `values`:
-    field to its distinct values (`value`, and parts of it), in the order of their numbers.
+    field to its distinct values (`value`, and parts of it), in the order of their numbers; `bound`: per node, whether
+    its records may be linked for the purposes of their own channel alone.
     """
 
     records: pl.DataFrame
     frame: pl.DataFrame
     values: Mapping[str, pl.DataFrame]
     says: pl.DataFrame
+    bound: pl.Series
 
     @property
     def who(self) -> pl.Series:
@@ -54,12 +56,17 @@ class Nodes:
         return self.frame.filter(self.who)
 
 
-def nodes(party: pl.DataFrame, policy: IdentityPolicy, alone: pl.DataFrame) -> Nodes:
-    """Records of `PARTY` that say the same of a person are one node; those of `alone` (channel, id) have their own."""
+def nodes(party: pl.DataFrame, policy: IdentityPolicy, alone: pl.DataFrame, bound: Collection[str] = ()) -> Nodes:
+    """Records of `PARTY` that say the same of a person are one node; those of `alone` (channel, id) have their own.
+
+    So have those of each of the channels `bound`, whose data may not join profiles.
+    """
     told = ["first_name", "middle_name", "last_name", "birth_date", "street", "postal_code"]
     says = list(dict.fromkeys([*told, *policy.exact, *policy.shareable, *policy.comparisons, _ALONE]))
     own = alone.unique().with_columns(pl.concat_str("channel", "source_record_id", separator=":").alias(_ALONE))
-    read = party.join(own, on=["channel", "source_record_id"], how="left").sort(RECORD).select(*RECORD, *says)
+    is_bound = pl.col("channel").is_in(list(bound))
+    read = party.join(own, on=["channel", "source_record_id"], how="left").sort(RECORD)
+    read = read.with_columns(pl.coalesce(_ALONE, pl.when(is_bound).then("channel"))).select(*RECORD, *says)
     for name in NAMES:
         read = _spelt(read, name, _plain)
     read = _spelt(read, "street", _street).with_columns(
@@ -69,7 +76,8 @@ def nodes(party: pl.DataFrame, policy: IdentityPolicy, alone: pl.DataFrame) -> N
     distinct = coded.with_row_index("row").unique(says, keep="first", maintain_order=True)
     distinct = distinct.with_row_index("node").cast({"node": pl.Int64})
     node = coded.join(distinct, on=says, how="left", nulls_equal=True, maintain_order="left")["node"]
-    said = read[distinct["row"]].select(distinct["node"], *says)
+    of_node = read[distinct["row"]]
+    said = of_node.select(distinct["node"], *says)
     parts = {
         "first_initial": pl.col("first_name").str.head(1),
         "house_number": pl.col("street").str.extract(HOUSE),
@@ -82,7 +90,7 @@ def nodes(party: pl.DataFrame, policy: IdentityPolicy, alone: pl.DataFrame) -> N
     of_parts, _ = _numbered(cut_out, cut_out.columns[len(NAMES) :])
     frame = pl.concat([distinct.select("node", *(name for name in says if name != _ALONE)), of_parts], how="horizontal")
     held = {name: _with_parts(values[name], each.kind) for name, each in policy.comparisons.items()}
-    return Nodes(read.select(*RECORD, node), frame, values | held, said)
+    return Nodes(read.select(*RECORD, node), frame, values | held, said, of_node.select(is_bound).to_series())
 
 
 def _numbered(frame: pl.DataFrame, names: Sequence[str]) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:

@@ -80,12 +80,17 @@ def test_other_evidence_is_another_decision():
     assert succeed(first, other, TWO).height == 2
 
 
-CHANNELS = {"crm": ("mail", "account", "profile_unification"), "web": ("mail", "profile_unification")}
+CHANNELS = {
+    "crm": ("mail", "account", "profile_unification"),
+    "web": ("mail", "profile_unification"),
+    "till": ("account", "fraud"),
+}
 GATE = [
     ("unified_and_person_wide_purpose", {"ann__profile_unification": "allowed", "ann__account": "allowed"}, "crm", "joined"),
     ("purpose_of_another_channel", {"ann__profile_unification": "allowed", "ann__account": "allowed"}, "web", "no_purpose"),
     ("unification_alone_is_no_purpose", {"ann__profile_unification": "allowed"}, "crm", "no_purpose"),
     ("unification_denied", {"ann__profile_unification": "objected", "ann__account": "allowed"}, "crm", "unification:objected"),
+    ("not_collected_for_unification", {"ann__profile_unification": "allowed", "ann__account": "allowed"}, "till", "unification:not_collected_for"),
     ("unification_not_registered", {"ann__account": "allowed"}, "crm", "unification:not_registered"),
 ]  # fmt: skip
 

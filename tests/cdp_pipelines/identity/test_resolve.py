@@ -114,6 +114,52 @@ CASES = [
 ]
 
 
+# Channel `till` was not collected to unify profiles: its payment devices may show fraud, and join nobody's profiles.
+BOUND = [
+    pytest.param(
+        [{"device_id": "d1"}, {"device_id": "d2"}, {"channel": "till", "device_id": "d1", "account_id": "x"},
+         {"channel": "till", "device_id": "d2", "account_id": "x"}],
+        [["r0"], ["r1"], ["r2", "r3"]],
+        id="what_reaches_two_customers_joins_neither",
+    ),
+    pytest.param(
+        [{"device_id": "d1"}, {"channel": "till", "device_id": "d1", "account_id": "x"},
+         {"channel": "till", "account_id": "x"}],
+        [["r0", "r1", "r2"]],
+        id="what_reaches_one_customer_follows",
+    ),
+    pytest.param(
+        [{"channel": "till", "account_id": "x"}, {"account_id": "x"}, {"account_id": "x"}],
+        [["r0", "r1", "r2"]],
+        id="what_two_share_themselves_joins_them_whoever_was_first",
+    ),
+    pytest.param(
+        [{**ANN, "channel": "till", "email": "a@x.de"}, {"email": "a@x.de"}, {"email": "a@x.de"}],
+        [["r0"], ["r1", "r2"]],
+        id="a_name_from_there_names_nobody_and_what_is_nameless_stays_together",
+    ),
+    pytest.param(
+        [{**ANN, "channel": "till", "email": "a@x.de"}, {**ANN, "email": "a@x.de"}, {"email": "a@x.de"}],
+        [["r0", "r1", "r2"]],
+        id="who_says_the_same_is_followed",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("records", "expected"), BOUND)
+def test_what_was_collected_for_another_purpose_joins_no_profiles(records, expected):
+    found = resolve(party(*records), POLICY, bound=["till"])
+    people = found.cluster.group_by("customer_id").agg(pl.col("source_record_id").sort())["source_record_id"].to_list()
+    assert sorted(people) == expected
+
+
+def test_links_of_another_purpose_are_told_for_it():
+    records = party(*BOUND[0].values[0])
+    found = resolve(records, POLICY, bound=["till"])
+    assert found.link.equals(resolve(records, POLICY).link)
+    assert found.report["links that join no profiles"] == 2
+
+
 @pytest.mark.parametrize(("records", "expected"), CASES)
 def test_people(records, expected):
     assert groups(records) == expected
