@@ -7,7 +7,7 @@ from cdp_pipelines.channel.contract import ChannelContract, load_contracts
 from cdp_pipelines.consent import bound
 from cdp_pipelines.consent.cases import Case, load_cases
 from cdp_pipelines.consent.controller import Controller, load_controller
-from cdp_pipelines.consent.purpose import Register, load_register
+from cdp_pipelines.consent.purpose import UNIFICATION, Register, load_register
 from cdp_pipelines.identity.policy import IdentityPolicy, load_policy
 
 DEFS = Path(__file__).parent / "defs"
@@ -23,6 +23,16 @@ def contracts() -> dict[str, ChannelContract]:
 def bound_channels() -> list[str]:
     """Channels whose data may not unify profiles."""
     return bound({key: contract.collected_for for key, contract in contracts().items()})
+
+
+@cache
+def linking_channels() -> dict[str, list[str]]:
+    """Purposes that asked for links of their own data, to the channels whose data may link for them."""
+    asked = {each.unification for each in register().values()} - {UNIFICATION}
+    return {
+        key: [name for name, each in contracts().items() if {key, UNIFICATION} & {*each.collected_for}]
+        for key in sorted(asked)
+    }
 
 
 @cache

@@ -325,6 +325,29 @@ HISTORY = Table(
     subject=("customer_id",),
 )
 
+GROUP = Table(
+    "identity/group",
+    "Customers who are one person for purposes that asked for links of their own data, and for no others.",
+    ("purpose", "customer_id"),
+    (
+        Column(
+            "purpose",
+            pl.String(),
+            "For which purpose's data they are linked (`unification` of the register)",
+            sources=("identity/link.left_channel", "identity/link.right_channel"),
+        ),
+        *_from(CLUSTER, "customer_id"),
+        Column(
+            "group_id",
+            pl.String(),
+            "The oldest of these customers, who stands for all",
+            is_personal=True,
+            sources=("identity/cluster.customer_id", "identity/link.rule"),
+        ),
+    ),
+    subject=("customer_id",),
+)
+
 LEDGER = Table(
     "consent/ledger",
     "Every expression of will that was ever received, and the digest of every answer that was given, in the order in "
@@ -574,6 +597,7 @@ STATIC = by_name(
         REVIEW,
         CROSSWALK,
         HISTORY,
+        GROUP,
         LEDGER,
         BATCH,
         DECISION,

@@ -1,4 +1,4 @@
-"""Identity resolution: `identity/link`, `cluster` and `history`, by declared identifiers, comparisons and threshold.
+"""Identity resolution: `identity/link`, `cluster`, `history` and `group`, by the declared rules.
 
 `identity/review` is what clerks decided (`cdp link review`); it is no night's to make.
 """
@@ -11,10 +11,11 @@ import polars as pl
 from assets.components.policy import PolicyComponent
 from assets.identity_report import draw
 from assets.lake import Gated, LakeResource, lake_assets, publish, spec
-from assets.policies import bound_channels
+from assets.policies import bound_channels, linking_channels
 from cdp_pipelines.identity import IdentityPolicy, resolve
+from cdp_pipelines.identity.groups import groups
 from cdp_pipelines.identity.stable import keep_ids
-from cdp_pipelines.tables import CLUSTER, HISTORY, LINK, PARTY, REVIEW
+from cdp_pipelines.tables import CLUSTER, GROUP, HISTORY, LINK, PARTY, REVIEW
 
 
 class Identity(PolicyComponent[IdentityPolicy]):
@@ -34,6 +35,7 @@ class Identity(PolicyComponent[IdentityPolicy]):
                 spec(LINK, deps=[PARTY.name, REVIEW.name], owner="team:data"),
                 spec(HISTORY, deps=[LINK.name, PARTY.name], owner="team:data"),
                 spec(CLUSTER, deps=[HISTORY.name, LINK.name, PARTY.name], owner="team:data"),
+                spec(GROUP, deps=[LINK.name, CLUSTER.name], owner="team:data"),
             ],
         )
         def resolve_identities(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
@@ -48,6 +50,7 @@ class Identity(PolicyComponent[IdentityPolicy]):
                 f"identity {name}": dg.MetadataValue.json(value) if isinstance(value, dict | list) else value
                 for name, value in found.report.items()
             }
+            group = groups(found.link, cluster, history, linking_channels())
             yield from publish(
                 store,
                 lake.night(context),
@@ -60,6 +63,7 @@ class Identity(PolicyComponent[IdentityPolicy]):
                     lambda: store.replace(CLUSTER, cluster),
                     {"customers": cluster["customer_id"].n_unique()},
                 ),
+                Gated(GROUP, group, lambda: store.replace(GROUP, group)),
             )
 
         return dg.Definitions(assets=[resolve_identities, spec(REVIEW, deps=[], owner="team:data")])

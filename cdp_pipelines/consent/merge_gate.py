@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cdp_pipelines.consent.identifiers import RECORD
+from cdp_pipelines.consent.purpose import UNIFICATION
 from cdp_pipelines.tables import CROSSWALK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-UNIFICATION = "profile_unification"
 POINTS = ("email", "phone", "device_id")
 
 

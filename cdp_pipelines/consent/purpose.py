@@ -55,6 +55,8 @@ NEEDS = {
 }
 # Versions of notices: 2011-06, 2011-06-15, or 7.
 DATE, NUMBER = "[0-9]{4}-[0-9]{2}(-[0-9]{2})?", "[1-9][0-9]{0,8}"
+# What joins records to profiles, unless a purpose asks for links of its own.
+UNIFICATION = "profile_unification"
 # Art. 9(2) knows neither a contract nor legitimate interests; Art. 22(2) knows consent, contract and law.
 NO_SPECIAL_CATEGORY = ("contract", "legitimate_interests")
 AUTOMATED = ("consent", "contract", "legal_obligation")
@@ -105,6 +107,9 @@ class Purpose(Model):
     law: str | None = Field(None, min_length=1, description="The law that it rests on (Art. 6(3))")
     interest: InterestTerms | None = Field(None, description="What keeps the interest alive (Art. 6(1)(f))")
     assessment: str | None = Field(None, min_length=1, description="Reference of the balancing test (Art. 6(1)(f))")
+    unification: str = Field(
+        UNIFICATION, description="Purpose whose data may link the records that it sees as one person (Art. 5(1)(b))"
+    )
     requires: tuple[str, ...] = Field((), description="Purposes that must be allowed too (Art. 6(4))")
     direct_marketing: bool = Field(False, description="An objection ends it whatever its basis (Art. 21(2)-(3))")
     automated_decision: bool = Field(False, description="It decides alone and with effect (Art. 22)")
@@ -185,6 +190,8 @@ class Purpose(Model):
             raise ValueError(
                 f"automated_decision cannot rest on {self.lawful_basis}; on: {', '.join(AUTOMATED)} (Art. 22(2))"
             )
+        if self.unification != UNIFICATION and self.scope != "person":
+            raise ValueError(f"unification {self.unification} is for scope person; this one is {self.scope}")
         if self.requires_known_age and self.minimum_age is None:
             raise ValueError("requires_known_age needs minimum_age")
         return self
@@ -310,6 +317,9 @@ def _against(purpose: Purpose, before: Purpose | None) -> list[tuple[str, bool, 
 
 def _stands(purpose: Purpose, register: Register, file: str) -> None:
     """Refuse to stand on purposes that are not there, or that decide on something else than it or the person."""
+    if purpose.unification not in {UNIFICATION, *register}:
+        problem = f"there is no purpose {purpose.unification!r}; there are: {', '.join(register)}"
+        raise PolicyError(file, (("unification", problem),))
     allowed = {"person", purpose.scope}
     for name in purpose.requires:
         if name not in register:

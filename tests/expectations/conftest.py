@@ -56,6 +56,7 @@ COMMON: Mapping[str, object] = {
     "match_weight": [None, 7.5, None],
     "evidence": [["email:exact"], ["name:close", "city:equal"], ["phone:exact"]],
     "customer_id": "c_000000000000000{}",
+    "group_id": "c_000000000000000{}",
     "position": [1, 2, 3],
     "batch": [1, 2, 3],
     "first_position": [1, 2, 3],

@@ -95,6 +95,7 @@ BROKEN = [
     ("identity/crosswalk", {"source_record_id": "r2"}, KEY, "channel, source_record_id", 2),
     ("identity/history", {"event": "vanished"}, SET, "event", 1),
     ("identity/history", {"other_id": "c_000000000000000c"}, SET, "has_another", 1),
+    ("identity/group", {"group_id": "ana@example.com"}, FORM, "group_id", 1),
     ("audit/membership", {"evidence": []}, LENGTH, "evidence", 1),
     ("audit/membership", {"left_because": "withdrawn"}, SET, "has_a_reason", 1),
     ("consent/ledger", {"position": 2}, UNIQUE, "position", 2),

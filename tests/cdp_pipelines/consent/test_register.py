@@ -34,7 +34,7 @@ ERRORS = {
     "contract_type_unknown": "letters/defs.yaml: contract.opened_by.0: Input should be 'order', 'refund', 'receipt', 'event', 'call', 'post', 'survey', 'reading', 'visit', 'warranty', 'account' or 'membership' (found 'sale')\nletters/defs.yaml: contract.opened_by: Tuple should have at least 1 item after validation, not 0 (found ['sale'])",
     "contract_without_terms": "letters/defs.yaml: (the whole): lawful_basis contract needs contract: what opens and ends one (Art. 6(1)(b))",
     "effective_from_no_date": "letters/defs.yaml: effective_from: Input should be a valid date or datetime, input is too short (found 'soon')",
-    "field_unknown": "letters/defs.yaml: colour: Extra inputs are not permitted (found 'red'); there are: title, lawful_basis, effective_from, version, replaces, scope, data_subjects, data_categories, columns, recipients, transfers, security, retention, retention_from, jurisdictions, minimum_age, requires_known_age, notice, contract, obligation, law, interest, assessment, requires, direct_marketing, automated_decision, special_category",
+    "field_unknown": "letters/defs.yaml: colour: Extra inputs are not permitted (found 'red'); there are: title, lawful_basis, effective_from, version, replaces, scope, data_subjects, data_categories, columns, recipients, transfers, security, retention, retention_from, jurisdictions, minimum_age, requires_known_age, notice, contract, obligation, law, interest, assessment, unification, requires, direct_marketing, automated_decision, special_category",
     "interests_without_assessment": "letters/defs.yaml: (the whole): lawful_basis legitimate_interests needs assessment: the reference of the balancing test (Art. 6(1)(f))",
     "interests_without_contacts": "letters/defs.yaml: (the whole): lawful_basis legitimate_interests needs interest: what counts as a contact (Art. 5(1)(e))",
     "jurisdiction_rule_unknown": "letters/defs.yaml: jurisdictions.EU: Input should be 'opt_in' or 'opt_out' (found 'maybe')",
@@ -62,6 +62,8 @@ ERRORS = {
     "subjects_none": "letters/defs.yaml: data_subjects: Tuple should have at least 1 item after validation, not 0 (found [])",
     "transfer_to_nobody": "letters/defs.yaml: (the whole): transfers to printer; recipients has: sender",
     "transfer_without_safeguard": "letters/defs.yaml: transfers.0.safeguard: Field required",
+    "unification_of_a_contact_point": "letters/defs.yaml: (the whole): unification calls is for scope person; this one is email",
+    "unification_unknown": "letters/defs.yaml: unification: there is no purpose 'world_peace'; there are: calls, letters",
     "title_missing": "letters/defs.yaml: title: Field required",
 }  # fmt: skip
 

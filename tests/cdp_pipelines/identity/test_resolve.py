@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from assets.policies import identity
 from cdp_pipelines.identity import evaluate, resolve
 from cdp_pipelines.identity.compare import compare, named
+from cdp_pipelines.identity.groups import groups as groups_of
 from cdp_pipelines.identity.pairs import block
 from cdp_pipelines.identity.values import nodes
-from cdp_pipelines.tables import CLUSTER, LINK, PARTY, REVIEW
+from cdp_pipelines.tables import CLUSTER, HISTORY, LINK, PARTY, REVIEW
 
 POLICY = identity()
 NONE = pl.DataFrame(schema={"channel": pl.String, "source_record_id": pl.String})
@@ -158,6 +159,21 @@ def test_links_of_another_purpose_are_told_for_it():
     found = resolve(records, POLICY, bound=["till"])
     assert found.link.equals(resolve(records, POLICY).link)
     assert found.report["links that join no profiles"] == 2
+    names = dict(found.cluster.select("source_record_id", "customer_id").iter_rows())
+    born = HISTORY.conform(
+        found.cluster.lazy()
+        .select("customer_id")
+        .unique()
+        .with_columns(event=pl.lit("born"), other_id=None, cause=None, happened_at=datetime(2024, 1, 1, tzinfo=UTC))
+        .with_columns(happened_at=pl.col("happened_at") - pl.duration(days=(pl.col("customer_id") == names["r1"]) * 9))
+    ).collect()
+    asked = {"fraud_prevention": ["t", "till"], "email_marketing": ["t"]}
+    told = groups_of(found.link, found.cluster, born, asked)
+    # One person where fraud is looked for, named after the oldest of them; for marketing they stay two.
+    assert dict(told.select("customer_id", "group_id").iter_rows()) == {
+        names[each]: names["r1"] for each in ("r0", "r1", "r2")
+    }
+    assert set(told["purpose"]) == {"fraud_prevention"}
 
 
 @pytest.mark.parametrize(("records", "expected"), CASES)
