@@ -23,7 +23,7 @@ ui: install
 	.venv/bin/cdp ui --lake $(LAKE)
 
 test: install lint
-	.venv/bin/pytest
+	.venv/bin/pytest -n logical --dist worksteal
 
 test-slow: install
 	.venv/bin/pytest -m slow
