@@ -1,5 +1,6 @@
 """`cdp bench`: how fast, side by side in one run with a plain scan of the same bytes. Prints the ratio."""
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,7 +13,8 @@ from rich.table import Table
 from assets.cli.apart import apart
 
 app = typer.Typer(no_args_is_help=True, help="Measure speed, side by side in one run.")
-out = Console()
+# Into a file or a pipe as wide as the tables are.
+out = Console(width=None if sys.stdout.isatty() else 140)
 
 
 @app.command()
