@@ -542,6 +542,24 @@ MEMBERSHIP = Table(
     subject=("customer_id",),
 )
 
+CORRECTION = Table(
+    "audit/correction",
+    "What the split of a customer changed in the marts, for everybody who had received them. Append-only.",
+    ("happened_at", "purpose", "customer_id", "recipient"),
+    (
+        Column(
+            "happened_at", UTC, "Logical time of the night that published it", sources=("identity/history.happened_at",)
+        ),
+        Column("purpose", pl.String(), "Whose mart", sources=("consent/decision.purpose",)),
+        *_from(CLUSTER, "customer_id"),
+        Column("recipient", pl.String(), "Who receives the mart, or own_systems where nobody outside does"),
+        Column("change", pl.String(), "came, left or changed"),
+        Column("columns", TEXTS, "Columns that are not what they were; no values"),
+        Column("cause", pl.String(), "What had held the customer together", sources=("identity/history.cause",)),
+    ),
+    subject=("customer_id",),
+)
+
 RAW_PROVENANCE = (
     Column("source_record_id", pl.String(), "The record's own id in its channel", is_personal=True),
     Column("record", pl.String(), "The record as it came, verbatim", is_personal=True),
@@ -606,5 +624,6 @@ STATIC = by_name(
         FILE,
         RUN,
         MEMBERSHIP,
+        CORRECTION,
     )
 )

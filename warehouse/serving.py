@@ -11,12 +11,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import duckdb
+import polars as pl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-
-    import polars as pl
 
     from cdp_pipelines.tables import Table
     from warehouse.lake import Lake
@@ -36,6 +35,19 @@ def published(lake: Lake) -> dict[str, tuple[int, int]]:
     with duckdb.connect(str(location(lake)), read_only=True) as connection:
         told = connection.execute("SELECT purpose, delta_version, row_count FROM main.published").fetchall()
     return {purpose: (version, n_rows) for purpose, version, n_rows in told}
+
+
+def rows(lake: Lake, table: Table, purpose: str, customers: pl.Series) -> pl.DataFrame:
+    """Published rows of these customers, of the columns that `table` still has; none where nothing is published."""
+    if purpose not in published(lake):
+        return table.empty()
+    with duckdb.connect(str(location(lake)), read_only=True) as connection:
+        name = f"{_quoted(purpose)}.{_quoted('customer')}"
+        found = connection.execute(
+            f"SELECT * FROM {name} WHERE customer_id IN (SELECT unnest(?))", [customers.to_list()]
+        )
+        frame = pl.DataFrame(found.to_arrow_table())
+    return frame.select(pl.col(name).cast(dtype) for name, dtype in table.schema.items() if name in frame.columns)
 
 
 @contextmanager

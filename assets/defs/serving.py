@@ -1,4 +1,4 @@
-"""`serving/marts`: the marts in a DuckDB file for BI tools; `audit/membership` and `audit/run`: what the night did."""
+"""`serving/marts`: the marts in a DuckDB file for BI tools; `audit/*`: what the night did to them."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,9 +11,10 @@ from assets.decisions import decided
 from assets.lake import DROPS, RETRIES, Gated, LakeResource, asset_key, lake_assets, publish, spec
 from assets.policies import register
 from cdp_pipelines.consent import standing
+from cdp_pipelines.golden.correction import come_apart, corrections
 from cdp_pipelines.golden.mart import justified, mart_table
 from cdp_pipelines.golden.membership import follow
-from cdp_pipelines.tables import DECISION, FILE, MEMBERSHIP, RUN
+from cdp_pipelines.tables import CORRECTION, DECISION, FILE, HISTORY, MEMBERSHIP, RUN
 from warehouse import serving
 
 MARTS = {purpose.key: mart_table(purpose) for purpose in register().values() if purpose.columns}
@@ -21,7 +22,8 @@ MARTS = {purpose.key: mart_table(purpose) for purpose in register().values() if 
 
 @dg.asset(
     key=["serving", "marts"],
-    deps=[asset_key(table.name) for table in MARTS.values()],
+    # Who has received what is no more so is noted before it is replaced.
+    deps=[asset_key(table.name) for table in (*MARTS.values(), CORRECTION)],
     description="The marts in one DuckDB file, a schema per purpose, swapped in whole: open it read-only.",
     group_name="serving",
     owners=["team:data"],
@@ -45,11 +47,9 @@ def marts(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materiali
     store = lake.open
     location = serving.location(store)
     decisions = decided(store, lake.as_of(context)).lazy()
-    frames, withheld = {}, {}
-    for key, table in MARTS.items():
-        rows = store.read(table)
-        frames[key] = justified(register()[key], rows.lazy(), decisions).collect()
-        withheld[key] = rows.height - frames[key].height
+    rows = {key: store.read(table) for key, table in MARTS.items()}
+    frames = {key: justified(register()[key], frame.lazy(), decisions).collect() for key, frame in rows.items()}
+    withheld = {key: rows[key].height - frame.height for key, frame in frames.items()}
     state = {key: (store.version(table.name), frames[key].height) for key, table in MARTS.items()}
     is_changed = serving.published(store) != state
     if is_changed:
@@ -97,6 +97,46 @@ def record_membership(context: dg.AssetExecutionContext, lake: LakeResource) -> 
     }
     yield from publish(
         store, lake.night(context), Gated(MEMBERSHIP, history, lambda: store.replace(MEMBERSHIP, history), told)
+    )
+
+
+@lake_assets(
+    specs=[spec(CORRECTION, deps=[*(table.name for table in MARTS.values()), HISTORY.name], owner="team:privacy")]
+)
+def record_correction(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
+    """Note what recipients have of customers who came apart, and what they are to have instead."""
+    store, as_of = lake.open, lake.as_of(context)
+    since = store.scan(RUN).filter(pl.col("as_of") < as_of).select(pl.col("as_of").max()).collect().item()
+    split = come_apart(store.scan(HISTORY), since, as_of)
+    found = CORRECTION.empty()
+    if split.height and serving.published(store):
+        decisions = decided(store, as_of).lazy()
+        customers = split["customer_id"]
+        found = corrections(
+            {key: serving.rows(store, table, key, customers) for key, table in MARTS.items()},
+            {key: justified(register()[key], store.scan(table), decisions).collect() for key, table in MARTS.items()},
+            split,
+            {key: register()[key].recipients for key in MARTS},
+            as_of,
+        )
+    # What was told already is not told again: a run that was cut short is made good by the next.
+    history = pl.concat([store.read(CORRECTION), found]).unique(CORRECTION.key, keep="first", maintain_order=True)
+    told = "\n".join(
+        f"- {purpose}, {recipient}: {change} {n:,}"
+        for purpose, recipient, change, n in found.group_by("purpose", "recipient", "change")
+        .len()
+        .sort("purpose", "recipient", "change")
+        .iter_rows()
+    )
+    yield from publish(
+        store,
+        lake.night(context),
+        Gated(
+            CORRECTION,
+            history,
+            lambda: store.replace(CORRECTION, history),
+            {"customers split": split["customer_id"].n_unique(), "corrected tonight": dg.MetadataValue.md(told)},
+        ),
     )
 
 

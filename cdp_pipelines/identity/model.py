@@ -239,7 +239,8 @@ def _by_rule(
 
 def _with_shares(model: Model, compared: pl.DataFrame, n_pairs: float) -> Model:
     """The model with the shares of the classes at which it expects as many: those no rule finds count as two people."""
-    counted = compared.group_by(pattern(list(model.m))).len()
+    # In one order, for sums of floats depend on it.
+    counted = compared.group_by(pattern(list(model.m))).len().sort("pattern")
     levels = decoded(counted["pattern"].to_numpy(), list(model.m))
     count = counted["len"].to_numpy()
     logs = np.stack([likelihood(levels, each) for each in (model.m, model.h, model.u)])

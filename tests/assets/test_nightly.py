@@ -14,7 +14,9 @@ import dagster as dg
 import duckdb
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
+from assets.cli.main import app
 from assets.definitions import defs
 from assets.lake import DROPS, end_of
 from assets.policies import contracts, register
@@ -22,7 +24,18 @@ from assets.report import PAGE
 from cdp_pipelines.consent import standing
 from cdp_pipelines.golden.mart import mart_table
 from cdp_pipelines.golden.membership import members
-from cdp_pipelines.tables import BATCH, CROSSWALK, DECISION, FILE, LEDGER, MEMBERSHIP
+from cdp_pipelines.tables import (
+    BATCH,
+    CLUSTER,
+    CORRECTION,
+    CROSSWALK,
+    DECISION,
+    FILE,
+    HISTORY,
+    LEDGER,
+    MEMBERSHIP,
+    PARTY,
+)
 from tests.conftest import content, gates, lasting
 from warehouse import serving
 from warehouse.drops import drop_dates
@@ -403,6 +416,45 @@ def test_a_late_file_is_taken_in_the_next_night(sample, run, tmp_path):
     assert run(tmp_path / "drops", tmp_path / "lake", last) == 0
     assert isinstance(last, date)
     assert_equal(lasting(content(Lake(tmp_path / "lake"))), lasting(content(sample.lake)))
+
+
+def test_a_split_undoes_what_the_merge_did_and_every_recipient_is_told(sample, run, tmp_path):
+    shutil.copytree(sample.lake.path, tmp_path / "split")
+    split, never = Lake(tmp_path / "split"), Lake(tmp_path / "never")
+    of_two = sample.lake.read(CLUSTER).filter(pl.len().over("customer_id") == 2)
+    in_mart = sample.lake.read(MARTS["email_marketing"]).select("customer_id")
+    pair = of_two.join(in_mart, on="customer_id", how="semi").sort("customer_id", "channel").head(2)
+    records = [f"{channel}:{id_}" for channel, id_ in pair.select("channel", "source_record_id").iter_rows()]
+    for lake in (split, never):
+        lake.replace(PARTY, sample.lake.read(PARTY))
+        done = CliRunner().invoke(
+            app, ["link", "review", *records, "different", "--by", "ann", "--lake", str(lake.path)]
+        )
+        assert done.exit_code == 0, done.output
+        assert run(sample.drops, lake.path) == 0
+    # As it would have been without the merge, but for the clerk's moment of decision.
+    left, right = (lasting(content(lake)) for lake in (split, never))
+    assert_equal({**left, "identity/review": right["identity/review"]}, right)
+    apart = split.read(HISTORY).filter(event="split")
+    assert set(apart["customer_id"]) >= set(pair["customer_id"])
+    ids = {*apart["customer_id"], *apart["other_id"]}
+    expected = set()
+    for key, table in MARTS.items():
+        before, after = (
+            {row["customer_id"]: row for row in lake.read(table).iter_rows(named=True) if row["customer_id"] in ids}
+            for lake in (sample.lake, split)
+        )
+        for id_ in before.keys() | after.keys():
+            change = "came" if id_ not in before else "left" if id_ not in after else "changed"
+            if before.get(id_) != after.get(id_):
+                expected |= {(key, id_, change, to) for to in register()[key].recipients or ["own_systems"]}
+    told = split.read(CORRECTION)
+    assert set(told.select("purpose", "customer_id", "change", "recipient").rows()) == expected
+    assert {"came", "changed"} <= {change for *_, change, _ in expected}
+    assert never.read(CORRECTION).is_empty()
+    version = split.version(CORRECTION.name)
+    assert run(sample.drops, split.path) == 0
+    assert split.version(CORRECTION.name) == version
 
 
 def test_a_row_that_is_not_allowed_at_publication_stays_unpublished(sample, tmp_path, monkeypatch):

@@ -97,6 +97,11 @@ COMMON: Mapping[str, object] = {
 OWN: Mapping[str, Mapping[str, object]] = {
     "consent/decision": {"reason": ["allowed", "withdrawn", "allowed"]},
     "audit/membership": {"left_because": None, "evidence": [["e1"], ["e2"], ["e3"]]},
+    "audit/correction": {
+        "change": ["came", "left", "changed"],
+        "columns": [["email"], [], ["email", "city"]],
+        "cause": "review",
+    },
     "identity/history": {
         "event": ["born", "merged", "split"],
         "other_id": [None, "c_000000000000000a", "c_000000000000000b"],
