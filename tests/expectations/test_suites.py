@@ -98,7 +98,7 @@ BROKEN = [
     ("identity/group", {"group_id": "ana@example.com"}, FORM, "group_id", 1),
     ("audit/membership", {"evidence": []}, LENGTH, "evidence", 1),
     ("audit/membership", {"left_because": "withdrawn"}, SET, "has_a_reason", 1),
-    ("audit/correction", {"columns": []}, SET, "has_columns", 1),
+    ("audit/correction", {"change": "changed", "columns": []}, SET, "has_columns", 1),
     ("consent/ledger", {"position": 2}, UNIQUE, "position", 2),
     ("consent/ledger", {"position": 0}, RANGE, "position", 1),
     ("consent/ledger", {"status": "forgotten"}, SET, "status", 1),
