@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import dagster as dg
 import polars as pl
 import pytest
 from rich.console import Console
@@ -83,14 +84,19 @@ def lasting(held: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     return found
 
 
-def bring_up(drops: Path, lake: Path, until=None) -> int:
+def bring_up(drops: Path, lake: Path, until=None, memory=None) -> int:
     """`cdp run`, quietly."""
-    return run_nights(drops, lake, until, Console(quiet=True))
+    return run_nights(drops, lake, until, Console(quiet=True), memory)
 
 
 @pytest.fixture(scope="session")
 def run() -> Callable[..., int]:
-    return bring_up
+    """`cdp run` with Dagster's memory of it in this process alone, which takes a third of a small night's time less."""
+
+    def forgetful(drops: Path, lake: Path, until=None) -> int:
+        return bring_up(drops, lake, until, dg.DagsterInstance.ephemeral())
+
+    return forgetful
 
 
 @pytest.fixture(scope="session")

@@ -40,10 +40,13 @@ class Seen:
     layer_of_step: dict[str, str] = field(default_factory=dict)
 
 
-def run_nights(drops: Path, lake: Path, until: date | None, out: Console) -> int:
+def run_nights(
+    drops: Path, lake: Path, until: date | None, out: Console, memory: dg.DagsterInstance | None = None
+) -> int:
     """Bring the lake to the night `until`, with all files until then that it does not have.
 
-    One run, as the partition of that night. Gives 0 when every gate passed, else 1.
+    One run, as the partition of that night. `memory`: where Dagster remembers the run; in the lake, if None. Gives 0
+    when every gate passed, else 1.
     """
     nights = [night for night in drop_dates(drops) if until is None or night <= until]
     if not nights and until is None:
@@ -58,7 +61,7 @@ def run_nights(drops: Path, lake: Path, until: date | None, out: Console) -> int
     job_defs = dg.Definitions.merge(defs(), dg.Definitions(loggers={"progress": _progress_logger}))
     job = job_defs.resolve_job_def("nightly")
     started = time.perf_counter()
-    with dg.DagsterInstance.get() as instance:
+    with memory or dg.DagsterInstance.get() as instance:
         instance.add_dynamic_partitions(DROPS.name, [str(last)])
         before = _files(store)
         with Progress(
