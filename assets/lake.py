@@ -130,7 +130,7 @@ def lake_assets(
             retry_policy=RETRIES,
         )
         def asset(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
-            with _anonymous_errors():
+            with anonymous_errors():
                 yield from build(context, lake)
 
         return asset
@@ -139,7 +139,8 @@ def lake_assets(
 
 
 @contextmanager
-def _anonymous_errors() -> Iterator[None]:
+def anonymous_errors() -> Iterator[None]:
+    """Tell of an error no more than its type and place, but for those whose text is ours."""
     try:
         yield
     except (dg.Failure, dg.RetryRequested, CdpError):
@@ -149,8 +150,8 @@ def _anonymous_errors() -> Iterator[None]:
         is_chance = isinstance(error, CHANCE)
     else:
         return
-    # Raised out here, so that the first exception is not even its context.
-    raise dg.Failure(told, allow_retries=is_chance)
+    # Python makes the first error the context of whatever a with block's end raises, and Dagster writes contexts down.
+    raise dg.Failure(told, allow_retries=is_chance) from None
 
 
 def _place(error: Exception) -> str:

@@ -33,3 +33,7 @@ class PolicyError(CdpError):
 
 class LakeError(CdpError):
     """The lake cannot be used as asked: not there, busy, or not written by this product."""
+
+
+class ServerError(CdpError):
+    """A database server does not do what publication asks of it; says why without its address, password or a value."""

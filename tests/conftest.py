@@ -1,6 +1,7 @@
 """What tests share: the companies that they run on, each brought into a lake once."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.console import Console
 from assets.cli.run import run_nights
 from assets.cli.sample import write_sample
 from cdp_pipelines.sample import canaries
+from tests import postgres
 from warehouse.drops import drop_dates
 from warehouse.lake import Lake
 
@@ -129,6 +131,16 @@ def sample(sample_data, tmp_path_factory) -> Company:
     lake = tmp_path_factory.mktemp("sample") / "lake"
     assert bring_up(sample_data / "drops", lake) == 0
     return Company(sample_data / "drops", sample_data / "truth", Lake(lake))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """A PostgreSQL server; without Debian's package tests that need one are skipped, but never in CI."""
+    if missing := postgres.missing():
+        told = f"no PostgreSQL server can be started: {missing}"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(told)
+    with postgres.server() as started:
+        yield started
 
 
 def gates(lake: Lake) -> dict[str, dict]:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import duckdb
 import polars as pl
 
+from warehouse.sql import literal, quoted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
@@ -42,7 +44,7 @@ def rows(lake: Lake, table: Table, purpose: str, customers: pl.Series) -> pl.Dat
     if purpose not in published(lake):
         return table.empty()
     with duckdb.connect(str(location(lake)), read_only=True) as connection:
-        name = f"{_quoted(purpose)}.{_quoted('customer')}"
+        name = f"{quoted(purpose)}.{quoted('customer')}"
         found = connection.execute(
             f"SELECT * FROM {name} WHERE customer_id IN (SELECT unnest(?))", [customers.to_list()]
         )
@@ -77,13 +79,13 @@ def build(
     for purpose, table in marts.items():
         frame = frames[purpose]
         connection.register("frame", frame.to_arrow())
-        name = f"{_quoted(purpose)}.{_quoted('customer')}"
-        connection.execute(f"CREATE SCHEMA {_quoted(purpose)}")
+        name = f"{quoted(purpose)}.{quoted('customer')}"
+        connection.execute(f"CREATE SCHEMA {quoted(purpose)}")
         connection.execute(f"CREATE TABLE {name} AS SELECT * FROM frame")
         connection.unregister("frame")
-        connection.execute(f"COMMENT ON TABLE {name} IS {_literal(table.description)}")
+        connection.execute(f"COMMENT ON TABLE {name} IS {literal(table.description)}")
         for column in table.columns:
-            connection.execute(f"COMMENT ON COLUMN {name}.{_quoted(column.name)} IS {_literal(column.description)}")
+            connection.execute(f"COMMENT ON COLUMN {name}.{quoted(column.name)} IS {literal(column.description)}")
         connection.execute(
             "INSERT INTO main.published VALUES (?, ?, ?)", [purpose, lake.version(table.name), frame.height]
         )
@@ -99,11 +101,3 @@ def query(lake: Lake, sql: str) -> tuple[list[str], list[tuple]]:
         connection.execute("SET lock_configuration = true")
         result = connection.execute(sql)
         return [column[0] for column in result.description or []], result.fetchall()
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

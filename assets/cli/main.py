@@ -109,6 +109,31 @@ def ui(
 
 
 @app.command()
+def publish(
+    server: Annotated[
+        str,
+        typer.Option(
+            "--postgres",
+            metavar="URI",
+            help="postgresql://USER:PASSWORD@HOST:PORT/DATABASE; other users see it here, not in the variable.",
+            envvar="CDP_POSTGRES",
+        ),
+    ],
+    lake: Lake = DEFAULT_LAKE,
+) -> None:
+    """Bring the published marts to a PostgreSQL server, as each night does where CDP_POSTGRES names one.
+
+    The user owns the database, which is for the marts alone, and has CREATEROLE. Who is to read the mart of a purpose
+    is granted the role cdp_<purpose>. What is equal already is not written.
+
+    Example: [cyan]CDP_POSTGRES=postgresql://... cdp publish --lake lake[/]
+    """
+    from assets.cli.publish import publish_marts
+
+    publish_marts(server, lake, out)
+
+
+@app.command()
 def query(
     sql: Annotated[str, typer.Argument(metavar="SQL", help="A query on the marts: <purpose>.customer")],
     lake: Lake = DEFAULT_LAKE,

@@ -38,6 +38,7 @@ class Seen:
     failed: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     layer_of_step: dict[str, str] = field(default_factory=dict)
+    databases: list[str] = field(default_factory=list)
 
 
 def run_nights(
@@ -128,8 +129,11 @@ class _Handler(logging.Handler):
             case "ASSET_MATERIALIZATION":
                 name = "/".join(event.asset_key.path)
                 seen.layer_of_step.setdefault(step, event.asset_key.path[0])
-                count = event.step_materialization_data.materialization.metadata.get("dagster/row_count")
+                metadata = event.step_materialization_data.materialization.metadata
+                count = metadata.get("dagster/row_count")
                 seen.rows[name] = int(count.value) if count is not None else 0
+                if database := metadata.get("database"):
+                    seen.databases.append(str(database.value))
             case "ASSET_CHECK_EVALUATION":
                 check = event.asset_check_evaluation_data
                 seen.layer_of_step.setdefault(step, check.asset_key.path[0])
@@ -176,6 +180,8 @@ def _report(store: Lake, seen: Seen, before: pl.DataFrame, last: date, seconds: 
     if left_out := seen.n_steps - len(seen.seconds):
         out.print(f"[bold red]left out[/] {left_out} steps that build on what failed; their tables are as before")
     out.print(f"marts            {serving.location(store)}", highlight=False, soft_wrap=True)
+    for database in seen.databases:
+        out.print(f"                 PostgreSQL, database {database}", highlight=False, soft_wrap=True)
     out.print(f"quality report   {store.path / PAGE}", highlight=False, soft_wrap=True)
     out.print(f"look at it       {sys.argv[0]} ui --lake {store.path}", highlight=False, soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""`serving/marts`: the marts in a DuckDB file for BI tools; `audit/*`: what the night did to them."""
+"""`serving/*`: the marts for BI tools, in a DuckDB file and on a server; `audit/*`: what the night did to them."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -8,14 +8,26 @@ import polars as pl
 from dagster_duckdb import DuckDBResource
 
 from assets.decisions import decided
-from assets.lake import DROPS, RETRIES, Gated, LakeResource, asset_key, lake_assets, publish, spec
+from assets.lake import (
+    DROPS,
+    RETRIES,
+    Gated,
+    LakeResource,
+    anonymous_errors,
+    asset_key,
+    environment,
+    lake_assets,
+    publish,
+    spec,
+)
 from assets.policies import register
 from cdp_pipelines.consent import standing
+from cdp_pipelines.errors import ServerError
 from cdp_pipelines.golden.correction import come_apart, corrections
 from cdp_pipelines.golden.mart import justified, mart_table
 from cdp_pipelines.golden.membership import follow
 from cdp_pipelines.tables import CORRECTION, DECISION, FILE, HISTORY, MEMBERSHIP, RUN
-from warehouse import serving
+from warehouse import postgres, serving
 
 MARTS = {purpose.key: mart_table(purpose) for purpose in register().values() if purpose.columns}
 
@@ -72,6 +84,43 @@ def marts(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materiali
                 metadata={"withheld": dg.MetadataValue.json(withheld)},
             )
         ],
+    )
+
+
+@dg.asset(
+    key=["serving", "postgres"],
+    deps=[dg.AssetKey(["serving", "marts"])],
+    description=f"The published marts on the PostgreSQL server that {postgres.SERVER} names: a schema per purpose, "
+    "readable by the role cdp_<purpose> alone, all changed in one transaction. Without a server, nothing.",
+    group_name="serving",
+    owners=["team:data"],
+    kinds={"postgresql"},
+    tags={"layer": "serving"},
+    partitions_def=DROPS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    retry_policy=RETRIES,
+    output_required=False,
+    code_version="1",
+)
+def served_by_postgres(lake: LakeResource) -> Iterator:
+    """Make the server hold what the published file holds."""
+    server = environment(postgres.SERVER, "")
+    if not server:
+        return
+    with anonymous_errors():
+        try:
+            done = postgres.publish(server, lake.open)
+        except ServerError as error:
+            raise dg.Failure(f"{error}. The marts there are as they were.") from None
+    yield dg.MaterializeResult(
+        metadata={
+            "database": done.database,
+            "changed": ", ".join(done.changed) or "nothing",
+            "rows": dg.MetadataValue.json(done.rows),
+            "rows inserted": done.n_inserted,
+            "rows deleted": done.n_deleted,
+            "dagster/row_count": sum(done.rows.values()),
+        }
     )
 
 
