@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SAMPLE := sample
 LAKE := lake
 
-.PHONY: install run test test-slow mutations lint ui clean
+.PHONY: install run test postgres test-slow mutations lint ui clean
 
 install: .venv/.installed
 
@@ -22,8 +22,12 @@ run: install
 ui: install
 	.venv/bin/cdp ui --lake $(LAKE)
 
-test: install lint
+test: install lint postgres
 	.venv/bin/pytest -n logical --dist worksteal
+
+# A server that the tests start themselves; nothing where it is there, or cannot be had.
+postgres:
+	@.ci/postgres
 
 test-slow: install
 	.venv/bin/pytest -m slow

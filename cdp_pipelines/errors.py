@@ -36,4 +36,11 @@ class LakeError(CdpError):
 
 
 class ServerError(CdpError):
-    """A database server does not do what publication asks of it; says why without its address, password or a value."""
+    """A database server does not do what publication asks of it; says why without its address, password or a value.
+
+    `is_passing`: it may do so in a moment.
+    """
+
+    def __init__(self, told: str, *, is_passing: bool = False) -> None:
+        self.is_passing = is_passing
+        super().__init__(f"PostgreSQL: {told}")

@@ -46,9 +46,10 @@ NO_CANARIES = canaries.truth([])
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_ledger_key() -> Iterator[None]:
-    """Lakes that are compared are signed with one key; left alone, each makes its own."""
+    """Lakes that are compared are signed with one key; left alone, each makes its own. None is published anywhere."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("CDP_LEDGER_KEY", "07" * 32)
+        patched.delenv("CDP_POSTGRES", raising=False)
         yield
 
 

@@ -38,27 +38,29 @@ RESHAPE_PATIENCE, RESHAPE_TRIES, RESHAPE_PAUSE_S = "500ms", 20, 0.5
 BATCH_ROWS = 100_000
 LOCK_NOT_AVAILABLE = "55P03"
 
+# SQLSTATE or, where no statement was refused, words of libpq, of which the rest may quote a badly written password.
 REFUSALS = {
-    "28P01": "the password is wrong",
     "28000": "the server does not let this user in",
-    "3D000": "there is no such database",
     "42501": "the user lacks a right: it must own the database and have CREATEROLE",
     "42P06": "a schema of a purpose's name is there that no publication made; rename it, or use another database",
-    LOCK_NOT_AVAILABLE: "another publication, or a transaction that holds a mart whose columns changed, goes on for "
-    "too long; end it (pg_stat_activity, pg_locks) and publish again",
     "2BP01": "a view or another object rests on a mart whose columns changed; drop it and publish again",
-    "53100": "its disk is full",
-}
-# libpq's own words where no statement was refused; the rest of what it says may quote a badly written password.
-UNREACHED = {
-    "terminating connection": "it ended the connection",
-    "server closed the connection": "it ended the connection",
-    "could not translate host name": "its host is not found",
-    "Connection refused": "nothing listens at its host and port",
-    "timeout expired": "it does not answer",
-    "password authentication failed": REFUSALS["28P01"],
+    "password authentication failed": "the password is wrong",
     "no password supplied": "it asks for a password",
     "does not exist": "there is no such database or user",
+    "permission denied": "the user may not connect to the database",
+    "could not translate host name": "its host is not found",
+}
+PASSING = {
+    LOCK_NOT_AVAILABLE: "another publication, or a transaction that holds a mart whose columns changed, goes on for "
+    "too long; end it (pg_stat_activity, pg_locks) and publish again",
+    "53100": "its disk is full",
+    "57P01": "it ended the connection",
+    "terminating connection": "it ended the connection",
+    "server closed the connection": "it ended the connection",
+    "Connection refused": "nothing listens at its host and port",
+    "timeout expired": "it does not answer",
+    "starting up": "it is starting up",
+    "too many": "it has no connection left",
 }
 
 
@@ -99,9 +101,9 @@ def publish(server: str, lake: Lake) -> Publication:
     try:
         return _published(server, lake)
     except dbapi.Error as error:
-        told = _refusal(error)
+        refusal = _refusal(error)
     # Raised out here, so that the driver's error, which may quote a row or a password, is not even its context.
-    raise ServerError(f"PostgreSQL ({SERVER}): {told}")
+    raise refusal
 
 
 def _published(server: str, lake: Lake) -> Publication:
@@ -143,11 +145,14 @@ def _session(server: str, *, autocommit: bool = False) -> Iterator[dbapi.Cursor]
             connection.commit()
 
 
-def _refusal(error: dbapi.Error) -> str:
+def _refusal(error: dbapi.Error) -> ServerError:
+    for known in (PASSING, REFUSALS):
+        for sign, told in known.items():
+            if sign == error.sqlstate or (not error.sqlstate and sign in str(error)):
+                return ServerError(told, is_passing=known is PASSING)
     if error.sqlstate:
-        return REFUSALS.get(error.sqlstate, "it refused a statement") + f" (SQLSTATE {error.sqlstate})"
-    found = (told for words, told in UNREACHED.items() if words in str(error))
-    return next(found, "it cannot be reached; is the address a URI, with its password percent-encoded?")
+        return ServerError(f"it refused a statement (SQLSTATE {error.sqlstate})")
+    return ServerError(f"it cannot be reached; is {SERVER} a URI, with its password percent-encoded?")
 
 
 def _held(cursor: dbapi.Cursor) -> dict[str, str | None]:
@@ -255,7 +260,7 @@ def _fill(cursor: dbapi.Cursor, purpose: str, mart: _Mart) -> tuple[int, int]:
     n_inserted = cursor.rowcount
     cursor.execute(f"SELECT count(*) FROM {name}")
     if cursor.fetchone() != (mart.n_rows,):
-        raise ServerError(f"PostgreSQL ({SERVER}): {purpose} has other rows than the file; nothing was published")
+        raise ServerError(f"{purpose} has other rows than the file; nothing was published")
     cursor.execute(f"COMMENT ON TABLE {name} IS {literal(mart.comment)}")
     for column, comment in mart.comments.items():
         cursor.execute(f"COMMENT ON COLUMN {name}.{quoted(column)} IS {literal(comment)}")

@@ -96,7 +96,7 @@ def establish(cursor: Cursor, marts: Mapping[str, str], gone: Iterable[str]) -> 
     left = _found(cursor, schemas) ^ wanted
     if left:
         raise ServerError(
-            "PostgreSQL: rights cannot be set on "
+            "rights cannot be set on "
             + ", ".join(sorted({right.target for right in left}))
             + "; the user that publishes must own the database and what publication makes in it"
         )

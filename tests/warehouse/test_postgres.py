@@ -461,7 +461,9 @@ def assert_tells_nothing(error: BaseException, *secrets: str) -> None:
 ADDRESSES = [
     pytest.param(lambda there: there.replace("p%25s", "s3cret"), "the password is wrong", id="wrong_password"),
     pytest.param(lambda there: there.replace(PUBLISHER, "s3cret"), "the password is wrong", id="no_such_user"),
-    pytest.param(lambda there: re.sub(r"/marts_\d+$", "/s3cret", there), "no such database", id="no_such_database"),
+    pytest.param(
+        lambda there: re.sub(r"/marts_\d+$", "/s3cret", there), "no such database or user", id="no_such_database"
+    ),
     pytest.param(lambda _: "postgresql://u:p@s3cret@nowhere.invalid/db", "its host is not found", id="at_in_password"),
     pytest.param(lambda _: "postgresql://u:s3cret@127.0.0.1:1/db", "nothing listens", id="nothing_listens"),
     pytest.param(lambda _: "postgresql://u:s3cret%zz@127.0.0.1/db", "percent-encoded", id="percent_in_password"),

@@ -1,0 +1,107 @@
+"""The night's marts on a server: published after the file, from the same decision, and no password is told."""
+
+import shutil
+
+import dagster as dg
+import duckdb
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from assets.cli.main import app
+from assets.definitions import defs
+from assets.lake import DROPS
+from warehouse import serving
+from warehouse.drops import drop_dates
+from warehouse.lake import Lake
+
+MARTS, POSTGRES = dg.AssetKey(["serving", "marts"]), dg.AssetKey(["serving", "postgres"])
+MADE = "SELECT purpose, delta_version, row_count FROM main.published ORDER BY purpose"
+
+
+@pytest.fixture
+def lake(sample, tmp_path) -> Lake:
+    """A lake with nothing but a published file."""
+    copy = Lake(tmp_path / "lake")
+    serving.location(copy).parent.mkdir(parents=True)
+    shutil.copy(serving.location(sample.lake), serving.location(copy))
+    return copy
+
+
+@pytest.fixture(scope="module")
+def target(postgres_server) -> str:
+    with psycopg.connect(postgres_server.dsn(), autocommit=True) as admin:
+        admin.execute("CREATE ROLE nightly LOGIN CREATEROLE PASSWORD 'tweety'")
+        admin.execute("CREATE DATABASE served OWNER nightly")
+    return postgres_server.dsn("served", "nightly", "tweety")
+
+
+@pytest.fixture
+def night(sample, monkeypatch):
+    """Runs assets of the nightly job over a lake: the result, and all that Dagster keeps of the run."""
+
+    def ran(lake: Lake, *keys: dg.AssetKey):
+        monkeypatch.setenv("CDP_DROPS", str(sample.drops))
+        monkeypatch.setenv("CDP_LAKE", str(lake.path))
+        job = defs().resolve_job_def("nightly")
+        last = str(drop_dates(sample.drops)[-1])
+        with dg.DagsterInstance.ephemeral() as instance:
+            instance.add_dynamic_partitions(DROPS.name, [last])
+            done = job.execute_in_process(
+                instance=instance, partition_key=last, asset_selection=list(keys), raise_on_error=False
+            )
+            kept = instance.get_records_for_run(done.run_id, limit=10_000).records
+        return done, "".join(record.event_log_entry.to_json() for record in kept)
+
+    return ran
+
+
+def test_the_night_publishes_what_it_decided_to_the_server_too_and_tells_no_password(
+    sample, night, target, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("CDP_POSTGRES", target)
+    shutil.copytree(sample.lake.path, tmp_path / "lake")
+    lake = Lake(tmp_path / "lake")
+    serving.location(lake).unlink()
+    done, kept = night(lake, MARTS, POSTGRES)
+    assert done.success
+    (told,) = done.asset_materializations_for_node("serving__postgres")
+    assert told.metadata["database"].value == "served"
+    with duckdb.connect(str(serving.location(lake)), read_only=True) as file, psycopg.connect(target) as server:
+        made = file.execute(MADE).fetchall()
+        assert server.execute(MADE).fetchall() == made
+    assert told.metadata["rows inserted"].value == sum(n_rows for *_, n_rows in made) > 0
+    assert "tweety" not in kept
+    done, _ = night(lake, POSTGRES)
+    (told,) = done.asset_materializations_for_node("serving__postgres")
+    assert (told.metadata["changed"].value, told.metadata["rows inserted"].value) == ("nothing", 0)
+
+
+def test_without_a_server_nothing_is_published_there(night, lake, monkeypatch):
+    monkeypatch.delenv("CDP_POSTGRES", raising=False)
+    done, _ = night(lake, POSTGRES)
+    assert done.success
+    assert done.get_asset_materialization_events() == []
+
+
+def test_a_server_that_refuses_fails_the_step_and_tells_no_password(night, lake, target, monkeypatch):
+    monkeypatch.setenv("CDP_POSTGRES", target.replace("tweety", "tweety2"))
+    done, kept = night(lake, POSTGRES)
+    assert not done.success
+    assert "PostgreSQL: the password is wrong. The marts there are as they were." in kept
+    assert "tweety" not in kept
+
+
+def test_cdp_publish_fills_a_server_without_a_night(lake, target):
+    publish = ["publish", "--lake", str(lake.path)]
+    done = CliRunner().invoke(app, publish, env={"CDP_POSTGRES": target})
+    assert done.exit_code == 0, done.output
+    assert "cdp_email_marketing" in done.output
+    assert "Database served" in done.output
+    with psycopg.connect(target) as server, duckdb.connect(str(serving.location(lake)), read_only=True) as file:
+        assert server.execute(MADE).fetchall() == file.execute(MADE).fetchall()
+    wrong = CliRunner().invoke(app, [*publish, "--postgres", target.replace("tweety", "tweety2")])
+    assert wrong.exit_code == 2
+    helped = CliRunner().invoke(app, ["publish", "--help"], env={"CDP_POSTGRES": target})
+    for told in (done, wrong, helped):
+        assert "tweety" not in told.output + told.stderr
