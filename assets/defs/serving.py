@@ -111,7 +111,9 @@ def served_by_postgres(lake: LakeResource) -> Iterator:
         try:
             done = postgres.publish(server, lake.open)
         except ServerError as error:
-            raise dg.Failure(f"{error}. The marts there are as they were.", allow_retries=error.is_passing) from None
+            raise dg.Failure(
+                f"{error}. Every mart there is whole, of tonight or of before.", allow_retries=error.is_passing
+            ) from None
     yield dg.MaterializeResult(
         metadata={
             "database": done.database,

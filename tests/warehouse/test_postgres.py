@@ -353,7 +353,7 @@ def test_a_long_reader_holds_nothing_up_and_keeps_yesterday_in_every_mart(target
         assert asked(reader, nights.format("b")) == [(3, 3, 2)]
 
 
-N_NIGHTS, N_ROWS = 8, 2000
+N_NIGHTS, N_ROWS = 8, 500
 
 
 def test_readers_in_a_loop_during_publication_see_no_error_nothing_empty_and_nothing_mixed(
