@@ -62,7 +62,6 @@ def lasting(held: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     """What does not tell of nights that were not run.
 
     Of decisions those that stand, without when they were made; no histories; and customers under the name of their
-    Of decisions those that stand, without when they were made; no histories; and customers under the name of their
     smallest record, households under that of their smallest customer, for an id that was born in a night lives on.
     """
     names = (
