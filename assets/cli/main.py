@@ -10,6 +10,7 @@ from rich.console import Console
 from assets.cli.audit import app as audit
 from assets.cli.bench import app as bench
 from assets.cli.link import app as link
+from assets.cli.rectify import rectify
 from assets.cli.simulate import app as simulate
 from assets.cli.verify import verify
 from cdp_pipelines.errors import CdpError
@@ -50,6 +51,7 @@ app.add_typer(bench, name="bench")
 app.add_typer(audit, name="audit")
 app.add_typer(link, name="link")
 app.add_typer(simulate, name="simulate")
+app.command()(rectify)
 
 
 @app.command()

@@ -117,7 +117,12 @@ OWN: Mapping[str, Mapping[str, object]] = {
         "allowed_for": [["analytics"], [], []],
     },
     "golden/household": {"household_id": "h_0123456789abcdef", "n_members": 3},
-    "golden/conflict": {"winner": "crm_west", "loser": ["crm_west", "crm_east", "iot"], "n_customers": 3, "n_differ": 1},
+    "golden/conflict": {
+        "winner": "crm_west",
+        "loser": ["crm_west", "crm_east", "iot"],
+        "n_customers": 3,
+        "n_differ": 1,
+    },
     "identity/history": {
         "event": ["born", "merged", "split"],
         "other_id": [None, "c_000000000000000a", "c_000000000000000b"],
