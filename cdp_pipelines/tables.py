@@ -510,13 +510,23 @@ PROVENANCE = Table(
         Column("attribute", pl.String(), "Column of golden/customer"),
         Column("value", pl.String(), "The value, as text", is_personal=True, sources=_OF_GOLDEN),
         *_from(PARTY, "channel", "source_record_id", "observed_at"),
-        Column("collected_for", TEXTS, "Purposes for which its channel collected it, or that were granted on it"),
+        Column(
+            "collected_for",
+            TEXTS,
+            "Purposes for which its channel collected it, or that were granted on it",
+            sources=("standardised/consent_event.purpose", "standardised/consent_event.status"),
+        ),
         Column(
             "together",
             pl.String(),
             "First of the attributes that survive together with it, as one record says them; itself where it is alone",
         ),
-        Column("rank", pl.Int64(), "1 is the golden value; of attributes that survive together one rank is one record"),
+        Column(
+            "rank",
+            pl.Int64(),
+            "1 is the golden value; of attributes that survive together one rank is one record",
+            sources=("standardised/party.observed_at", "standardised/preference.updated_at", "consent/ledger.status"),
+        ),
     ),
     subject=("customer_id",),
 )

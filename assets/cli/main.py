@@ -210,6 +210,26 @@ def reach(
 
 
 @app.command()
+def conflicts(
+    attribute: Annotated[
+        str | None, typer.Argument(help="A column of golden/customer. Default: all.", show_default=False)
+    ] = None,
+    lake: Lake = DEFAULT_LAKE,
+    format_: Annotated[Literal["text", "json", "html"], typer.Option("--format")] = "text",
+    output: Annotated[Path | None, typer.Option(help="Where to write it. Default: print it.")] = None,
+) -> None:
+    """Where sources disagree: per attribute which channel gives the golden value, and who loses against whom.
+
+    Example: [cyan]cdp conflicts email --lake lake[/]
+    """
+    from assets.cli import dossier
+    from assets.cli.conflicts import conflicts as counted
+    from assets.cli.document import give
+
+    give(counted(dossier.opened(lake), attribute), format_, output, out)
+
+
+@app.command()
 def evaluate(
     truth: Annotated[Path, typer.Option(help="Folder with persons.parquet (channel, source_record_id, person).")],
     lake: Lake = DEFAULT_LAKE,
