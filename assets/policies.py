@@ -8,6 +8,8 @@ from cdp_pipelines.consent import bound
 from cdp_pipelines.consent.cases import Case, load_cases
 from cdp_pipelines.consent.controller import Controller, load_controller
 from cdp_pipelines.consent.purpose import UNIFICATION, Register, load_register
+from cdp_pipelines.declared import declared
+from cdp_pipelines.golden.survivorship import Survivorship
 from cdp_pipelines.identity.policy import IdentityPolicy, load_policy
 
 DEFS = Path(__file__).parent / "defs"
@@ -51,6 +53,12 @@ def register() -> Register:
 def identity() -> IdentityPolicy:
     """How records are held to be one person."""
     return load_policy(DEFS / "identity" / "defs.yaml")
+
+
+@cache
+def survivorship() -> Survivorship:
+    """Which value of a customer's records survives."""
+    return declared(DEFS / "golden" / "defs.yaml", Survivorship)
 
 
 @cache

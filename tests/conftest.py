@@ -66,7 +66,7 @@ def lasting(held: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     """What does not tell of nights that were not run.
 
     Of decisions those that stand, without when they were made; no histories; and customers under the name of their
-    smallest record, for an id that was born in a night lives on.
+    smallest record, households under that of their smallest customer, for an id that was born in a night lives on.
     """
     names = (
         held["identity/cluster"]
@@ -82,6 +82,8 @@ def lasting(held: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
             frame = frame.filter(pl.col("valid_to").is_null()).drop("valid_from", "ledger_position")
         if "customer_id" in frame.columns:
             frame = frame.with_columns(pl.col("customer_id").replace(named))
+        if name == "golden/household":
+            frame = frame.with_columns(pl.col("customer_id").min().over("household_id").alias("household_id"))
         order = [column for column, dtype in frame.schema.items() if not isinstance(dtype, pl.List)]
         found[name] = frame.sort(order)
     return found

@@ -86,6 +86,14 @@ FAULTS = (
     Fault("gate_without_purpose", f"{CONSENT}/merge_gate.py", '.when(pl.col("has_purpose"))', ".when(pl.lit(value=True))"),
     Fault("mart_takes_who_is_denied", "cdp_pipelines/golden/mart.py", '        .filter(pl.col("purpose") == purpose.key, "is_allowed")', '        .filter(pl.col("purpose") == purpose.key)'),
     Fault("mart_takes_values_of_other_purposes", "cdp_pipelines/golden/mart.py", 'provenance.filter(pl.col("collected_for").list.contains(purpose.key))', "provenance"),
+    Fault("what_was_put_right_asks_the_rules", "cdp_pipelines/golden/survivorship.py", '-pl.col("number").fill_null(0), ', ""),
+    Fault("what_is_replaced_still_serves", "cdp_pipelines/golden/survivorship.py", 'pl.when("is_gone").then(pl.lit([], TEXTS)).otherwise("collected_for")', 'pl.col("collected_for")'),
+    Fault("what_is_replaced_takes_other_points_along", "cdp_pipelines/golden/survivorship.py", 'pl.col(unit[0]) == pl.col("replaces")', "pl.lit(value=True)"),
+    Fault("withdrawn_still_holds", "cdp_pipelines/golden/rectification.py", '        .join(ended, on="number", how="anti")\n', ""),
+    Fault("put_right_outside_of_profiles", "cdp_pipelines/golden/rectification.py", 'crosswalk.filter("is_profiled")', "crosswalk"),
+    Fault("parts_of_several_records", "cdp_pipelines/golden/survivorship.py", 'pl.col("rank").min().over("customer_id", "together")', 'pl.col("rank").min().over("customer_id", "attribute")'),
+    Fault("bounced_is_verified", "cdp_pipelines/golden/contact_point.py", "pl.when(bounced).then(2)", "pl.when(bounced).then(0)"),
+    Fault("point_allowed_by_another", "cdp_pipelines/golden/contact_point.py", '(pl.col("contact_point") == "") | (pl.col("contact_point") == pl.col("value"))', "pl.lit(value=True)"),
     Fault("closed_decision_still_stands", f"{CONSENT}/history.py", 'return decision.filter(pl.col("valid_to").is_null())', "return decision"),
 )  # fmt: skip
 

@@ -7,17 +7,34 @@ Written from `consent.md` and the YAML alone: it imports nothing of the pipeline
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import yaml
 from deltalake import DeltaTable
 
-from warehouse.verify_decisions import KINDS, POINT, World, decision, name, points, read_register, record, version
+from warehouse.verify_decisions import (
+    KINDS,
+    POINT,
+    World,
+    decision,
+    name,
+    points,
+    read_register,
+    record,
+    still,
+    version,
+)
 
 UNIFICATION = "profile_unification"
 DECIDED = ("is_allowed", "reason", "lawful_basis", "since_at", "evidence", "purpose_version")
-OF_PREFERENCES = ("language_code", "preferred_channel")
+OF_PREFERENCES = ("language_code", "preferred_channel", "quiet_from", "quiet_until", "max_per_week")
+OF_PERSON = (
+    "honorific", "first_name", "middle_name", "last_name", "birth_date", "email", "phone", "street", "city",
+    "region_code", "postal_code", "country_code", "loyalty_card",
+)  # fmt: skip
+# Of these a customer may have several, each put right for itself.
+SEVERAL = ("email", "phone")
 MANY = 20
 
 
@@ -165,47 +182,105 @@ class Profiles:
                 self.preferences.setdefault(world.customer_of[record(row)], []).append(row)
         for row in read(lake, "standardised/consent_event"):
             if row["status"] == "granted" and row["notice_version"] is not None:
-                self.granted.setdefault((*record(row), row["subject_value"]), set()).add(row["purpose"])
+                told = (*record(row), row["subject_kind"], row["subject_value"])
+                self.granted.setdefault(told, set()).add(row["purpose"])
         for row in world.done:
             if record(row) in joined:
                 self.done.setdefault(row["customer"], []).append(row)
+        self.rectified = rectifications(lake, world, joined)
+        self.known: dict[tuple, list] = {}
 
-    def ranked(self, customer: str, attribute: str) -> list[tuple[object, set[str]]]:
-        """Values of an attribute from the best to the worst, each with the purposes that it may serve."""
-        if attribute in OF_PREFERENCES:
-            told = [(row, row["updated_at"]) for row in self.preferences.get(customer, ())]
-        else:
-            told = [(row, row["observed_at"]) for row in self.of.get(customer, ())]
-        groups: dict[tuple, list] = {}
-        for row, at in told:
-            if row[attribute] is not None:
-                groups.setdefault((row[attribute], row["channel"]), []).append((at, row["source_record_id"], row))
-        n_records = {}
-        for (value, _), rows in groups.items():
-            n_records[value] = n_records.get(value, 0) + len(rows)
-        priority = self.policy["source_priority"]
+    def unit(self, attribute: str) -> list[str]:
+        """The attributes that come from one record together with this one."""
+        return next((group for group in self.policy.get("together", ()) if attribute in group), [attribute])
+
+    def put_right(self, customer: str, unit: list[str]) -> list[list[dict]]:
+        """What holds of what was put right of a customer, each with its rows, the latest first."""
+        holds: dict[object, int] = {}
+        mine = [row for row in self.rectified.get(customer, ()) if row["attribute"] in unit]
+        for row in mine:
+            holds[row["replaces"]] = max(holds.get(row["replaces"], 0), row["number"])
+        numbers = sorted(set(holds.values()), reverse=True)
+        return [[row for row in mine if row["number"] == number] for number in numbers]
+
+    def doubt(self, kind: str, value: str) -> int:
+        """0 for a contact point that is known to reach its person, 2 for one that bounced since, else 1."""
+        if kind not in SEVERAL:
+            return 1
+        events = self.world.on.get((kind, value), ())
+        proofs = [
+            event
+            for event in events
+            if (event["purpose"] == "*" and event["status"] == "verified")
+            or (event["status"] == "granted" and event["method"] in self.policy.get("verified_by", ()))
+        ]
+        bounces = [event for event in events if event["purpose"] == "*" and event["status"] == "bounced"]
+        if still(bounces, proofs):
+            return 2
+        return 0 if proofs else 1
+
+    def ranked(self, customer: str, attribute: str) -> list[tuple[dict, set[str]]]:
+        """What may survive, from the best to the worst: an attribute with those together with it, and the purposes."""
+        unit = self.unit(attribute)
+        if (customer, unit[0]) not in self.known:
+            self.known[customer, unit[0]] = self.rank(customer, unit)
+        return self.known[customer, unit[0]]
+
+    def rank(self, customer: str, unit: list[str]) -> list[tuple[dict, set[str]]]:
+        """As `ranked`, of the attributes of a unit."""
+        of_preferences = unit[0] in OF_PREFERENCES
+        at = "updated_at" if of_preferences else "observed_at"
+        rows = (self.preferences if of_preferences else self.of).get(customer, ())
+        rows = [row for row in rows if any(row[part] is not None for part in unit)]
+        said: dict[tuple, list] = {}
+        for row in rows:
+            said.setdefault((row["channel"], *(row[part] for part in unit)), []).append(row)
+        put_right = self.put_right(customer, unit)
+        gone = {row["replaces"] for each in put_right for row in each}
+        served: dict[object, set[str]] = {}
         candidates = []
-        for (value, channel), rows in groups.items():
-            at = max(row[0] for row in rows)
-            source = min(row[1] for row in rows if row[0] == at)
+        for (channel, *values), mine in said.items():
+            shown = min((row for row in mine if row[at] == max(each[at] for each in mine)), key=record)
             purposes = set(self.channels[channel]["collected_for"])
-            for _, _, row in rows:
-                purposes |= self.granted.get((*record(row), str(value)), set())
-            order = {
-                "source_priority": priority.index(channel) if channel in priority else len(priority),
-                "recency": -at.timestamp(),
-                "frequency": -n_records[value],
-                "longest": -len(str(value)),
-            }
-            rules = self.policy.get("attributes", {}).get(attribute, self.policy["default"])
-            candidates.append(((*(order[rule] for rule in rules), channel, source, str(value)), value, purposes))
-        return [(value, purposes) for _, value, purposes in sorted(candidates, key=lambda each: each[0])]
+            for row in mine:
+                for part, value in zip(unit, values, strict=True):
+                    purposes |= self.granted.get((*record(row), part, str(value)), set())
+            is_gone = bool(put_right) and (unit[0] not in SEVERAL or values[0] in gone)
+            if is_gone:
+                served.setdefault(values[0] if unit[0] in SEVERAL else None, set()).update(purposes)
+            order = (1, is_gone, *self.order(unit, values, shown, at, rows), channel, shown["source_record_id"])
+            candidates.append((order, dict(zip(unit, values, strict=True)), set() if is_gone else purposes))
+        for each in put_right:
+            old, anchor = each[0]["replaces"], self.channels[each[0]["channel"]]["collected_for"]
+            told = {row["attribute"]: typed(row["attribute"], row["value"]) for row in each}
+            purposes = served[old] if old in served else set(anchor)
+            candidates.append(((0, -each[0]["number"]), dict.fromkeys(unit) | told, purposes))
+        return [(told, purposes) for _, told, purposes in sorted(candidates, key=lambda each: each[0])]
+
+    def order(self, unit: list[str], values: list, shown: dict, at: str, rows: list[dict]) -> Iterator[float]:
+        """What each declared rule says of a candidate; less is better. `rows`: all that the customer's records say."""
+        told = [(part, value) for part, value in zip(unit, values, strict=True) if value is not None]
+        for rule in self.policy.get("attributes", {}).get(unit[0], self.policy["default"]):
+            if rule == "source_priority":
+                priority = self.policy["source_priority"]
+                yield priority.index(shown["channel"]) if shown["channel"] in priority else len(priority)
+            elif rule == "recency":
+                yield -shown[at].timestamp()
+            elif rule == "frequency":
+                yield -sum(row[part] == value for row in rows for part, value in told)
+            elif rule == "longest":
+                yield -sum(len(str(value)) for _, value in told)
+            elif rule == "verified":
+                yield self.doubt(unit[0], values[0])
+            else:
+                of_record = OF_PREFERENCES if unit[0] in OF_PREFERENCES else OF_PERSON
+                yield -(len(told) if len(unit) > 1 else sum(shown[each] is not None for each in of_record))
 
     def best(self, customer: str, attribute: str, key: str, among: set[str] | None = None) -> object:
-        """The best value that may serve a purpose."""
-        for value, purposes in self.ranked(customer, attribute):
-            if key in purposes and (among is None or value in among):
-                return value
+        """The best value that may serve a purpose; nothing where the record that gives it and its like lacks it."""
+        for told, purposes in self.ranked(customer, attribute):
+            if key in purposes and (among is None or told[attribute] in among):
+                return told[attribute]
         return None
 
     def measure(self, customer: str, wanted: str, key: str, since: datetime) -> object:  # noqa: PLR0911
@@ -235,6 +310,23 @@ class Profiles:
         if wanted in {"last_order_at", "last_event_at"}:
             return mine[-1]["occurred_at"]
         return mine[-1]["currency_code" if wanted == "currency_code" else "amount_minor"]
+
+
+def rectifications(lake: Path, world: World, joined: set[tuple]) -> dict[str, list[dict]]:
+    """What was put right and not withdrawn, by the customer whose record it hangs on."""
+    rows, found = read(lake, "golden/rectification"), {}
+    ended = {row["ends"] for row in rows}
+    for row in rows:
+        if row["ends"] is None and row["number"] not in ended and record(row) in joined:
+            found.setdefault(world.customer_of[record(row)], []).append(row)
+    return found
+
+
+def typed(attribute: str, text: str) -> object:
+    """A value of the golden record from its text."""
+    if attribute == "birth_date":
+        return date.fromisoformat(text)
+    return int(text) if attribute in {"quiet_from", "quiet_until", "max_per_week"} else text
 
 
 def expected(key: str, purpose: dict, allowed: dict, profiles: Profiles) -> Iterator[tuple[str, dict]]:

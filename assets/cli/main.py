@@ -10,6 +10,7 @@ from rich.console import Console
 from assets.cli.audit import app as audit
 from assets.cli.bench import app as bench
 from assets.cli.link import app as link
+from assets.cli.rectify import rectify
 from assets.cli.simulate import app as simulate
 from assets.cli.verify import verify
 from cdp_pipelines.errors import CdpError
@@ -50,6 +51,7 @@ app.add_typer(bench, name="bench")
 app.add_typer(audit, name="audit")
 app.add_typer(link, name="link")
 app.add_typer(simulate, name="simulate")
+app.command()(rectify)
 
 
 @app.command()
@@ -230,6 +232,26 @@ def reach(
 
     moment = as_of and as_of.replace(tzinfo=as_of.tzinfo or UTC)
     give(reached(dossier.opened(lake), purpose, moment), format_, output, out)
+
+
+@app.command()
+def conflicts(
+    attribute: Annotated[
+        str | None, typer.Argument(help="A column of golden/customer. Default: all.", show_default=False)
+    ] = None,
+    lake: Lake = DEFAULT_LAKE,
+    format_: Annotated[Literal["text", "json", "html"], typer.Option("--format")] = "text",
+    output: Annotated[Path | None, typer.Option(help="Where to write it. Default: print it.")] = None,
+) -> None:
+    """Where sources disagree: per attribute which channel gives the golden value, and who loses against whom.
+
+    Example: [cyan]cdp conflicts email --lake lake[/]
+    """
+    from assets.cli import dossier
+    from assets.cli.conflicts import conflicts as counted
+    from assets.cli.document import give
+
+    give(counted(dossier.opened(lake), attribute), format_, output, out)
 
 
 @app.command()

@@ -1,6 +1,10 @@
-"""The golden record: `golden/customer` and `golden/provenance`, by declared survivorship."""
+"""The golden record: `golden/*`, by declared survivorship.
+
+`golden/rectification` is what data subjects and clerks put right (`cdp rectify`); it is no night's to make.
+"""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import dagster as dg
 import polars as pl
@@ -8,10 +12,36 @@ import polars as pl
 from assets.components.policy import PolicyComponent
 from assets.lake import Gated, LakeResource, lake_assets, publish, spec
 from assets.policies import contracts
-from cdp_pipelines.golden import survivorship
-from cdp_pipelines.tables import CONSENT_EVENT, CROSSWALK, CUSTOMER, PARTY, PREFERENCE, PROVENANCE
+from cdp_pipelines.consent import standing
+from cdp_pipelines.golden import contact_point, rectification, survivorship
+from cdp_pipelines.golden.conflict import conflicts
+from cdp_pipelines.golden.household import households
+from cdp_pipelines.tables import (
+    CONFLICT,
+    CONSENT_EVENT,
+    CONTACT_POINT,
+    CROSSWALK,
+    CUSTOMER,
+    DECISION,
+    HISTORY,
+    HOUSEHOLD,
+    INTERACTION,
+    LEDGER,
+    PARTY,
+    PREFERENCE,
+    PROVENANCE,
+    RECTIFICATION,
+    Table,
+)
+from warehouse.lake import Lake
 
-READS = (PARTY, PREFERENCE, CROSSWALK, CONSENT_EVENT)
+READS = {
+    PROVENANCE: (PARTY, PREFERENCE, CROSSWALK, CONSENT_EVENT, LEDGER, RECTIFICATION),
+    CUSTOMER: (PROVENANCE, PARTY, CROSSWALK),
+    CONTACT_POINT: (PROVENANCE, CUSTOMER, LEDGER, RECTIFICATION, PARTY, INTERACTION, CROSSWALK, DECISION),
+    HOUSEHOLD: (CUSTOMER, PROVENANCE, HISTORY),
+    CONFLICT: (PROVENANCE,),
+}
 
 
 class Survivorship(PolicyComponent[survivorship.Survivorship]):
@@ -23,34 +53,52 @@ class Survivorship(PolicyComponent[survivorship.Survivorship]):
         return survivorship.Survivorship
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
-        """Both tables from one asset: the golden record is the provenance's first rank."""
-        purposes = {key: contract.collected_for for key, contract in contracts().items()}
+        """All tables from one asset: they are views of one ranking."""
+        specs = [spec(table, deps=[each.name for each in reads], owner="team:data") for table, reads in READS.items()]
 
-        @lake_assets(
-            name="golden_record",
-            specs=[
-                spec(PROVENANCE, deps=[table.name for table in READS], owner="team:data"),
-                spec(CUSTOMER, deps=[PROVENANCE.name, PARTY.name, CROSSWALK.name], owner="team:data"),
-            ],
-        )
+        @lake_assets(name="golden_record", specs=specs)
         def golden_record(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
             store = lake.open
-            party, preference, crosswalk, consent_event = (store.scan(table) for table in READS)
-            candidates = survivorship.provenance(
-                party, preference, crosswalk, consent_event, purposes, self.policy
-            ).collect()
-            customers = survivorship.customer(candidates.lazy(), party, crosswalk).collect()
+            found = _golden(store, self.policy, lake.as_of(context))
+            told = {PROVENANCE: _disagreements(found[PROVENANCE]), CONTACT_POINT: _states(found[CONTACT_POINT])}
             yield from publish(
                 store,
                 lake.night(context),
-                Gated(PROVENANCE, candidates, lambda: store.replace(PROVENANCE, candidates), _conflicts(candidates)),
-                Gated(CUSTOMER, customers, lambda: store.replace(CUSTOMER, customers)),
+                *(
+                    Gated(table, rows, lambda table=table, rows=rows: store.replace(table, rows), told.get(table))
+                    for table, rows in found.items()
+                ),
             )
 
-        return dg.Definitions(assets=[golden_record])
+        return dg.Definitions(assets=[golden_record, spec(RECTIFICATION, deps=[], owner="team:data")])
 
 
-def _conflicts(candidates: pl.DataFrame) -> dict[str, object]:
+def _golden(store: Lake, policy: survivorship.Survivorship, as_of: datetime) -> dict[Table, pl.DataFrame]:
+    """Every table of the golden record as of a night."""
+    party, preference, crosswalk, consent_event, ledger, decision = (
+        store.scan(table) for table in (PARTY, PREFERENCE, CROSSWALK, CONSENT_EVENT, LEDGER, DECISION)
+    )
+    purposes = {key: contract.collected_for for key, contract in contracts().items()}
+    rectified = rectification.standing(store.scan(RECTIFICATION), crosswalk, policy.unit_of)
+    states = contact_point.states(ledger, policy.verified_by, as_of)
+    candidates = survivorship.provenance(
+        party, preference, crosswalk, consent_event, states, rectified, purposes, policy
+    ).collect()
+    customers = survivorship.customer(candidates.lazy(), party, crosswalk).collect()
+    used = contact_point.last_used(party, store.scan(INTERACTION), crosswalk, as_of)
+    points = contact_point.contact_points(
+        candidates.lazy(), customers.lazy(), states, rectified, used, standing(decision)
+    )
+    return {
+        PROVENANCE: candidates,
+        CUSTOMER: customers,
+        CONTACT_POINT: points.collect(),
+        HOUSEHOLD: households(customers, candidates.lazy(), store.scan(HISTORY), policy.household_max),
+        CONFLICT: conflicts(candidates.lazy()).collect(),
+    }
+
+
+def _disagreements(candidates: pl.DataFrame) -> dict[str, object]:
     """Per attribute, the customers whose records disagree."""
     several = candidates.group_by("customer_id", "attribute").agg(pl.col("value").n_unique() > 1)
     counted = several.group_by("attribute").agg(pl.len(), pl.col("value").sum()).sort("attribute")
@@ -58,4 +106,12 @@ def _conflicts(candidates: pl.DataFrame) -> dict[str, object]:
         "customers whose records disagree": dg.MetadataValue.md(
             "\n".join(f"- {attribute}: {differ:,} of {n:,}" for attribute, n, differ in counted.iter_rows())
         )
+    }
+
+
+def _states(points: pl.DataFrame) -> dict[str, object]:
+    """How many contact points of each kind are in each state."""
+    counted = points.group_by("kind", "state").len().sort("kind", "state")
+    return {
+        "states": dg.MetadataValue.md("\n".join(f"- {kind} {state}: {n:,}" for kind, state, n in counted.iter_rows()))
     }

@@ -1,7 +1,8 @@
 """The golden record: of all values that a customer's records give for an attribute, which one is the best, and why.
 
 Every candidate is kept with its rank and the purposes it was collected for, so that a mart can take the best value
-*among those its purpose may use*, which need not be the golden one.
+*among those its purpose may use*, which need not be the golden one. Attributes that make sense only with each other,
+such as the parts of an address, survive together: all from one record.
 """
 
 from __future__ import annotations
@@ -9,16 +10,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cdp_pipelines.channel.contract import Model
-from cdp_pipelines.tables import CUSTOMER, GOLDEN_ATTRIBUTES, PROVENANCE, TEXTS
+from cdp_pipelines.golden.contact_point import KINDS
+from cdp_pipelines.golden.rectification import CHANNEL
+from cdp_pipelines.tables import CUSTOMER, GOLDEN_ATTRIBUTES, OF_PREFERENCES, PROVENANCE, RECORD, TEXTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-OF_PREFERENCES = ("language_code", "preferred_channel")
-Rule = Literal["source_priority", "recency", "frequency", "longest"]
+ATTRIBUTES = (*GOLDEN_ATTRIBUTES, *OF_PREFERENCES)
+Rule = Literal["source_priority", "recency", "frequency", "completeness", "verified", "longest"]
+Rules = Annotated[tuple[Rule, ...], Field(min_length=1)]
+# Attributes on which a will may be expressed: what it grants, its very value may serve.
+GRANTED_ON = ("email", "phone", "loyalty_card")
 
 
 class Survivorship(Model):
@@ -27,16 +33,54 @@ class Survivorship(Model):
     source_priority: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
         description="Channels from the most to the least trusted; others come after them"
     )
-    default: Annotated[tuple[Rule, ...], Field(min_length=1)] = Field(
+    default: Rules = Field(
         description="Rules of attributes that have none of their own: source_priority, recency (latest observed), "
-        "frequency (told by most records), longest"
+        "frequency (told by most records; of attributes together, each part counts), completeness (of attributes "
+        "together the most parts, else the record that tells the most), verified (a contact point that was verified "
+        "first, one that bounced last), longest"
     )
-    attributes: dict[str, Annotated[tuple[Rule, ...], Field(min_length=1)]] = Field(
-        {}, description="Rules per attribute of golden/customer"
+    attributes: dict[str, Rules] = Field(
+        {}, description="Rules per attribute of golden/customer; of attributes together, by the first of them"
+    )
+    together: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = Field(
+        (), description="Attributes that come from one record, or not at all: an address of mixed parts is none"
+    )
+    verified_by: tuple[str, ...] = Field(
+        (), description="Methods of a grant that prove that its e-mail or phone reaches the person"
+    )
+    household_max: int = Field(
+        12, ge=2, description="More customers than that with one family name at one address are no household"
     )
 
+    @model_validator(mode="after")
+    def _knows_its_attributes(self) -> Survivorship:
+        grouped = [name for group in self.together for name in group]
+        if unknown := sorted({*self.attributes, *grouped} - {*ATTRIBUTES}):
+            raise ValueError(f"no attributes: {', '.join(unknown)}; there are: {', '.join(ATTRIBUTES)}")
+        if twice := sorted({name for name in grouped if grouped.count(name) > 1}):
+            raise ValueError(f"together has twice: {', '.join(twice)}")
+        for group in self.together:
+            if points := [name for name in group if name in KINDS]:
+                raise ValueError(f"together has {', '.join(points)}: each purpose decides on contact points one by one")
+            if len({name in OF_PREFERENCES for name in group}) > 1:
+                raise ValueError(f"together has {', '.join(group)}: a record tells of a person or of preferences")
+            if ruled := [name for name in group[1:] if name in self.attributes]:
+                raise ValueError(f"attributes has {', '.join(ruled)}, which survive by the rules of {group[0]}")
+        return self
+
+    @property
+    def units(self) -> tuple[tuple[str, ...], ...]:
+        """What survives as one, in order of the first attribute: those together, and each of the others alone."""
+        group_of = {name: group for group in self.together for name in group}
+        return tuple(dict.fromkeys(group_of.get(name, (name,)) for name in ATTRIBUTES))
+
+    @property
+    def unit_of(self) -> dict[str, str]:
+        """Attribute to the first of those that it survives with."""
+        return {name: unit[0] for unit in self.units for name in unit}
+
     def rules(self, attribute: str) -> tuple[Rule, ...]:
-        """The rules of an attribute, in order."""
+        """The rules of an attribute that is the first of its unit, in order."""
         return self.attributes.get(attribute, self.default)
 
 
@@ -45,76 +89,154 @@ def provenance(
     preference: pl.LazyFrame,
     crosswalk: pl.LazyFrame,
     consent_event: pl.LazyFrame,
+    states: pl.LazyFrame,
+    rectified: pl.LazyFrame,
     collected_for: Mapping[str, tuple[str, ...]],
     policy: Survivorship,
 ) -> pl.LazyFrame:
-    """Every candidate value of every golden attribute, ranked; key (customer_id, attribute, value, channel).
+    """Every candidate value of every golden attribute, ranked; key (customer_id, attribute, rank).
 
-    Takes records that may join a profile (`crosswalk.is_profiled`) alone. `collected_for`: purposes by channel; to
-    them comes any purpose that the record itself grants on the very value. Of one value in one channel the latest
-    record stands for all. Rank 1 is the golden value; ranks have no ties.
+    Takes records that may join a profile (`crosswalk.is_profiled`) alone. `states`: see `contact_point.states`;
+    `rectified`: see `rectification.standing`; `collected_for`: purposes by channel; to them comes any purpose that
+    the record itself grants on the very value. Of what one channel says in one way the latest record stands for all.
+    Rank 1 is the golden value; ranks have no ties, and of attributes together one rank is one record, so a rank is
+    missing where that record lacks the part. A rectified value comes first and may serve what all that it replaces
+    could; what it replaces comes last and serves nothing any more.
     """
-    profiled = crosswalk.filter("is_profiled").select("channel", "source_record_id", "customer_id")
-    record = ["channel", "source_record_id"]
-    told = pl.concat(
-        [
-            party.select(*record, "observed_at", *(pl.col(name).cast(pl.String) for name in GOLDEN_ATTRIBUTES)).unpivot(
-                index=[*record, "observed_at"], variable_name="attribute", value_name="value"
-            ),
-            preference.select(*record, pl.col("updated_at").alias("observed_at"), *OF_PREFERENCES).unpivot(
-                index=[*record, "observed_at"], variable_name="attribute", value_name="value"
-            ),
-        ]
-    ).filter(pl.col("value").is_not_null())
+    profiled = crosswalk.filter("is_profiled").select(*RECORD, "customer_id")
     granted = (
         consent_event.filter(pl.col("status") == "granted", pl.col("notice_version").is_not_null())
-        .group_by(*record, pl.col("subject_value").alias("value"))
+        .group_by(*RECORD, pl.col("subject_kind"), pl.col("subject_value"))
         .agg(pl.col("purpose").alias("granted"))
     )
     channels = pl.LazyFrame(
         {"channel": list(collected_for), "of_channel": [list(purposes) for purposes in collected_for.values()]},
         schema={"channel": pl.String, "of_channel": TEXTS},
     )
-    candidates = (
-        told.join(profiled, on=record)
-        .join(granted, on=[*record, "value"], how="left")
+    told = {
+        False: _told(party, "observed_at", GOLDEN_ATTRIBUTES, profiled),
+        True: _told(preference, "updated_at", OF_PREFERENCES, profiled),
+    }
+    found = []
+    for unit in policy.units:
+        candidates = _candidates(told[unit[0] in OF_PREFERENCES], unit, granted, channels, states)
+        ranked = _ranked(_with_rectified(candidates, rectified, unit, channels), policy, unit[0])
+        found += [
+            ranked.filter(pl.col(name).is_not_null()).with_columns(
+                pl.lit(name).alias("attribute"), pl.col(name).alias("value"), pl.lit(unit[0]).alias("together")
+            )
+            for name in unit
+        ]
+    return pl.concat([PROVENANCE.conform(each) for each in found])
+
+
+def _told(frame: pl.LazyFrame, at: str, names: Sequence[str], profiled: pl.LazyFrame) -> pl.LazyFrame:
+    """Records with a profile: their attributes as texts, and how many of them each tells."""
+    return frame.select(
+        *RECORD,
+        pl.col(at).alias("observed_at"),
+        *(pl.col(name).cast(pl.String) for name in names),
+        pl.sum_horizontal(pl.col(name).is_not_null().cast(pl.Int64) for name in names).alias("n_told"),
+    ).join(profiled, on=list(RECORD))
+
+
+def _candidates(
+    told: pl.LazyFrame, unit: Sequence[str], granted: pl.LazyFrame, channels: pl.LazyFrame, states: pl.LazyFrame
+) -> pl.LazyFrame:
+    """What each channel says of a unit, each way once; key (customer_id, channel, *unit), smaller measures better."""
+    name = unit[0]
+    frequency = (
+        pl.when(pl.col(part).is_not_null()).then(pl.len().over("customer_id", part)).otherwise(0).cast(pl.Int64)
+        for part in unit
+    )
+    mine = (
+        told.filter(pl.any_horizontal(pl.col(part).is_not_null() for part in unit))
+        .select(*RECORD, "customer_id", "observed_at", "n_told", *unit, pl.sum_horizontal(frequency).alias("frequency"))
         .join(channels, on="channel", how="left")
-        .sort("observed_at", "source_record_id", descending=[True, False])
-        .group_by("customer_id", "attribute", "value", "channel", maintain_order=True)
+    )
+    if name in GRANTED_ON:
+        on_it = granted.filter(pl.col("subject_kind") == name).drop("subject_kind")
+        mine = mine.join(on_it, left_on=[*RECORD, name], right_on=[*RECORD, "subject_value"], how="left")
+    else:
+        mine = mine.with_columns(pl.lit(None, TEXTS).alias("granted"))
+    if name in KINDS:
+        doubts = states.filter(pl.col("kind") == name).select("value", "doubt")
+        mine = mine.join(doubts, left_on=name, right_on="value", how="left")
+    else:
+        mine = mine.with_columns(pl.lit(None, pl.Int64).alias("doubt"))
+    n_parts = pl.sum_horizontal(pl.col(part).is_not_null().cast(pl.Int64) for part in unit)
+    return (
+        mine.sort("observed_at", "source_record_id", descending=[True, False])
+        .group_by("customer_id", "channel", *unit, maintain_order=True)
         .agg(
-            pl.col("source_record_id").first(),
-            pl.col("observed_at").first(),
-            pl.len().alias("n_channel"),
+            pl.col("source_record_id", "observed_at", "n_told", "frequency", "doubt").first(),
             pl.concat([pl.col("of_channel").explode(), pl.col("granted").explode()])
             .drop_nulls()
             .unique()
             .sort()
             .alias("collected_for"),
         )
-        .with_columns(pl.col("n_channel").sum().over("customer_id", "attribute", "value").alias("n_records"))
-    )
-    return PROVENANCE.conform(
-        pl.concat(
-            [
-                _ranked(candidates.filter(pl.col("attribute") == attribute), policy, attribute)
-                for attribute in (*GOLDEN_ATTRIBUTES, *OF_PREFERENCES)
-            ]
+        .with_columns(
+            -pl.col("frequency"),
+            (-pl.col("n_told") if len(unit) == 1 else -n_parts).alias("completeness"),
+            pl.col("doubt").fill_null(1).alias("verified"),
+            -pl.sum_horizontal(pl.col(part).str.len_chars().fill_null(0).cast(pl.Int64) for part in unit).alias(
+                "longest"
+            ),
         )
     )
 
 
-def _ranked(candidates: pl.LazyFrame, policy: Survivorship, attribute: str) -> pl.LazyFrame:
+def _with_rectified(
+    candidates: pl.LazyFrame, rectified: pl.LazyFrame, unit: Sequence[str], channels: pl.LazyFrame
+) -> pl.LazyFrame:
+    """Candidates with those that were put right, as of channel `rectification`, and what these replace marked."""
+    mine = (
+        rectified.filter(pl.col("together") == unit[0])
+        .group_by("customer_id", "number")
+        .agg(
+            pl.col("channel", "replaces", "rectified_at").first(),
+            *(pl.col("value").filter(pl.col("attribute") == part).first().alias(part) for part in unit),
+        )
+        .join(channels, on="channel", how="left")
+    )
+    slots = mine.select("customer_id", "number", "replaces")
+    replaced = candidates.select("customer_id", "channel", *unit, "collected_for").join(slots, on="customer_id")
+    if unit[0] in KINDS:
+        replaced = replaced.filter(pl.col(unit[0]) == pl.col("replaces"))
+    heirs = replaced.group_by("customer_id", "number").agg(
+        pl.col("collected_for").explode().drop_nulls().unique().sort().alias("inherited")
+    )
+    right = mine.join(heirs, on=["customer_id", "number"], how="left").select(
+        "customer_id",
+        "number",
+        *unit,
+        pl.lit(CHANNEL).alias("channel"),
+        pl.col("number").cast(pl.String).alias("source_record_id"),
+        pl.col("rectified_at").alias("observed_at"),
+        pl.coalesce("inherited", pl.col("of_channel").list.sort(), pl.lit([], TEXTS)).alias("collected_for"),
+    )
+    gone = replaced.select("customer_id", "channel", *unit).unique().with_columns(pl.lit(value=True).alias("is_gone"))
+    on = ["customer_id", "channel", *unit]
+    left = candidates.join(gone, on=on, how="left", nulls_equal=True).with_columns(
+        pl.when("is_gone").then(pl.lit([], TEXTS)).otherwise("collected_for").alias("collected_for")
+    )
+    return pl.concat([left, right], how="diagonal")
+
+
+def _ranked(candidates: pl.LazyFrame, policy: Survivorship, name: str) -> pl.LazyFrame:
+    """`rank` by the rules of a unit, after what was put right (the latest first) and before what that replaces."""
     priority = {channel: place for place, channel in enumerate(policy.source_priority)}
     # Smaller is better in each of them.
     order = {
         "source_priority": pl.col("channel").replace_strict(priority, default=len(priority), return_dtype=pl.Int64),
         "recency": -pl.col("observed_at").dt.epoch("us"),
-        "frequency": -pl.col("n_records").cast(pl.Int64),
-        "longest": -pl.col("value").str.len_chars().cast(pl.Int64),
     }
-    return candidates.sort(
-        "customer_id", *(order[rule] for rule in policy.rules(attribute)), "channel", "source_record_id", "value"
-    ).with_columns((pl.int_range(pl.len()).over("customer_id") + 1).alias("rank"))
+    rules = [order.get(rule, pl.col(rule)) for rule in policy.rules(name)]
+    put_right = [-pl.col("number").fill_null(0), pl.col("is_gone").fill_null(value=False)]
+    return candidates.sort("customer_id", *put_right, *rules, "channel", "source_record_id").with_columns(
+        (pl.int_range(pl.len()).over("customer_id") + 1).alias("rank")
+    )
 
 
 def customer(provenance: pl.LazyFrame, party: pl.LazyFrame, crosswalk: pl.LazyFrame) -> pl.LazyFrame:
@@ -135,10 +257,13 @@ def customer(provenance: pl.LazyFrame, party: pl.LazyFrame, crosswalk: pl.LazyFr
 
 
 def best_values(provenance: pl.LazyFrame) -> pl.LazyFrame:
-    """The best ranked value of each attribute, as columns in their types; key customer_id."""
-    best = provenance.group_by("customer_id", "attribute").agg(pl.col("value").sort_by("rank").first())
+    """The best ranked values among these candidates, as columns in their types; key customer_id.
+
+    Attributes that survive together all come from the best ranked of them; what that lacks is null.
+    """
+    best = provenance.filter(pl.col("rank") == pl.col("rank").min().over("customer_id", "together"))
     wide = best.group_by("customer_id").agg(
-        pl.col("value").filter(pl.col("attribute") == attribute).first().alias(attribute)
-        for attribute in (*GOLDEN_ATTRIBUTES, *OF_PREFERENCES)
+        pl.col("value").filter(pl.col("attribute") == attribute).first().alias(attribute) for attribute in ATTRIBUTES
     )
-    return wide.with_columns(pl.col("birth_date").str.to_date("%Y-%m-%d"))
+    integers = [name for name in ATTRIBUTES if CUSTOMER.schema[name] == pl.Int64]
+    return wide.with_columns(pl.col("birth_date").str.to_date("%Y-%m-%d"), pl.col(integers).cast(pl.Int64))

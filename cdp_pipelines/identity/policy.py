@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from cdp_pipelines.channel.contract import Model
-from cdp_pipelines.errors import PolicyError
+from cdp_pipelines.declared import declared
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,10 +100,4 @@ class IdentityPolicy(Model):
 
 def load_policy(path: Path) -> IdentityPolicy:
     """The policy of a YAML file; `PolicyError` names file, field, what was found and what is allowed."""
-    try:
-        told = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        return IdentityPolicy.model_validate(told.get("attributes"))
-    except yaml.YAMLError:
-        raise PolicyError(str(path), (("(the whole)", "is no YAML"),)) from None
-    except ValidationError as error:
-        raise PolicyError.from_validation(str(path), error) from None
+    return declared(path, IdentityPolicy)

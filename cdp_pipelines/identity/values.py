@@ -68,8 +68,8 @@ def nodes(party: pl.DataFrame, policy: IdentityPolicy, alone: pl.DataFrame, boun
     read = party.join(own, on=["channel", "source_record_id"], how="left").sort(RECORD)
     read = read.with_columns(pl.coalesce(_ALONE, pl.when(is_bound).then("channel"))).select(*RECORD, *says)
     for name in NAMES:
-        read = _spelt(read, name, _plain)
-    read = _spelt(read, "street", _street).with_columns(
+        read = _spelt(read, name, plain_names)
+    read = _spelt(read, "street", short_streets).with_columns(
         pl.col("middle_name").str.to_lowercase().str.head(1), pl.col("birth_date").dt.strftime("%Y-%m-%d")
     )
     coded, values = _numbered(read, says)
@@ -129,13 +129,13 @@ def _spelt(frame: pl.DataFrame, name: str, spell: Callable[[pl.Series], pl.Serie
     )
 
 
-def _plain(names: pl.Series) -> pl.Series:
+def plain_names(names: pl.Series) -> pl.Series:
     """Words of plain small letters; null where none is left."""
     letters = pl.col("text").str.replace_all(r"['`.]", "").str.replace_all("[^a-z]+", " ").str.strip_chars()
     return _in_ascii(names).select(pl.when(letters != "").then(letters)).to_series()
 
 
-def _street(streets: pl.Series) -> pl.Series:
+def short_streets(streets: pl.Series) -> pl.Series:
     """Streets with the short form of their kind; null without a house number, for too many share such a one."""
     words = pl.col("text").str.replace_all(r"[.,]", " ").str.split(" ")
     short = _in_ascii(streets).select(

@@ -38,7 +38,11 @@ def party(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
     read: dict[str, pl.Expr] = {}
     for name in (*_SAYS, "country_code"):
         if name in texts:
-            read[name] = _READ.get(name, _squashed)(texts[name], contract)
+            read[name] = (
+                field_value(contract, contract.party.birth_date)
+                if name == "birth_date"
+                else spelt(name, texts[name], contract.party.phone_region)
+            )
         elif split is not None and name in parse.NAME_PARTS:
             read[name] = split.struct.field(name)
         else:
@@ -77,42 +81,28 @@ def party(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
     )
 
 
-def _email(text: pl.Expr, _: ChannelContract) -> pl.Expr:
-    return parse.distinct(text, parse.email, pl.String())
-
-
-def _phone(text: pl.Expr, contract: ChannelContract) -> pl.Expr:
-    return parse.distinct(text, parse.phone(contract.party.phone_region), pl.String())
-
-
-def _cased(text: pl.Expr, _: ChannelContract) -> pl.Expr:
-    return parse.distinct(text, parse.cased, pl.String())
+def spelt(name: str, text: pl.Expr, phone_region: str) -> pl.Expr:
+    """A text as the standard column `name` has it, null where it cannot be read; of all columns but dates."""
+    if name == "phone":
+        return parse.distinct(text, parse.phone(phone_region), pl.String())
+    if name == "street":
+        return _squashed(text.str.to_lowercase())
+    return parse.distinct(text, _READ[name], pl.String()) if name in _READ else _squashed(text)
 
 
 def _readable(text: str) -> str | None:
     return text if privacy_string.is_readable(text) else None
 
 
-def _squashed(text: pl.Expr, _: ChannelContract) -> pl.Expr:
+def _squashed(text: pl.Expr) -> pl.Expr:
     squashed = text.str.strip_chars().str.replace_all(r"\s+", " ")
     return pl.when(squashed != "").then(squashed)
 
 
-def _street(text: pl.Expr, contract: ChannelContract) -> pl.Expr:
-    return _squashed(text.str.to_lowercase(), contract)
-
-
-def _birth_date(_: pl.Expr, contract: ChannelContract) -> pl.Expr:
-    return field_value(contract, contract.party.birth_date)
-
-
 _READ = {
-    "email": _email,
-    "phone": _phone,
-    "first_name": _cased,
-    "middle_name": _cased,
-    "last_name": _cased,
-    "city": _cased,
-    "street": _street,
-    "birth_date": _birth_date,
+    "email": parse.email,
+    "first_name": parse.cased,
+    "middle_name": parse.cased,
+    "last_name": parse.cased,
+    "city": parse.cased,
 }

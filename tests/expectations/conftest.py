@@ -102,6 +102,27 @@ OWN: Mapping[str, Mapping[str, object]] = {
         "columns": [["email"], [], ["email", "city"]],
         "cause": "review",
     },
+    "golden/provenance": {"together": ["email", "phone", "street"]},
+    "golden/rectification": {
+        "number": [1, 2, 3],
+        "attribute": ["email", "phone", "email"],
+        "value": ["b@example.com", "+12065550100", None],
+        "replaces": ["a@example.com", None, None],
+        "ends": [None, None, 1],
+    },
+    "golden/contact_point": {
+        "kind": ["email", "phone", "email"],
+        "value": ["a@example.com", "+12065550100", "b@example.com"],
+        "state": ["verified", "bounced", "unverified"],
+        "allowed_for": [["analytics"], [], []],
+    },
+    "golden/household": {"household_id": "h_0123456789abcdef", "n_members": 3},
+    "golden/conflict": {
+        "winner": "crm_west",
+        "loser": ["crm_west", "crm_east", "iot"],
+        "n_customers": 3,
+        "n_differ": 1,
+    },
     "identity/history": {
         "event": ["born", "merged", "split"],
         "other_id": [None, "c_000000000000000a", "c_000000000000000b"],

@@ -1,4 +1,4 @@
-"""The golden record, what customers did, and what a purpose sees of both."""
+"""What customers did, and what a purpose sees of it and of the golden record."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -8,136 +8,20 @@ import pytest
 from cdp_pipelines.consent import Purpose
 from cdp_pipelines.golden.mart import mart, mart_table
 from cdp_pipelines.golden.measures import MEASURES, measures, window
-from cdp_pipelines.golden.survivorship import Survivorship, customer, provenance
 from cdp_pipelines.tables import (
-    CONSENT_EVENT,
     CROSSWALK,
     CUSTOMER,
     DECISION,
     INTERACTION,
-    PARTY,
-    PREFERENCE,
     PROVENANCE,
 )
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 C = "c_000000000000000a"
-COLLECTED = {"crm": ("service", "letters"), "shop": ("service",), "call": ("service",), "receipts": ("evidence",)}
 
 
 def frame(table, rows):
     return pl.DataFrame([{**dict.fromkeys(table.schema), **row} for row in rows], schema=table.schema).lazy()
-
-
-def told(records, *, rules, profiled=True, consents=(), preferences=()):
-    party = frame(
-        PARTY,
-        [
-            {"source_record_id": f"r{i}", "observed_at": START + timedelta(days=day), "channel": channel, **says}
-            for i, (channel, day, says) in enumerate(records)
-        ],
-    )
-    ids = [(channel, f"r{i}") for i, (channel, *_) in enumerate(records)] + [
-        ("prefs", p["source_record_id"]) for p in preferences
-    ]
-    crosswalk = frame(
-        CROSSWALK,
-        [
-            {"channel": c, "source_record_id": r, "customer_id": C, "is_exact": True, "is_profiled": profiled}
-            for c, r in ids
-        ],
-    )
-    policy = Survivorship(source_priority=("crm", "shop"), default=rules)
-    found = provenance(
-        party, frame(PREFERENCE, preferences), crosswalk, frame(CONSENT_EVENT, consents), COLLECTED, policy
-    ).collect()
-    return found, customer(found.lazy(), party, crosswalk).collect()
-
-
-ANNA = ("crm", 1, {"first_name": "Anna"})
-CASES = [
-    pytest.param(("source_priority",), [("shop", 9, {"first_name": "Ann"}), ANNA], "Anna", id="source_priority"),
-    pytest.param(
-        ("source_priority",),
-        [("call", 9, {"first_name": "Ann"}), ("shop", 1, {"first_name": "Anne"})],
-        "Anne",
-        id="an_unlisted_source_comes_last",
-    ),
-    pytest.param(("recency",), [ANNA, ("shop", 9, {"first_name": "Ann"})], "Ann", id="recency"),
-    pytest.param(
-        ("frequency",),
-        [ANNA, ("shop", 2, {"first_name": "Ann"}), ("call", 3, {"first_name": "Ann"})],
-        "Ann",
-        id="frequency",
-    ),
-    pytest.param(("longest",), [("crm", 9, {"first_name": "A"}), ANNA], "Anna", id="longest"),
-    pytest.param(
-        ("longest", "source_priority"), [("shop", 9, {"first_name": "Anne"}), ANNA], "Anna", id="next_rule_where_equal"
-    ),
-    pytest.param(
-        ("recency",),
-        [("crm", 1, {"first_name": None}), ("shop", 1, {"first_name": "Ann"})],
-        "Ann",
-        id="missing_is_no_candidate",
-    ),
-]
-
-
-@pytest.mark.parametrize(("rules", "records", "expected"), CASES)
-def test_survivorship(rules, records, expected):
-    candidates, golden = told(records, rules=rules)
-    assert golden["first_name"].to_list() == [expected]
-    assert golden.schema == CUSTOMER.schema
-    first = candidates.filter(attribute="first_name", rank=1)
-    assert first["value"].to_list() == [expected]
-    # Every golden value names the record it came from, and that record says so.
-    number = int(first["source_record_id"][0][1:])
-    assert records[number][2]["first_name"] == expected
-
-
-def test_ranks_have_no_ties_and_records_outside_of_profiles_give_nothing():
-    records = [ANNA, ("shop", 1, {"first_name": "Ann", "email": "a@x.de"}), ("call", 1, {"first_name": "Ann"})]
-    candidates, _ = told(records, rules=("recency",))
-    assert candidates.filter(attribute="first_name").sort("rank")["rank"].to_list() == [1, 2, 3]
-    candidates, golden = told(records, rules=("recency",), profiled=False)
-    assert candidates.is_empty()
-    assert golden.is_empty()
-
-
-def test_values_carry_the_purposes_of_their_channel_and_those_granted_on_them():
-    consents = [
-        {
-            "event_id": "receipts:r1",
-            "channel": "receipts",
-            "source_record_id": "r1",
-            "subject_kind": "email",
-            "subject_value": "a@x.de",
-            "purpose": "letters",
-            "status": "granted",
-            "notice_version": "1",
-        }
-    ]
-    candidates, _ = told(
-        [("shop", 1, {"email": "shop@x.de"}), ("receipts", 2, {"email": "a@x.de"})],
-        rules=("recency",),
-        consents=consents,
-    )
-    carried = dict(candidates.select("value", "collected_for").iter_rows())
-    assert carried == {"shop@x.de": ["service"], "a@x.de": ["evidence", "letters"]}
-
-
-def test_preferences_come_into_the_golden_record():
-    preferences = [
-        {
-            "channel": "prefs",
-            "source_record_id": f"p{n}",
-            "language_code": code,
-            "updated_at": START + timedelta(days=n),
-        }
-        for n, code in ((1, "en"), (2, "ro"))
-    ]
-    _, golden = told([ANNA], rules=("recency",), preferences=preferences)
-    assert golden["language_code"].to_list() == ["ro"]
 
 
 PURPOSE = Purpose(
@@ -170,6 +54,7 @@ def built(decisions, candidates, purpose=PURPOSE):
                 "attribute": attribute,
                 "value": value,
                 "channel": f"ch{n}",
+                "together": attribute,
                 "collected_for": list(purposes),
                 "rank": rank,
             }

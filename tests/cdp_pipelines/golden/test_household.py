@@ -1,0 +1,112 @@
+"""Households and conflicts: who lives together, under which name; where sources disagree."""
+
+from datetime import timedelta
+
+import networkx as nx
+import polars as pl
+import pytest
+
+from cdp_pipelines.golden.conflict import conflicts
+from cdp_pipelines.golden.household import households
+from cdp_pipelines.tables import HISTORY, HOUSEHOLD
+from tests.cdp_pipelines.golden.records import START, frame, golden, policy_of
+
+HOME = {"last_name": "Núñez", "street": "5 oak street", "postal_code": "98101", "country_code": "US"}
+IDS = {f"r{at}": f"c_{at:016x}" for at in range(20)}
+TOGETHER = (("first_name", "last_name"), ("street", "postal_code", "country_code"))
+
+
+def lived(people, *, born=(), max_members=12, channels=None):
+    """Households of customers 0, 1, 2 and so on; `born`: night of birth of each."""
+    records = [((channels or {}).get(at, "crm"), 1, says) for at, says in enumerate(people)]
+    candidates, customers = golden(records, policy_of(together=TOGETHER), customers=IDS)
+    history = frame(
+        HISTORY,
+        [
+            {"customer_id": IDS[f"r{at}"], "event": "born", "happened_at": START + timedelta(days=night)}
+            for at, night in enumerate(born)
+        ],
+    )
+    return households(customers, candidates.lazy(), history, max_members).sort("customer_id")
+
+
+SAME = [
+    pytest.param(HOME, {}, True, id="same"),
+    pytest.param(HOME, {"last_name": "NUNEZ"}, True, id="plain_letters"),
+    pytest.param(HOME, {"street": "5 Oak St."}, True, id="short_form_of_the_street"),
+    pytest.param(HOME, {"first_name": "Ann"}, True, id="first_names_say_nothing"),
+    pytest.param(HOME, {"last_name": "Nune"}, False, id="another_name"),
+    pytest.param(HOME, {"street": "7 oak street"}, False, id="another_house"),
+    pytest.param(HOME, {"street": "5 oak street apt 2"}, False, id="another_flat"),
+    pytest.param(HOME, {"postal_code": "98102"}, False, id="another_postal_code"),
+    pytest.param(HOME, {"country_code": "GB"}, False, id="another_country"),
+    pytest.param(HOME | {"street": "oak street"}, {}, False, id="no_house_number"),
+    pytest.param(HOME | {"last_name": None}, {}, False, id="no_name"),
+    pytest.param(HOME | {"postal_code": None}, {}, False, id="no_postal_code"),
+]
+
+
+@pytest.mark.parametrize(("one", "change", "expected"), SAME)
+def test_who_lives_together(one, change, expected):
+    found = lived([one, one | change])
+    assert found.height == (2 if expected else 0)
+    assert found.schema == HOUSEHOLD.schema
+    assert found["household_id"].n_unique() <= 1
+
+
+def test_it_is_named_after_its_oldest_customer_whoever_joins_or_leaves():
+    before = lived([HOME, HOME], born=(9, 3))
+    more = lived([HOME, HOME, HOME], born=(9, 3, 12))
+    fewer = lived([HOME | {"last_name": "Li"}, HOME, HOME], born=(9, 3, 12))
+    assert len({*before["household_id"], *more["household_id"], *fewer["household_id"]}) == 1
+    assert more["n_members"].to_list() == [3, 3, 3]
+    gone = lived([HOME, HOME | {"last_name": "Li"}, HOME], born=(9, 3, 12))
+    assert set(gone["household_id"]) != set(before["household_id"])
+    assert gone["household_id"][0].removeprefix("h_") not in gone["customer_id"][0]
+
+
+def test_a_building_is_no_household():
+    assert lived([HOME] * 5, max_members=4).is_empty()
+    assert lived([HOME] * 4, max_members=4).height == 4
+
+
+def test_it_carries_the_purposes_of_name_and_address():
+    found = lived([HOME, HOME, HOME | {"street": "7 elm st"}], channels={1: "shop"})
+    assert found["collected_for"].to_list() == [["letters", "service"], ["service"]]
+
+
+def test_who_may_not_be_unified_is_in_none():
+    candidates, customers = golden([("crm", 1, HOME)] * 2, policy_of(), customers=IDS, profiled=False)
+    assert households(customers, candidates.lazy(), frame(HISTORY, []), 12).is_empty()
+
+
+def test_households_are_the_components_of_who_lives_with_whom():
+    people = [
+        HOME | {"last_name": name, "street": street} for name in ("Li", "Ng", "Li") for street in ("5 a st", "7 b st")
+    ]
+    graph = nx.Graph()
+    graph.add_nodes_from(range(len(people)))
+    graph.add_edges_from((i, j) for i, one in enumerate(people) for j, two in enumerate(people) if i < j and one == two)
+    expected = {frozenset(IDS[f"r{at}"] for at in each) for each in nx.connected_components(graph) if len(each) > 1}
+    found = lived(people).group_by("household_id").agg("customer_id")
+    assert {frozenset(each) for each in found["customer_id"]} == expected
+
+
+def test_conflicts_count_who_loses_against_whom():
+    records = [
+        ("crm", 1, {"first_name": "Ann"}),
+        ("shop", 2, {"first_name": "Anna"}),
+        ("shop", 1, {"first_name": "Ann"}),
+        ("crm", 1, {"first_name": "Bob"}),
+        ("shop", 1, {"first_name": "Bob"}),
+        ("call", 1, {"first_name": "Eve"}),
+    ]
+    owners = ["a", "a", "a", "b", "b", "e"]
+    customers = {f"r{at}": f"c_{owner:0>16}" for at, owner in enumerate(owners)}
+    candidates, _ = golden(records, policy_of(("source_priority",)), customers=customers)
+    assert conflicts(candidates.lazy()).sort("winner", "loser").collect().rows() == [
+        ("first_name", "call", "call", 1, 0),
+        ("first_name", "crm", "crm", 2, 0),
+        ("first_name", "crm", "shop", 2, 1),
+    ]
+    assert conflicts(candidates.lazy().filter(pl.lit(value=False))).collect().is_empty()
