@@ -3,6 +3,7 @@
 import re
 import threading
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
 from urllib.parse import quote
@@ -405,6 +406,14 @@ def test_readers_in_a_loop_during_publication_see_no_error_nothing_empty_and_not
     with capsys.disabled():
         print(f"\n{len(seen)} reads during {N_NIGHTS - 1} publications: no error, none empty, none mixed; ", end="")
         print(f"{len(nights)} nights seen, each whole")
+
+
+def test_two_publications_at_once_take_turns(target, tmp_path):
+    lake = put(Lake(tmp_path), a=people("1", "2"), b=people("1"))
+    with ThreadPoolExecutor(2) as both:
+        done = list(both.map(lambda _: publish(target, lake), range(2)))
+    assert sorted(each.n_inserted for each in done) == [0, 3]
+    assert asked(target, "SELECT count(*) FROM a.customer, b.customer") == [(2,)]
 
 
 @pytest.mark.parametrize("step", ["_shape", "_fill", "roles.establish", "_tidy"])
