@@ -11,6 +11,7 @@ from cdp_pipelines.consent.purpose import UNIFICATION, Register, load_register
 from cdp_pipelines.declared import declared
 from cdp_pipelines.golden.survivorship import Survivorship
 from cdp_pipelines.identity.policy import IdentityPolicy, load_policy
+from cdp_pipelines.lineage import all_minimised
 
 DEFS = Path(__file__).parent / "defs"
 
@@ -45,8 +46,15 @@ def controller() -> Controller:
 
 @cache
 def register() -> Register:
-    """Every purpose by key, each in all its versions."""
-    return load_register(DEFS / "purposes")
+    """Every purpose by key, each in all its versions; none whose mart takes more than it permits."""
+    found = load_register(DEFS / "purposes")
+    all_minimised(found, contracts(), purpose_file)
+    return found
+
+
+def purpose_file(key: str) -> str:
+    """The file that declares a purpose, for messages."""
+    return str(next((DEFS / "purposes").rglob(f"{key}/defs.yaml")))
 
 
 @cache

@@ -16,19 +16,26 @@ def keep(lake: Lake, result: GateResult, night: date) -> None:
     """Keep a gate's result and draw `reports/quality.html` anew. Results hold counts and names, never a value."""
     folder = lake.path / PAGE.parent / "checks"
     folder.mkdir(parents=True, exist_ok=True)
-    _write(
+    write_whole(
         folder / f"{result.table.replace('/', '.')}.json", json.dumps({"night": str(night), "result": result.to_json()})
     )
-    kept = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    results = kept(lake)
     page = render(
-        [(GateResult.from_json(each["result"]), date.fromisoformat(each["night"])) for each in kept],
+        results.values(),
         title="Data quality",
-        generated_for=f"the lake as of the night of {max(each['night'] for each in kept)}",
+        generated_for=f"the lake as of the night of {max(night for _, night in results.values())}",
     )
-    _write(lake.path / PAGE, page)
+    write_whole(lake.path / PAGE, page)
 
 
-def _write(path: Path, text: str) -> None:
+def kept(lake: Lake) -> dict[str, tuple[GateResult, date]]:
+    """Each table's latest result and its night, by name of the table."""
+    told = [json.loads(path.read_text()) for path in sorted((lake.path / PAGE.parent / "checks").glob("*.json"))]
+    results = [(GateResult.from_json(each["result"]), date.fromisoformat(each["night"])) for each in told]
+    return {result.table: (result, night) for result, night in results}
+
+
+def write_whole(path: Path, text: str) -> None:
     """Whole or not at all: a reader never sees half a page."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.write_text(text)

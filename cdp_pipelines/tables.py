@@ -198,6 +198,25 @@ PRIVACY_REQUEST = Table(
     subject=("subject_kind", "subject_value"),
 )
 
+# What tells one person from another: identifiers, and what is compared and blocked on.
+COMPARED = (
+    "first_name",
+    "middle_name",
+    "last_name",
+    "birth_date",
+    "street",
+    "postal_code",
+    "email",
+    "phone",
+    "account_id",
+    "device_id",
+    "advertising_id",
+    "loyalty_card",
+    "serial",
+    "handle",
+)
+_COMPARED = tuple(f"standardised/party.{name}" for name in COMPARED)
+
 LINK = Table(
     "identity/link",
     "Pairs of records held to be one person, each with its match weight and evidence.",
@@ -223,14 +242,16 @@ LINK = Table(
             "rule",
             pl.String(),
             "What brought the two together: an identifier, comparison, review (a clerk) or same (they say the same)",
+            sources=(*_COMPARED, "identity/review.is_same"),
         ),
-        Column("is_exact", pl.Boolean(), "An exact match on an identifier, not a probable link"),
+        Column("is_exact", pl.Boolean(), "An exact match on an identifier, not a probable link", sources=_COMPARED),
         Column(
             "match_weight",
             pl.Float64(),
             "Sum of log2(m/u) over the comparisons; null where an identifier alone joined them",
+            sources=_COMPARED,
         ),
-        Column("evidence", TEXTS, "Comparison levels reached, as field:level; never a value"),
+        Column("evidence", TEXTS, "Comparison levels reached, as field:level; never a value", sources=_COMPARED),
     ),
 )
 
@@ -264,9 +285,20 @@ CLUSTER = Table(
             pl.String(),
             "The customer: named after its earliest record",
             is_personal=True,
-            sources=("identity/link.left_source_record_id", "identity/link.right_source_record_id"),
+            sources=(
+                "standardised/party.source_record_id",
+                "identity/link.left_source_record_id",
+                "identity/link.right_source_record_id",
+                "identity/link.rule",
+                "identity/link.match_weight",
+            ),
         ),
-        Column("is_exact", pl.Boolean(), "The record joins by an exact match on an identifier, or alone"),
+        Column(
+            "is_exact",
+            pl.Boolean(),
+            "The record joins by an exact match on an identifier, or alone",
+            sources=("identity/link.is_exact",),
+        ),
     ),
     subject=("customer_id",),
 )
@@ -311,7 +343,7 @@ HISTORY = Table(
     ("customer_id", "event", "happened_at", "other_id"),
     (
         *_from(CLUSTER, "customer_id"),
-        Column("event", pl.String(), "born, merged or split"),
+        Column("event", pl.String(), "born, merged or split", sources=("identity/cluster.customer_id",)),
         Column(
             "other_id",
             pl.String(),
@@ -396,6 +428,21 @@ BATCH = Table(
     ),
 )
 
+# Wills, contracts that are live or settled, obligations and interests, contact points, and age.
+_DECIDED_BY = (
+    "consent/ledger.status",
+    "consent/ledger.event_at",
+    "consent/ledger.notice_version",
+    "consent/ledger.subject_value",
+    "standardised/interaction.interaction_type",
+    "standardised/interaction.occurred_at",
+    "standardised/interaction.amount_minor",
+    "standardised/party.account_id",
+    "standardised/party.loyalty_card",
+    "standardised/party.birth_date",
+    "standardised/privacy_request.kind",
+)
+
 DECISION = Table(
     "consent/decision",
     "For every customer and purpose (and contact point, where it is about one): may they be processed, why, and from "
@@ -411,11 +458,31 @@ DECISION = Table(
             is_personal=True,
             sources=("standardised/party.email", "standardised/party.phone", "standardised/party.device_id"),
         ),
-        Column("is_allowed", pl.Boolean(), "Allowed", sources=("consent/ledger.status",)),
-        Column("reason", pl.String(), "allowed, or the first check that denied", sources=("consent/ledger.status",)),
+        Column("is_allowed", pl.Boolean(), "Allowed", sources=_DECIDED_BY),
+        Column("reason", pl.String(), "allowed, or the first check that denied", sources=_DECIDED_BY),
         Column("lawful_basis", pl.String(), "Lawful basis of the purpose, Art. 6(1)"),
-        Column("since_at", UTC, "When the deciding event or record happened", sources=("consent/ledger.event_at",)),
-        Column("evidence", TEXTS, "Ids of the events or records that decided", sources=("consent/ledger.event_id",)),
+        Column(
+            "since_at",
+            UTC,
+            "When the deciding event or record happened",
+            sources=(
+                "consent/ledger.event_at",
+                "standardised/interaction.occurred_at",
+                "standardised/party.observed_at",
+                "standardised/privacy_request.received_at",
+            ),
+        ),
+        Column(
+            "evidence",
+            TEXTS,
+            "Ids of the events or records that decided",
+            sources=(
+                "consent/ledger.event_id",
+                "standardised/interaction.source_record_id",
+                "standardised/party.source_record_id",
+                "standardised/privacy_request.source_record_id",
+            ),
+        ),
         Column("purpose_version", pl.String(), "Version of the purpose that was applied"),
         Column(
             "ledger_position",
@@ -465,6 +532,11 @@ CUSTOMER = Table(
     subject=("customer_id",),
 )
 
+_STANDARD_OF_GOLDEN = (
+    *(f"standardised/party.{name}" for name in GOLDEN_ATTRIBUTES),
+    *(f"standardised/preference.{name}" for name in OF_PREFERENCES),
+)
+
 RECTIFICATION = Table(
     "golden/rectification",
     "What data subjects or clerks put right (GDPR Art. 16), by `cdp rectify`; it outranks every source from the next "
@@ -479,6 +551,8 @@ RECTIFICATION = Table(
             pl.String(),
             "The right value, as text in the form of the standard column; null of a withdrawal",
             is_personal=True,
+            # Said by the subject or a clerk; it stands where these would, and is of their data categories.
+            sources=_STANDARD_OF_GOLDEN,
         ),
         Column(
             "replaces",
@@ -486,6 +560,7 @@ RECTIFICATION = Table(
             "The wrong e-mail or phone, of which a customer may have several; null of other attributes, of which it "
             "replaces all that sources say",
             is_personal=True,
+            sources=("standardised/party.email", "standardised/party.phone"),
         ),
         Column("ends", pl.Int64(), "Number of the rectification that this withdraws; null of a rectification"),
         Column("rectified_by", pl.String(), "Who took it down"),
@@ -495,11 +570,7 @@ RECTIFICATION = Table(
     subject=RECORD,
 )
 
-_OF_GOLDEN = (
-    *(f"standardised/party.{name}" for name in GOLDEN_ATTRIBUTES),
-    *(f"standardised/preference.{name}" for name in OF_PREFERENCES),
-    "golden/rectification.value",
-)
+_OF_GOLDEN = (*_STANDARD_OF_GOLDEN, "golden/rectification.value")
 
 PROVENANCE = Table(
     "golden/provenance",

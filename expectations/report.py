@@ -6,6 +6,8 @@ counts, names of columns and declared rules alone, and its policy header forbids
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import sha256
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
 
     from expectations.result import GateResult, Outcome
 
-_STYLE = Path(__file__).with_name("report.css")
-_LAYERS = ("raw", "quarantine", "standardised", "consent", "identity", "golden", "mart", "audit")
+STYLE = Path(__file__).with_name("report.css")
+LAYERS = ("raw", "quarantine", "standardised", "consent", "identity", "golden", "mart", "audit")
 
 _STATES = {"good": "passed", "warn": "warning", "bad": "held back"}
 _DISC = '<circle cx="8" cy="8" r="7.2" fill="currentColor" opacity=".16"/>'
@@ -39,19 +41,7 @@ def render(results: Iterable[tuple[GateResult, date]], title: str, generated_for
     sections = "".join(
         _section(layer, [(gate, night) for gate, night in ordered if _layer(gate) == layer]) for layer in layers
     )
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title>
-<style>
-{_STYLE.read_text(encoding="utf-8")}</style>
-</head>
-<body>
-<main>
-<header>
+    main = f"""<header>
 <h1>{escape(title)}</h1>
 <p class="for">{escape(generated_for[:1].upper() + generated_for[1:])}</p>
 {_verdict(gates)}
@@ -60,9 +50,29 @@ def render(results: Iterable[tuple[GateResult, date]], title: str, generated_for
 {_failures(gates)}
 {sections}
 <footer>A table that is held back keeps its last good content, and what is built from it waits. A warning is told and
-stops nothing. This page holds counts, names of columns and declared rules; it never shows a value.</footer>
+stops nothing. This page holds counts, names of columns and declared rules; it never shows a value.</footer>"""
+    return page(title, main)
+
+
+def page(title: str, main: str, style: str = "", script: str = "") -> str:
+    """A page in the dress of our reports, with more style and a script of its own; it can load nothing else."""
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    scripts = f"; script-src 'sha256-{digest}'" if script else ""
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'{scripts}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title>
+<style>
+{STYLE.read_text(encoding="utf-8")}{style}</style>
+</head>
+<body>
+<main>
+{main}
 </main>
-</body>
+{f"<script>{script}</script>" if script else ""}</body>
 </html>
 """
 
@@ -73,7 +83,7 @@ def _layer(gate: GateResult) -> str:
 
 def _place(table: str) -> tuple[int, str]:
     layer = table.partition("/")[0]
-    return (_LAYERS.index(layer) if layer in _LAYERS else len(_LAYERS), table)
+    return (LAYERS.index(layer) if layer in LAYERS else len(LAYERS), table)
 
 
 def _state(gate: GateResult) -> str:
@@ -84,7 +94,8 @@ def _state_of(outcome: Outcome) -> str:
     return "good" if outcome.passed else "warn" if outcome.severity == "warning" else "bad"
 
 
-def _mark(state: str) -> str:
+def mark(state: str) -> str:
+    """A picture of a state: good, warn or bad."""
     return f'<svg viewBox="0 0 16 16" role="img" aria-label="{_STATES[state]}">{_SHAPES[state]}</svg>'
 
 
@@ -106,7 +117,7 @@ def _verdict(gates: list[GateResult]) -> str:
         more = "Everything that was expected holds."
     if warned:
         more = f"{more if n_bad else 'Nothing critical failed'}; {len(warned)} warning{'s' * (len(warned) > 1)}"
-    return f'<div class="verdict {state}">{_mark(state)}<div><strong>{told}</strong>{escape(more)}</div></div>'
+    return f'<div class="verdict {state}">{mark(state)}<div><strong>{told}</strong>{escape(more)}</div></div>'
 
 
 def _totals(gates: list[GateResult]) -> str:
@@ -145,12 +156,12 @@ def _section(layer: str, results: list[tuple[GateResult, date]]) -> str:
 def _gate(gate: GateResult, night: date) -> str:
     state = _state(gate)
     outcomes = "".join(
-        f'<tr><td class="{_state_of(each)}">{_mark(_state_of(each))}</td>'
+        f'<tr><td class="{_state_of(each)}">{mark(_state_of(each))}</td>'
         f'<td>{sentence(each)}<div class="why">{escape(each.why)}</div></td><td>{counts(each)}</td></tr>'
         for each in _failed_first(gate.results)
     )
     return (
-        f'<details{"" if gate.passed else " open"}><summary class="{state}">{_mark(state)}'
+        f'<details{"" if gate.passed else " open"}><summary class="{state}">{mark(state)}'
         f'<span class="name">{escape(gate.table.partition("/")[2])}</span><span class="word">{_STATES[state]}</span>'
         f'<span class="number rows">{gate.n_rows:,}<span class="unit"> rows</span></span>'
         f'<span class="meter">{_bar(gate)}<span>{gate.n_passed}/{gate.n_expectations}'

@@ -97,6 +97,10 @@ class Lake:
             },
         )
 
+    def state(self, table: Table) -> Written | None:
+        """The table's version, rows and bytes as they are, from its log alone; None where it was never written."""
+        return None if self.version(table.name) is None else self._written(table, is_changed=False)
+
     def _written(self, table: Table, *, is_changed: bool) -> Written:
         delta = DeltaTable(self.location(table.name))
         files = pl.DataFrame(delta.get_add_actions(flatten=True))

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from assets.cli.audit import app as audit
 from assets.cli.bench import app as bench
+from assets.cli.lineage import app as lineage
 from assets.cli.link import app as link
 from assets.cli.rectify import rectify
 from assets.cli.simulate import app as simulate
@@ -49,6 +50,7 @@ app = typer.Typer(
 app.add_typer(verify, name="verify")
 app.add_typer(bench, name="bench")
 app.add_typer(audit, name="audit")
+app.add_typer(lineage, name="lineage")
 app.add_typer(link, name="link")
 app.add_typer(simulate, name="simulate")
 app.command()(rectify)
@@ -185,6 +187,26 @@ def register(
     from assets.cli.register import print_register
 
     print_register(as_of.date() if as_of else None, format_, output, out)
+
+
+@app.command()
+def catalog(
+    output: Annotated[Path, typer.Option("--output", help="Page to write.", dir_okay=False)],
+    lake: Lake = DEFAULT_LAKE,
+) -> None:
+    """Write the catalogue: one page, searched in place, of every table and column of the lake.
+
+    Meaning, data category, purposes, retention, owner, freshness, rows, quality, lineage, and where each category of
+    data lives across all systems and regions. Each night writes it to LAKE/reports/catalogue.html as well.
+
+    Example: [cyan]cdp catalog --lake lake --output catalog.html[/]
+    """
+    from assets.catalogue import owners_in, write_catalogue
+    from assets.definitions import defs
+    from warehouse.lake import Lake as Store
+
+    page = write_catalogue(Store(lake.absolute()), owners_in(defs().resolve_asset_graph()), output)
+    out.print(f"catalogue: {page}", highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from assets.catalogue import PAGE as CATALOGUE
 from assets.cli.instance import prepare
 from assets.lake import DROPS
 from assets.report import PAGE
@@ -24,7 +25,7 @@ from warehouse import serving
 from warehouse.drops import drop_dates
 from warehouse.lake import Lake
 
-LAYERS = ("raw", "audit", "standardised", "identity", "consent", "golden", "mart", "serving")
+LAYERS = ("raw", "audit", "standardised", "identity", "consent", "golden", "mart", "serving", "reports")
 
 
 @dataclass
@@ -183,6 +184,7 @@ def _report(store: Lake, seen: Seen, before: pl.DataFrame, last: date, seconds: 
     for database in seen.databases:
         out.print(f"                 PostgreSQL, database {database}", highlight=False, soft_wrap=True)
     out.print(f"quality report   {store.path / PAGE}", highlight=False, soft_wrap=True)
+    out.print(f"catalogue        {store.path / CATALOGUE}", highlight=False, soft_wrap=True)
     out.print(f"look at it       {sys.argv[0]} ui --lake {store.path}", highlight=False, soft_wrap=True)
 
 

@@ -6,12 +6,13 @@ import dagster as dg
 
 from assets.components.policy import PolicyComponent
 from assets.lake import Gated, LakeResource, lake_assets, publish, spec
-from assets.policies import contracts
+from assets.policies import contracts, purpose_file
 from cdp_pipelines.consent import purpose as policies
 from cdp_pipelines.consent import standing
 from cdp_pipelines.consent.reach import pictured, waterfall
 from cdp_pipelines.golden.mart import mart, mart_table
 from cdp_pipelines.golden.measures import measures, window
+from cdp_pipelines.lineage import minimised, origins_told
 from cdp_pipelines.tables import CROSSWALK, CUSTOMER, DECISION, INTERACTION, PROVENANCE
 
 
@@ -38,6 +39,8 @@ class Purpose(PolicyComponent[policies.Purpose]):
         # No purpose reads data collected for another.
         channels = [key for key, contract in contracts().items() if purpose.key in contract.collected_for]
 
+        origins = "\n".join(f"- {line}" for line in origins_told(purpose, contracts()))
+
         @lake_assets(
             name=f"build_{purpose.key}",
             specs=[
@@ -51,6 +54,8 @@ class Purpose(PolicyComponent[policies.Purpose]):
             ],
         )
         def build(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
+            # The register was tested when it was loaded; what is built is this component's own purpose.
+            minimised(purpose, contracts(), purpose_file(purpose.key))
             store, as_of = lake.open, lake.as_of(context)
             decision, provenance, customer, interaction, crosswalk = (store.scan(each) for each in reads)
             done = measures(interaction, crosswalk, channels, window(purpose.retention, as_of), as_of)
@@ -59,7 +64,12 @@ class Purpose(PolicyComponent[policies.Purpose]):
             yield from publish(
                 store,
                 lake.night(context),
-                Gated(table, rows, lambda: store.replace(table, rows), {"reach": steps}),
+                Gated(
+                    table,
+                    rows,
+                    lambda: store.replace(table, rows),
+                    {"reach": steps, "derives from": dg.MetadataValue.md(origins)},
+                ),
             )
 
         return dg.Definitions(assets=[build])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import polars as pl
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema
 
+# A field that tells nothing of a person by itself.
+OTHER = "other"
 SUBJECT_KINDS = ("email", "phone", "device_id", "loyalty_card", "account_id")
 
 
@@ -42,6 +45,7 @@ _TAKEN = {column.name for column in RAW_PROVENANCE} | {
 }
 
 
+@cache
 def column_name(field: str) -> str:
     """Name of a source field as a column: `E-mail for receipt` is `e_mail_for_receipt`, `context.gpc` `context_gpc`.
 
@@ -78,7 +82,11 @@ class SourceField(Model):
     formats: tuple[str, ...] = Field((), description="Date formats (strftime), tried in order; or epoch_s, epoch_ms")
     zone: str = Field("UTC", description="IANA time zone of a time stamp that carries none")
     thousands: str | None = Field(None, description="Separator of thousands in numbers")
-    category: str = Field("other", description="Data category, e.g. identity, contact, location, behaviour, purchase")
+    category: str = Field(
+        OTHER,
+        description="Data category, e.g. identity, contact, location, behaviour, purchase; a field without one has "
+        "that of the record that it is part of, which is that of its key",
+    )
 
     @model_validator(mode="after")
     def _has_formats(self) -> SourceField:
@@ -114,6 +122,10 @@ class Value(Model):
     extract: str | None = Field(None, description="Regular expression whose first group is the value")
     map: dict[str, str] | None = Field(None, description="Source value to standard value; others are left out")
     constant: str | None = Field(None, description="The same value for every record")
+    category: str | None = Field(
+        None,
+        description="Data category of what `extract` or `match` takes out of a field of another: an e-mail of a note",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -136,6 +148,8 @@ class Value(Model):
     def _one_origin(self) -> Value:
         if bool(self.from_) == (self.constant is not None):
             raise ValueError("needs either from or constant")
+        if self.category is not None and self.extract is None and self.match is None:
+            raise ValueError("category needs extract or match: a whole field has the category of the field")
         return self
 
     def expression(self) -> pl.Expr:
@@ -193,6 +207,11 @@ class Interaction(Model):
     duration_unit: Literal["s", "min"] = "s"
     location_code: Value | None = None
     detail: Value | None = None
+
+    def may_be(self, type_: str) -> bool:
+        """Whether a record of the channel can be an interaction of this type."""
+        told = {self.type.constant} if self.type.constant is not None else {*(self.type.map or {type_: type_}).values()}
+        return type_ in told or (type_ == "refund" and self.refund_when_negative)
 
 
 TcfPurpose = Annotated[str, Field(pattern=r"^([1-9]|1\d|2[0-4])$")]
@@ -301,6 +320,11 @@ class ChannelContract(Model):
     title: str = Field(description="What it is, for people")
     description: str = Field("", description="Where it comes from and what is odd about it")
     owner: str = Field(description="Who answers for it: an e-mail, or team:name")
+    system: str = Field(min_length=1, description="The system that holds what it delivers")
+    region: str = Field(
+        pattern="^[A-Z]{2}(-[A-Z0-9]{1,3})?$",
+        description="Where that system keeps it: ISO 3166 code of the country, or of a part of it",
+    )
     files: str = Field(description="File name in a drop folder, with * and ? as in a shell")
     format: Literal["csv", "ndjson", "json_array", "parquet"]
     compression: Literal["none", "gzip"] = "none"
@@ -373,6 +397,24 @@ class ChannelContract(Model):
         strings = (way.string for will in self.consents for way in (will.tcf, will.gpp) if way is not None)
         return [column_name(field) for field in dict.fromkeys(strings)]
 
+    def category(self, field: str) -> str:
+        """Data category of a field; of one that has none, that of its record: an order's time is of the order."""
+        own = self.fields[field].category
+        return own if own != OTHER else self.fields[self.key].category
+
+    def may_grant(self, purpose: str) -> bool:
+        """Whether a record of the channel can carry a grant of the purpose that counts: one that names its notice."""
+        proven = [will for will in self.consents if will.notice_version is not None or (will.tcf and will.tcf.notices)]
+        return any(names is None or purpose in names for names in map(self._granted, proven))
+
+    def _granted(self, consent: Consent) -> tuple[str, ...] | None:
+        """Purposes that a will may be about; None where the field that names them may hold any."""
+        if consent.purpose is None:
+            return (*consent.purposes, *(consent.tcf.needs if consent.tcf else ()))
+        if consent.purpose.map is not None:
+            return tuple(consent.purpose.map.values())
+        return self.fields[consent.purpose.from_[0]].allowed if len(consent.purpose.from_) == 1 else None
+
     @property
     def raw(self) -> Table:
         """The table `raw/<channel>`."""
@@ -384,7 +426,7 @@ class ChannelContract(Model):
                     column_name(name),
                     pl.String(),
                     f"{field.description} (field {name!r}, category {field.category})",
-                    is_personal=field.category != "other",
+                    is_personal=field.category != OTHER,
                 )
                 for name, field in self.fields.items()
             ],

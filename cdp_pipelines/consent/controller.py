@@ -25,6 +25,11 @@ class Controller(Model):
     joint_controller: Text | None = Field(None, description="Name and contact of one, if any (Art. 26, 30(1)(a))")
     representative: Text | None = Field(None, description="In the Union, of a company outside it (Art. 27, 30(1)(a))")
     data_protection_officer: Text | None = Field(None, description="Contact of the officer (Art. 37, 30(1)(a))")
+    region: str | None = Field(
+        None,
+        pattern="^[A-Z]{2}(-[A-Z0-9]{1,3})?$",
+        description="Where the lake and its marts lie: ISO 3166 code of a country or a part of one (Art. 30(1)(e))",
+    )
     security: Annotated[tuple[Text, ...], Field(min_length=1)] = Field(
         description="Technical and organisational measures for all purposes (Art. 30(1)(g), 32(1))"
     )

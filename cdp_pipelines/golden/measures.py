@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
 
-_TYPE = "standardised/interaction.interaction_type"
-_TIME = "standardised/interaction.occurred_at"
-_AMOUNT = "standardised/interaction.amount_minor"
+# A measure is of the rows of its type: that there is such a record is told by each of them.
+_ROW = ("standardised/interaction.source_record_id", "standardised/interaction.interaction_type")
+_TIME = (*_ROW, "standardised/interaction.occurred_at")
+_AMOUNT = (*_ROW, "standardised/interaction.amount_minor")
 
 MEASURES = Table(
     "measures",
@@ -25,26 +26,45 @@ MEASURES = Table(
         Column(
             "customer_id", pl.String(), "The customer", is_personal=True, sources=("identity/crosswalk.customer_id",)
         ),
-        Column("order_count", pl.Int64(), "Orders", sources=(_TYPE,)),
-        Column("order_amount_minor", pl.Int64(), "Sum of the orders, in minor units", sources=(_AMOUNT,)),
-        Column("refund_amount_minor", pl.Int64(), "Sum of the refunds, in minor units, negative", sources=(_AMOUNT,)),
-        Column("last_order_at", UTC, "Latest order", sources=(_TIME,)),
-        Column("last_order_amount_minor", pl.Int64(), "Amount of the latest order, in minor units", sources=(_AMOUNT,)),
+        Column("order_count", pl.Int64(), "Orders", sources=_ROW),
+        Column("order_amount_minor", pl.Int64(), "Sum of the orders, in minor units", sources=_AMOUNT),
+        Column("refund_amount_minor", pl.Int64(), "Sum of the refunds, in minor units, negative", sources=_AMOUNT),
+        Column("last_order_at", UTC, "Latest order", sources=_TIME),
+        Column(
+            "last_order_amount_minor",
+            pl.Int64(),
+            "Amount of the latest order, in minor units",
+            sources=(*_AMOUNT, "standardised/interaction.occurred_at"),
+        ),
         Column(
             "currency_code",
             pl.String(),
             "Currency of the latest order (ISO 4217)",
-            sources=("standardised/interaction.currency_code",),
+            sources=(*_TIME, "standardised/interaction.currency_code"),
         ),
-        Column("receipt_count", pl.Int64(), "Receipts of the stores", sources=(_TYPE,)),
-        Column("event_count", pl.Int64(), "Events of app and web", sources=(_TYPE,)),
-        Column("visit_count", pl.Int64(), "Visits seen by beacons", sources=(_TYPE,)),
-        Column("call_count", pl.Int64(), "Calls", sources=(_TYPE,)),
-        Column("first_event_at", UTC, "Earliest event of app and web", sources=(_TIME,)),
-        Column("last_event_at", UTC, "Latest event of app and web", sources=(_TIME,)),
+        Column("receipt_count", pl.Int64(), "Receipts of the stores", sources=_ROW),
+        Column("event_count", pl.Int64(), "Events of app and web", sources=_ROW),
+        Column("visit_count", pl.Int64(), "Visits seen by beacons", sources=_ROW),
+        Column("call_count", pl.Int64(), "Calls", sources=_ROW),
+        Column("first_event_at", UTC, "Earliest event of app and web", sources=_TIME),
+        Column("last_event_at", UTC, "Latest event of app and web", sources=_TIME),
     ),
     subject=("customer_id",),
 )
+
+
+# Of which interactions each measure is.
+TYPES = {
+    **dict.fromkeys(("order_count", "order_amount_minor", "last_order_at", "last_order_amount_minor"), "order"),
+    "currency_code": "order",
+    "refund_amount_minor": "refund",
+    "receipt_count": "receipt",
+    "event_count": "event",
+    "first_event_at": "event",
+    "last_event_at": "event",
+    "visit_count": "visit",
+    "call_count": "call",
+}
 
 
 def window(retention: str, as_of: datetime) -> datetime:

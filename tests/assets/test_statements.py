@@ -6,9 +6,12 @@ from polars.testing import assert_frame_equal
 
 from assets.policies import contracts, register
 from cdp_pipelines.consent import decide, identifiers, standing
+from cdp_pipelines.consent.purpose import MartColumn
+from cdp_pipelines.errors import PolicyError
 from cdp_pipelines.golden.mart import mart_table
 from cdp_pipelines.golden.measures import MEASURES, measures, window
-from cdp_pipelines.tables import CLUSTER, CROSSWALK, DECISION, INTERACTION, LEDGER, PARTY, PROVENANCE, RUN
+from cdp_pipelines.lineage import STOPS, minimised, purpose_graph
+from cdp_pipelines.tables import CLUSTER, CROSSWALK, CUSTOMER, DECISION, INTERACTION, LEDGER, PARTY, PROVENANCE, RUN
 from expectations.gate import validate
 
 MARTS = {key: purpose for key, purpose in register().items() if purpose.columns}
@@ -190,6 +193,38 @@ def test_statement_6_columns_are_those_that_the_purpose_permits_and_a_new_one_is
         fewer = rows.head(3).drop(rows.columns[-1])
         assert not validate(table.name, fewer, columns=list(table.schema)).passed
     assert decisions_for_unknown(lake).is_empty()
+
+
+def test_statement_6_no_column_derives_from_data_that_the_purpose_does_not_permit(lake):
+    """By lineage, whatever lies between; and the lineage names every channel that really gave the mart a value."""
+    provenance = lake.scan(PROVENANCE)
+    n = 0
+    for key, purpose in MARTS.items():
+        graph = purpose_graph(purpose, contracts())
+        given = (
+            provenance.filter(pl.col("collected_for").list.contains(key))
+            .group_by("attribute")
+            .agg(pl.col("channel").unique())
+            .collect()
+        )
+        channels = dict(given.iter_rows())
+        for column in mart_table(purpose).columns:
+            paths = graph.back(f"mart/{key}.{column.name}", STOPS)
+            assert {path.category for path in paths if path.category} <= {*purpose.data_categories}, column.name
+            told = {path.end.partition(".")[0].removeprefix("raw/") for path in paths}
+            for source in column.sources:
+                table, _, name = source.rpartition(".")
+                if table == CUSTOMER.name and name in channels and name != "country_code":
+                    assert {*channels[name]} <= told, (key, column.name)
+                    n += len(channels[name])
+    print(f"{n} times a channel gave a column of a mart its values, each on a path that the lineage names")
+    assert n > 0
+    size = MartColumn(name="shoe_size", source="customer.postal_code")
+    loyal = register()["loyalty_programme"]
+    with pytest.raises(
+        PolicyError, match=r"shoe_size derives from address.* mart/loyalty_programme.shoe_size <- golden"
+    ):
+        minimised(loyal.model_copy(update={"columns": (*loyal.columns, size)}), contracts(), "loyalty_programme.yaml")
 
 
 def decisions_for_unknown(lake):

@@ -18,6 +18,8 @@ def channel(**declared):
     attributes = {
         "title": "T",
         "owner": "team:t",
+        "system": "t",
+        "region": "US",
         "files": "t.*",
         "format": "csv",
         "key": "id",

@@ -20,6 +20,8 @@ def channel(**declared):
         {
             "title": "T",
             "owner": "team:t",
+            "system": "t",
+            "region": "US",
             "files": "t.csv",
             "format": "csv",
             "key": "id",
@@ -168,6 +170,8 @@ def test_a_grant_dated_after_its_recording_is_refused(status, at, rule):
         {
             "title": "T",
             "owner": "team:t",
+            "system": "t",
+            "region": "US",
             "files": "t.csv",
             "format": "csv",
             "key": "id",

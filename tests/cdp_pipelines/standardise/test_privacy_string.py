@@ -258,6 +258,8 @@ def channel(*consents):
         {
             "title": "Web",
             "owner": "team:web",
+            "system": "web",
+            "region": "US",
             "files": "web.csv",
             "format": "csv",
             "key": "id",

@@ -1,4 +1,4 @@
-"""Column lineage from raw fields: which raw columns, in which channels, a standard column comes from."""
+"""From raw fields to standard columns: which raw columns, in which channels, a standard column comes from."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ _MAPPED_AS = {
     },
     PREFERENCE.name: {"quiet_from": ("quiet_hours",), "quiet_until": ("quiet_hours",)},
 }
-_BLOCK = {
+# Which block of a contract feeds a standard table.
+FED_BY = {
     PARTY.name: "party",
     INTERACTION.name: "interaction",
     PREFERENCE.name: "preference",
@@ -41,43 +42,52 @@ def with_raw_sources(table: Table, contracts: Iterable[ChannelContract]) -> Tabl
     contracts = list(contracts)
     columns = []
     for column in table.columns:
-        sources = {
-            f"{contract.raw.name}.{name}": None
-            for contract in contracts
-            for name in _raw_columns(table.name, column.name, contract)
-        }
+        sources = {name: None for each in contracts for name in raw_origins(table.name, column.name, each)}
         columns.append(replace(column, sources=tuple(sources)))
     return replace(table, columns=tuple(columns))
 
 
-def _raw_columns(table: str, column: str, contract: ChannelContract) -> list[str]:
+def raw_origins(table: str, column: str, contract: ChannelContract) -> dict[str, str | None]:
+    """Raw columns of a channel that a column of a standard table comes from, each with the category of what it gives.
+
+    None for when and how a record was delivered.
+    """
     if column in _OF_RAW:
-        return [column]
+        return {f"raw/{contract.key_}.{column}": None}
+    return {
+        f"raw/{contract.key_}.{column_name(field)}": category or contract.category(field)
+        for field, category in _origins(table, column, contract)
+    }
+
+
+def _origins(table: str, column: str, contract: ChannelContract) -> list[tuple[str, str | None]]:
+    """Source fields, each with the category that the mapping says of what it takes out of it."""
     if column in {"source_record_id", "event_id"}:
-        return [column_name(contract.key)]
+        return [(contract.key, None)]
     if column in _OF_EVENT_TIME:
-        return [column_name(field) for field in contract.event_time.fields]
+        return [(field, None) for field in contract.event_time.fields]
     if column == "defects":
-        parts = [name for part in ("birth_date", "email", "phone") for name in _raw_columns(table, part, contract)]
-        return [*parts, *contract.privacy_strings]
-    blocks = getattr(contract, _BLOCK[table])
+        parts = [each for part in ("birth_date", "email", "phone") for each in _origins(table, part, contract)]
+        strings = {name: field for field, name in contract.columns.items()}
+        return [*parts, *((strings[name], None) for name in contract.privacy_strings)]
+    blocks = getattr(contract, FED_BY[table])
     names = _MAPPED_AS.get(table, {}).get(column, (column,))
     return [
-        column_name(field)
+        origin
         for block in (blocks if isinstance(blocks, tuple) else (blocks,))
         if block is not None
         for name in names
-        for field in _fields(getattr(block, name, None))
+        for origin in _fields(getattr(block, name, None))
     ]
 
 
-def _fields(mapped: object) -> tuple[str, ...]:
+def _fields(mapped: object) -> list[tuple[str, str | None]]:
     if isinstance(mapped, Value):
-        return mapped.from_
+        return [(field, mapped.category) for field in mapped.from_]
     if isinstance(mapped, (Tcf, Gpp)):
-        return (mapped.string,)
+        return [(mapped.string, None)]
     if isinstance(mapped, str):
-        return (mapped,)
+        return [(mapped, None)]
     if isinstance(mapped, tuple):
-        return tuple(field for item in mapped if isinstance(item, Value) for field in item.from_)
-    return ()
+        return [origin for item in mapped if isinstance(item, Value) for origin in _fields(item)]
+    return []

@@ -1,0 +1,26 @@
+"""`reports/catalogue`: the page that says what the lake holds, drawn when the night is done."""
+
+import dagster as dg
+
+from assets.catalogue import owners_in, write_catalogue
+from assets.lake import DROPS, RETRIES, LakeResource, asset_key
+from cdp_pipelines.tables import MEMBERSHIP, RUN
+
+
+@dg.asset(
+    key=["reports", "catalogue"],
+    deps=[asset_key(table.name) for table in (RUN, MEMBERSHIP)],
+    description="Every table and column on one page: meaning, category, owner, retention, rows, quality and lineage.",
+    group_name="reports",
+    owners=["team:data"],
+    kinds={"html"},
+    tags={"layer": "reports"},
+    partitions_def=DROPS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    retry_policy=RETRIES,
+    code_version="1",
+)
+def catalogue(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+    """Draw the page from the declarations and from what the lake is after the night."""
+    page = write_catalogue(lake.open, owners_in(context.job_def.asset_layer.asset_graph))
+    return dg.MaterializeResult(metadata={"page": dg.MetadataValue.path(str(page)), "bytes": page.stat().st_size})

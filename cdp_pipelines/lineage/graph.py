@@ -1,0 +1,213 @@
+"""The graph of columns: from any column back to the raw fields that it derives from, through every table between.
+
+What a column derives from is more than what it copies: a hash, a score, a count, a join or a filter derives as well.
+So `Column.sources` names all of it, and a path follows each of them. What only chooses among values that one person
+has of one kind (the rank of survivorship) adds nothing to the chosen value, and is not followed from it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cdp_pipelines.errors import CdpError
+from cdp_pipelines.golden.mart import mart_table
+from cdp_pipelines.golden.measures import MEASURES, TYPES
+from cdp_pipelines.lineage.raw import FED_BY, raw_origins, with_raw_sources
+from cdp_pipelines.tables import INTERACTION, STATIC
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from cdp_pipelines.channel.contract import ChannelContract
+    from cdp_pipelines.consent.purpose import Purpose
+    from cdp_pipelines.tables import Table
+
+
+# Category of a record in the whole: no purpose names it, so none may be given one.
+WHOLE_RECORD = "whole_record"
+
+
+class LineageError(CdpError):
+    """A column says that it comes from one that no table has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One way from a column back to where it begins, a shortest one.
+
+    `columns` are full names, `layer/table.column`, the derived one first. It ends in a raw field of a data category
+    (None for when and how a record was delivered), or in a column of `stops`, where the asker wanted to go no further.
+    """
+
+    columns: tuple[str, ...]
+    category: str | None = None
+
+    @property
+    def end(self) -> str:
+        """The column in which it ends."""
+        return self.columns[-1]
+
+    def __str__(self) -> str:
+        return " <- ".join(self.columns) + (f" [{self.category}]" if self.category else "")
+
+
+@dataclass(frozen=True)
+class ColumnGraph:
+    """Columns by full name, each with those that it derives from, and the data category of every raw column.
+
+    A source is a pair of a full name and a category: that of what is taken out of a raw field where the mapping says
+    so, else None.
+    """
+
+    sources: Mapping[str, tuple[tuple[str, str | None], ...]]
+    raw: Mapping[str, str | None]
+
+    def back(self, column: str, stops: Collection[str] = ()) -> list[Path]:
+        """A shortest path to each raw field that a column derives from, and to each column of `stops`.
+
+        There is none of a column that is made of nothing: a constant, a number in sequence. A raw field of which
+        several categories are taken comes once for each. `LineageError` where a column is in no table.
+        """
+        found: list[Path] = []
+        seen = {column}
+        ended: set[tuple[str, str | None]] = set()
+        waiting = deque([(column,)])
+        while waiting:
+            path = waiting.popleft()
+            for source, category in self._of(path):
+                if source in self.raw:
+                    end = (source, category or self.raw[source])
+                    if end not in ended:
+                        ended.add(end)
+                        found.append(Path((*path, source), end[1]))
+                elif source not in seen:
+                    seen.add(source)
+                    if source in stops:
+                        found.append(Path((*path, source)))
+                    else:
+                        waiting.append((*path, source))
+        return found
+
+    def behind(self, column: str, stops: Collection[str] = ()) -> set[str]:
+        """Every column that a column derives from, no further back than `stops`."""
+        found: set[str] = set()
+        waiting = [column]
+        while waiting:
+            name = waiting.pop()
+            if name != column and (name in stops or name in self.raw):
+                continue
+            new = {source for source, _ in self._of((name,))} - found
+            found |= new
+            waiting.extend(new)
+        return found
+
+    def _of(self, path: tuple[str, ...]) -> tuple[tuple[str, str | None], ...]:
+        try:
+            return self.sources[path[-1]]
+        except KeyError:
+            told = " <- ".join(path)
+            raise LineageError(f"{told}: there is no such column; a column derives from declared ones alone") from None
+
+    def with_table(self, table: Table) -> ColumnGraph:
+        """The graph with the columns of one more table, or of this one in place of that of its name."""
+        return ColumnGraph({**self.sources, **_derived(table)}, self.raw)
+
+
+def column_graph(contracts: Mapping[str, ChannelContract], purposes: Iterable[Purpose] = ()) -> ColumnGraph:
+    """The graph over all tables of the lake, and the marts of `purposes` as far as any channel may reach them."""
+    return ColumnGraph(
+        {
+            **{name: each for table in STATIC.values() for name, each in _columns(table, contracts.values()).items()},
+            **{name: each for purpose in purposes for name, each in _derived(mart_table(purpose)).items()},
+        },
+        _raw_categories(contracts.values()),
+    )
+
+
+def purpose_graph(purpose: Purpose, contracts: Mapping[str, ChannelContract]) -> ColumnGraph:
+    """The graph as it is for one purpose: of what was collected for it alone, which is all that its mart is given.
+
+    Values of people come from channels that collect for the purpose or can carry a grant of it, what they did from
+    those that collect for it, and of these a measure takes interactions of its own type
+    (`standardised/interaction.<column>[type]`).
+    """
+    given = [
+        each for key, each in contracts.items() if purpose.key in each.collected_for or each.may_grant(purpose.key)
+    ]
+    counted = [each for each in given if purpose.key in each.collected_for]
+    sources: dict[str, tuple[tuple[str, str | None], ...]] = {}
+    for table in STATIC.values():
+        sources |= _columns(table, counted if table is INTERACTION else given)
+    of_measure = {
+        column.name: column.source.partition(".")[2]
+        for column in purpose.columns
+        if column.source.startswith("measure.")
+    }
+    typed: dict[str, dict[str, str]] = {}
+    for measure in of_measure.values():
+        for plain in next(each for each in MEASURES.columns if each.name == measure).sources:
+            if plain.startswith(f"{INTERACTION.name}.") and measure in TYPES:
+                typed.setdefault(plain, {})[f"{plain}[{TYPES[measure]}]"] = TYPES[measure]
+    for plain, names in typed.items():
+        for name, type_ in names.items():
+            able = [each for each in counted if each.interaction and each.interaction.may_be(type_)]
+            sources[name] = _raw(INTERACTION.name, plain.rpartition(".")[2], able)
+    table = mart_table(purpose)
+    is_plain = [column.name for column in table.columns] == [column.name for column in purpose.columns]
+    for column in table.columns:
+        # Where the mart has other columns than are declared they were made of these, and may be of each measure.
+        own = TYPES.get(of_measure.get(column.name, "")) if is_plain else None
+        names = [
+            name
+            for plain in column.sources
+            for name, type_ in typed.get(plain, {plain: None}).items()
+            if own is None or type_ in {own, None}
+        ]
+        sources[f"{table.name}.{column.name}"] = tuple((name, None) for name in names)
+    return ColumnGraph(sources, _raw_categories(contracts.values()))
+
+
+def _raw_categories(contracts: Iterable[ChannelContract]) -> dict[str, str | None]:
+    found = {}
+    for contract in contracts:
+        of = {name: contract.category(field) for field, name in contract.columns.items()}
+        # The record as it came holds everything that its channel delivers.
+        of |= {"source_record_id": contract.category(contract.key), "record": WHOLE_RECORD}
+        table = contract.raw
+        found |= {f"{table.name}.{column.name}": of.get(column.name) for column in table.columns}
+    return found
+
+
+def _columns(table: Table, contracts: Iterable[ChannelContract]) -> dict[str, tuple[tuple[str, str | None], ...]]:
+    if table.name not in FED_BY:
+        return _derived(table)
+    able = [each for each in contracts if getattr(each, FED_BY[table.name])]
+    return {f"{table.name}.{each.name}": _raw(table.name, each.name, able) for each in table.columns}
+
+
+def _raw(table: str, column: str, contracts: Iterable[ChannelContract]) -> tuple[tuple[str, str | None], ...]:
+    return tuple(each for contract in contracts for each in raw_origins(table, column, contract).items())
+
+
+def _derived(table: Table) -> dict[str, tuple[tuple[str, str | None], ...]]:
+    return {f"{table.name}.{each.name}": tuple((source, None) for source in each.sources) for each in table.columns}
+
+
+def every_table(contracts: Mapping[str, ChannelContract], purposes: Iterable[Purpose]) -> dict[str, Table]:
+    """Every table of the lake by name: raw and quarantine of each channel, what is derived, and the marts."""
+    channels = list(contracts.values())
+    standard = {
+        name: with_raw_sources(table, [each for each in channels if getattr(each, FED_BY[name])])
+        if name in FED_BY
+        else table
+        for name, table in STATIC.items()
+    }
+    marts = [mart_table(purpose) for purpose in purposes if purpose.columns]
+    return {
+        **{each.raw.name: each.raw for each in channels},
+        **{each.quarantine.name: each.quarantine for each in channels},
+        **standard,
+        **{table.name: table for table in marts},
+    }

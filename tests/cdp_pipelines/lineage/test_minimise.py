@@ -1,0 +1,220 @@
+"""A mart that derives from what its purpose does not permit is refused, with the path on which the data comes."""
+
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from assets.policies import contracts, register
+from cdp_pipelines.consent.purpose import COLUMN_SOURCES, MartColumn
+from cdp_pipelines.errors import PolicyError
+from cdp_pipelines.golden.mart import mart_table
+from cdp_pipelines.golden.measures import MEASURES
+from cdp_pipelines.lineage import EXEMPTIONS, STOPS, all_minimised, graph, minimise, minimised, purpose_graph
+from cdp_pipelines.tables import CUSTOMER, STATIC, Column
+
+FILE = "purposes/x/defs.yaml"
+
+
+def with_column(table, *columns):
+    return replace(table, columns=(*table.columns, *columns))
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """Tables with derived columns that somebody might think harmless."""
+    score = Column(
+        "score", pl.Float64(), "A score", sources=("measures/of_orders.total", "golden/customer.language_code")
+    )
+    hashed = Column("email_sha256", pl.String(), "A hash", is_personal=True, sources=("golden/customer.email",))
+    joined = Column("area", pl.String(), "Average of an area", sources=("golden/area.average",))
+    area = replace(
+        CUSTOMER,
+        name="golden/area",
+        columns=(
+            Column(
+                "average",
+                pl.Float64(),
+                "What people of one postal code spend",
+                sources=("standardised/party.postal_code", "standardised/interaction.amount_minor"),
+            ),
+        ),
+    )
+    of_orders = replace(
+        MEASURES,
+        name="measures/of_orders",
+        columns=(Column("total", pl.Int64(), "Sum", sources=("standardised/interaction.amount_minor",)),),
+    )
+    customer = with_column(CUSTOMER, score, hashed, joined)
+    monkeypatch.setitem(COLUMN_SOURCES, "customer", customer)
+    for table in (customer, area, of_orders):
+        monkeypatch.setitem(STATIC, table.name, table)
+
+
+CASES = [
+    pytest.param(
+        "postal_marketing",
+        {"name": "visitor", "source": "customer.email_sha256"},
+        "contact",
+        "mart/postal_marketing.visitor <- golden/customer.email_sha256 <- golden/customer.email <- "
+        "standardised/party.email <- raw/app_events.traits_email [contact]",
+        id="through_a_hash",
+    ),
+    pytest.param(
+        "email_marketing", {"name": "affinity", "source": "customer.score"}, "purchase", None, id="through_a_score"
+    ),
+    pytest.param(
+        "life_threatening_alert", {"name": "area", "source": "customer.area"}, "address", None, id="through_a_join"
+    ),
+    pytest.param(
+        "loyalty_programme",
+        {"name": "segment", "source": "customer.postal_code"},
+        "address",
+        None,
+        id="through_another_name",
+    ),
+    pytest.param(
+        "postal_marketing", {"name": "buys", "source": "measure.order_count"}, "purchase", None, id="through_a_count"
+    ),
+    pytest.param(
+        "postal_marketing",
+        {"name": "reached_on", "source": "decision.contact_point"},
+        "contact",
+        None,
+        id="a_contact_point_of_a_decision_is_no_exception",
+    ),
+]
+
+
+def found(purpose):
+    """Problems of a purpose, if any."""
+    try:
+        minimised(purpose, contracts(), FILE)
+    except PolicyError as error:
+        return error.problems
+    return ()
+
+
+def asked(key, column, **changed):
+    purpose = register()[key]
+    return purpose.model_copy(update={"columns": (*purpose.columns, MartColumn(**column)), **changed})
+
+
+# Purposes for whose channels the category cannot even come are widened by a channel that has it.
+def everything_for(key):
+    return {
+        name: each.model_copy(update={"collected_for": (*each.collected_for, key)})
+        for name, each in contracts().items()
+    }
+
+
+@pytest.mark.parametrize(("key", "column", "category", "path"), CASES)
+def test_refused(planted, key, column, category, path):
+    with pytest.raises(PolicyError) as raised:
+        minimised(asked(key, column), everything_for(key), FILE)
+    told = [problem for field, problem in raised.value.problems if problem.startswith(column["name"] + " ")]
+    of_category = [
+        each for each in told if each.startswith(f"{column['name']} derives from {category}; data_categories")
+    ]
+    assert len(of_category) == 1
+    assert str(raised.value).startswith(f"{FILE}: columns: ")
+    way = of_category[0].partition("The path: ")[2]
+    assert way.startswith(f"mart/{key}.{column['name']} <- ")
+    assert way.endswith(f"[{category}]")
+    assert way.split(" <- ")[-1].startswith("raw/")
+    if path is not None:
+        assert way == path
+
+
+@pytest.mark.parametrize(("key", "column", "category", "path"), CASES)
+def test_permitted_where_the_purpose_names_the_category(planted, key, column, category, path):
+    every = tuple({field.category for each in contracts().values() for field in each.fields.values()})
+    minimised(asked(key, column, data_categories=every), everything_for(key), FILE)
+
+
+def test_a_column_that_sql_makes_of_others_derives_from_each_of_them(monkeypatch):
+    """`mart.sql` may rename or mix what it sees: its columns come from all of it, measures from those of their type."""
+    planted = asked("loyalty_programme", {"name": "postal_code", "source": "customer.postal_code"})
+    seen = mart_table(planted)
+    sources = tuple(dict.fromkeys(source for column in seen.columns for source in column.sources))
+    shaped = replace(seen, columns=(Column("segment", pl.String(), "Of what they buy", sources=sources),))
+    for module in (graph, minimise):
+        monkeypatch.setattr(module, "mart_table", lambda _: shaped)
+    assert found(planted) == (
+        (
+            "columns",
+            "segment derives from address; data_categories has: identity, purchase. The path: "
+            "mart/loyalty_programme.segment <- golden/customer.postal_code <- standardised/party.postal_code <- "
+            "raw/crm_west.zip [address]",
+        ),
+    )
+    ends = {path.end for path in purpose_graph(planted, contracts()).back("mart/loyalty_programme.segment", STOPS)}
+    assert {end for end in ends if end.startswith("raw/pos_receipts.")} == {
+        "raw/pos_receipts.receipt_no",
+        "raw/pos_receipts.loyalty_card",
+    }
+
+
+def test_a_column_that_sql_makes_is_not_told_by_its_name(monkeypatch):
+    planted = register()["customer_value_reporting"]
+    planted = planted.model_copy(
+        update={
+            "columns": tuple(
+                MartColumn(name=each, source=f"measure.{each}") for each in ("order_count", "receipt_count")
+            )
+        }
+    )
+    seen = mart_table(planted)
+    sources = tuple(dict.fromkeys(source for column in seen.columns for source in column.sources))
+    shaped = replace(seen, columns=(Column("receipt_count", pl.Int64(), "Of both", sources=sources),))
+    monkeypatch.setattr(graph, "mart_table", lambda _: shaped)
+    paths = purpose_graph(planted, contracts()).back("mart/customer_value_reporting.receipt_count", STOPS)
+    assert {path.end for path in paths} >= {"raw/webshop_orders.id", "raw/pos_receipts.receipt_no"}
+
+
+def test_the_declared_register_passes():
+    all_minimised(register(), contracts(), str)
+
+
+@pytest.mark.parametrize("key", [key for key, each in register().items() if each.columns])
+def test_no_mart_of_the_register_could_do_with_less(key):
+    """Each category that any column needs is refused where it is taken from the purpose."""
+    purpose = register()[key]
+    refused = set()
+    for category in purpose.data_categories:
+        less = purpose.model_copy(
+            update={"data_categories": tuple(each for each in purpose.data_categories if each != category)}
+        )
+        problems = found(less)
+        assert all(f"derives from {category}" in problem for _, problem in problems)
+        refused |= {category for _ in problems}
+    taken = {column.source for column in purpose.columns if column.source.startswith(("customer.", "measure."))}
+    assert refused or taken <= {"customer.customer_id"}
+
+
+def test_a_text_extracted_from_a_note_is_judged_as_what_it_is_and_the_note_as_a_note():
+    mapped = contracts()["call_centre"].party.email
+    assert (mapped.from_, mapped.category) == (("notes",), "contact")
+    careless = contracts()["call_centre"]
+    careless = careless.model_copy(
+        update={"party": careless.party.model_copy(update={"email": mapped.model_copy(update={"category": None})})}
+    )
+    with pytest.raises(PolicyError, match=r"raw/call_centre.notes \[free_text\]"):
+        minimised(register()["order_fulfilment"], {**contracts(), "call_centre": careless}, FILE)
+
+
+def test_what_is_exempt_is_judged_by_the_purpose_that_answers_for_it():
+    narrow = register()["profile_unification"].model_copy(update={"data_categories": ("identity", "contact", "device")})
+    with pytest.raises(PolicyError) as raised:
+        all_minimised({**register(), "profile_unification": narrow}, contracts(), str)
+    (problem,) = raised.value.problems
+    assert problem[0] == "data_categories"
+    assert problem[1].startswith("address is needed for identity/cluster.customer_id, and is not among them: ")
+
+
+def test_what_is_exempt_is_there_and_says_why():
+    names = {f"{table.name}.{column}" for table in STATIC.values() for column in table.schema}
+    for each in EXEMPTIONS:
+        assert {*each.columns} <= names
+        assert len(each.because) > 50
+    assert "consent/decision.contact_point" in names - {name for each in EXEMPTIONS for name in each.columns}
