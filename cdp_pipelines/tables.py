@@ -234,6 +234,53 @@ LINK = Table(
     ),
 )
 
+SEEN = Table(
+    "identity/seen",
+    "What records said when they were last compared, as digests, so that the next night compares what is new alone.",
+    ("node",),
+    (
+        Column("node", pl.Int64(), "Number of records that say the same of a person, in order of the first of them"),
+        Column(
+            "fingerprint",
+            pl.Int64(),
+            "Digest of the first record's id, of all that it says, and of the rules by which it was compared",
+            is_personal=True,
+            sources=(
+                "standardised/party.source_record_id",
+                "standardised/party.first_name",
+                "standardised/party.middle_name",
+                "standardised/party.last_name",
+                "standardised/party.birth_date",
+                "standardised/party.street",
+                "standardised/party.postal_code",
+                "standardised/party.email",
+                "standardised/party.phone",
+                "standardised/party.loyalty_card",
+                "standardised/party.device_id",
+                "standardised/party.advertising_id",
+                "standardised/party.serial",
+                "standardised/party.handle",
+                "standardised/party.account_id",
+            ),
+        ),
+        Column("large", pl.Int64(), "A bit per blocking rule, from the first on, in which its block was too large"),
+        Column("generation", pl.Int64(), "Sum of all fingerprints, by which seen and compared are known for one night"),
+    ),
+)
+
+COMPARED = Table(
+    "identity/compared",
+    "Pairs that were compared, and how: what a night need not do again.",
+    ("left", "right"),
+    (
+        Column("left", pl.Int64(), "The first of two nodes", sources=("identity/seen.node",)),
+        Column("right", pl.Int64(), "The second", sources=("identity/seen.node",)),
+        Column("rules", pl.Int64(), "A bit per blocking rule that finds the pair; 0 of those compared besides"),
+        Column("pattern", pl.Int64(), "Level of each compared field in turn, missing 0, as digits of base 16"),
+        Column("generation", pl.Int64(), "As in identity/seen", sources=("identity/seen.generation",)),
+    ),
+)
+
 REVIEW = Table(
     "identity/review",
     "What clerks decided on pairs of records; it outranks all else from the next night on. The latest holds.",
@@ -785,6 +832,8 @@ STATIC = by_name(
         PRIVACY_REQUEST,
         LINK,
         CLUSTER,
+        SEEN,
+        COMPARED,
         REVIEW,
         CROSSWALK,
         HISTORY,

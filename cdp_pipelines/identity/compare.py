@@ -85,8 +85,10 @@ def _judged(texts: pl.DataFrame, comparison: Comparison) -> pl.Series:
 
 
 def _similarity(texts: pl.DataFrame, measure: object) -> pl.Series:
-    # The plugin panics on frames of fewer than two rows; two that cannot be in the data make up for them.
-    padded = pl.concat([texts.select("left", "right"), pl.DataFrame({"left": ["\0", "\1"], "right": ["\2", "\3"]})])
+    # The plugin panics on frames of fewer than two rows; two that cannot be in the data make up for them. Jaro's matches
+    # may depend on which text comes first: always the lesser one.
+    ordered = texts.select(pl.min_horizontal("left", "right").alias("left"), pl.max_horizontal("left", "right").alias("right"))
+    padded = pl.concat([ordered, pl.DataFrame({"left": ["\0", "\1"], "right": ["\2", "\3"]})])
     return padded.select(measure("left", "right").alias("similarity"))["similarity"].head(texts.height)
 
 

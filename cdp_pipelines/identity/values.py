@@ -36,7 +36,8 @@ class Nodes:
     `records`: each record of `RECORD` with its node; `says`: node (from 0, in order of their first records) and what
     it says, as texts; `frame`: the same and parts of it, each value as a number, null where there is none; `values`:
     field to its distinct values (`value`, and parts of it), in the order of their numbers; `bound`: per node, whether
-    its records may be linked for the purposes of their own channel alone.
+    its records may be linked for the purposes of their own channel alone; `fingerprint`: per node, a digest of its
+    first record's id and of all that it says, the same in every night.
     """
 
     records: pl.DataFrame
@@ -44,6 +45,7 @@ class Nodes:
     values: Mapping[str, pl.DataFrame]
     says: pl.DataFrame
     bound: pl.Series
+    fingerprint: pl.Series
 
     @property
     def who(self) -> pl.Series:
@@ -56,10 +58,12 @@ class Nodes:
         return self.frame.filter(self.who)
 
 
-def nodes(party: pl.DataFrame, policy: IdentityPolicy, alone: pl.DataFrame, bound: Collection[str] = ()) -> Nodes:
+def nodes(
+    party: pl.DataFrame, policy: IdentityPolicy, alone: pl.DataFrame, bound: Collection[str] = (), salt: int = 0
+) -> Nodes:
     """Records of `PARTY` that say the same of a person are one node; those of `alone` (channel, id) have their own.
 
-    So have those of each of the channels `bound`, whose data may not join profiles.
+    So have those of each of the channels `bound`, whose data may not join profiles. `salt` goes into fingerprints.
     """
     told = ["first_name", "middle_name", "last_name", "birth_date", "street", "postal_code"]
     says = list(dict.fromkeys([*told, *policy.exact, *policy.shareable, *policy.comparisons, _ALONE]))
@@ -90,7 +94,9 @@ def nodes(party: pl.DataFrame, policy: IdentityPolicy, alone: pl.DataFrame, boun
     of_parts, _ = _numbered(cut_out, cut_out.columns[len(NAMES) :])
     frame = pl.concat([distinct.select("node", *(name for name in says if name != _ALONE)), of_parts], how="horizontal")
     held = {name: _with_parts(values[name], each.kind) for name, each in policy.comparisons.items()}
-    return Nodes(read.select(*RECORD, node), frame, values | held, said, of_node.select(is_bound).to_series())
+    fingerprint = of_node.select(*RECORD[1:], *says).hash_rows(seed=salt).reinterpret(signed=True)
+    of_record = read.select(*RECORD, node)
+    return Nodes(of_record, frame, values | held, said, of_node.select(is_bound).to_series(), fingerprint)
 
 
 def _numbered(frame: pl.DataFrame, names: Sequence[str]) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
@@ -137,10 +143,12 @@ def plain_names(names: pl.Series) -> pl.Series:
 
 def short_streets(streets: pl.Series) -> pl.Series:
     """Streets with the short form of their kind; null without a house number, for too many share such a one."""
-    words = pl.col("text").str.replace_all(r"[.,]", " ").str.split(" ")
-    short = _in_ascii(streets).select(
-        words.list.eval(pl.element().filter(pl.element() != "").replace(_STREETS)).list.join(" ").alias("street")
+    # Each word between blanks of its own, for no two may claim one.
+    apart = pl.col("text").str.replace_all("[., ]+", "  ")
+    words = pl.concat_str(pl.lit(" "), apart, pl.lit(" ")).str.replace_many(
+        [f" {word} " for word in _STREETS], [f" {short} " for short in _STREETS.values()]
     )
+    short = _in_ascii(streets).select(words.str.replace_all(" +", " ").str.strip_chars(" ").alias("street"))
     return short.select(pl.when(pl.col("street").str.contains(r"\d")).then("street")).to_series()
 
 

@@ -1,0 +1,108 @@
+"""What a night leaves to the next: which pairs each blocking rule found, and how each of them compares.
+
+Blocking and comparing cost the most, and what two records say of each other changes only where one of them does. So a
+night makes anew only the blocks that a new record touches and compares only pairs that were never compared; the model,
+which all records move a little, is learned and applied anew on what is remembered. Nothing is remembered that the
+records of tonight would not give as well: the result is that of a night without memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from cdp_pipelines.identity.compare import compare
+from cdp_pipelines.identity.model import pattern
+from cdp_pipelines.identity.pairs import PAIR, packed
+from cdp_pipelines.tables import COMPARED, SEEN
+
+if TYPE_CHECKING:
+    from cdp_pipelines.identity.policy import IdentityPolicy
+    from cdp_pipelines.identity.values import Nodes
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A night's nodes (`SEEN`) and its pairs (`COMPARED`)."""
+
+    seen: pl.DataFrame
+    compared: pl.DataFrame
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the two are of one night: a run may have been cut short between them."""
+        generations = [each["generation"].unique().to_list() for each in (self.seen, self.compared)]
+        return len(generations[0]) == 1 and (generations[0] == generations[1] or self.compared.is_empty())
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What is remembered of tonight's nodes, under their numbers of tonight.
+
+    `is_new`: per node, whether the night before did not have it, with this very content; `large`: per node, a bit for
+    each blocking rule in which its block was too large; `pairs`: left, right (left < right), rules and pattern, in
+    order of left and right.
+    """
+
+    is_new: np.ndarray
+    large: np.ndarray
+    pairs: pl.DataFrame
+
+
+def salt(policy: IdentityPolicy, made_by: str) -> int:
+    """A number that changes with the rules and with what carries them out: what was made otherwise is not remembered.
+
+    `made_by`: versions of the code and the libraries that compare.
+    """
+    return int.from_bytes(sha256(f"{policy.model_dump_json()}{made_by}".encode()).digest()[:7])
+
+
+def recall(told: Nodes, before: Memory | None) -> Recalled:
+    """What `before` knows of the nodes of tonight; nothing where it is missing or was left half written."""
+    n = told.records["node"].n_unique()
+    nothing = pl.DataFrame(schema=PAIR | {"pattern": pl.Int64})
+    if before is None or not before.is_whole:
+        return Recalled(np.ones(n, dtype=bool), np.zeros(n, dtype=np.int64), nothing)
+    now = pl.DataFrame({"now": np.arange(n), "fingerprint": told.fingerprint})
+    both = now.unique("fingerprint", keep="none").join(before.seen.unique("fingerprint", keep="none"), on="fingerprint")
+    is_new, large = np.ones(n, dtype=bool), np.zeros(n, dtype=np.int64)
+    at = both["now"].to_numpy()
+    is_new[at], large[at] = False, both["large"].to_numpy()
+    number = np.full(before.seen["node"].max() + 1, -1)
+    number[both["node"].to_numpy()] = at
+    ends = [number[before.compared[side].to_numpy()] for side in ("left", "right")]
+    pairs = before.compared.select(
+        pl.Series("left", np.minimum(*ends)), pl.Series("right", np.maximum(*ends)), "rules", "pattern"
+    ).filter(pl.col("left") >= 0)
+    keys = packed(pairs)
+    return Recalled(is_new, large, pairs if (keys[1:] > keys[:-1]).all() else pairs.sort("left", "right"))
+
+
+def patterns(pairs: pl.DataFrame, told: Nodes, policy: IdentityPolicy, before: Recalled) -> pl.Series:
+    """How pairs (left, right) compare, all levels as one number (`model.pattern`); only what is not known is compared."""
+    ends = pairs.select(pl.min_horizontal("left", "right").alias("left"), pl.max_horizontal("left", "right").alias("right"))
+    keys, known = packed(ends), packed(before.pairs)
+    at = np.minimum(np.searchsorted(known, keys), max(0, known.size - 1))
+    is_known = known[at] == keys if known.size else np.zeros(keys.size, dtype=bool)
+    found = np.empty(keys.size, dtype=np.int64)
+    found[is_known] = before.pairs["pattern"].to_numpy()[at[is_known]]
+    fresh = ends.filter(~is_known)
+    found[~is_known] = compare(fresh, told, policy).select(pattern(list(policy.comparisons))).to_series().to_numpy()
+    return pl.Series("pattern", found)
+
+
+def remember(told: Nodes, large: np.ndarray, *compared: pl.DataFrame) -> Memory:
+    """What the next night may recall; `compared`: left, right, rules and pattern, the first of the same pair counts."""
+    ends = pl.min_horizontal("left", "right").alias("left"), pl.max_horizontal("left", "right").alias("right")
+    every = pl.concat([each.select(*ends, "rules", "pattern") for each in compared])
+    once = every.unique(["left", "right"], keep="first", maintain_order=True).sort("left", "right")
+    # The sum wraps around, as it may.
+    generation = pl.lit(int(told.fingerprint.to_numpy().sum()), pl.Int64).alias("generation")
+    seen = pl.select(
+        node=pl.int_range(told.fingerprint.len()), fingerprint=told.fingerprint, large=pl.Series(large)
+    ).with_columns(generation)
+    return Memory(SEEN.conform(seen.lazy()).collect(), COMPARED.conform(once.lazy().with_columns(generation)).collect())
