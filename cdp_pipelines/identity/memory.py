@@ -17,7 +17,7 @@ import polars as pl
 
 from cdp_pipelines.identity.compare import compare
 from cdp_pipelines.identity.model import pattern
-from cdp_pipelines.identity.pairs import PAIR, packed
+from cdp_pipelines.identity.pairs import PAIR, merged, packed, places
 from cdp_pipelines.tables import COMPARED, SEEN
 
 if TYPE_CHECKING:
@@ -84,25 +84,31 @@ def recall(told: Nodes, before: Memory | None) -> Recalled:
 
 def patterns(pairs: pl.DataFrame, told: Nodes, policy: IdentityPolicy, before: Recalled) -> pl.Series:
     """How pairs (left, right) compare, all levels as one number (`model.pattern`); only what is not known is compared."""
-    ends = pairs.select(pl.min_horizontal("left", "right").alias("left"), pl.max_horizontal("left", "right").alias("right"))
-    keys, known = packed(ends), packed(before.pairs)
-    at = np.minimum(np.searchsorted(known, keys), max(0, known.size - 1))
-    is_known = known[at] == keys if known.size else np.zeros(keys.size, dtype=bool)
-    found = np.empty(keys.size, dtype=np.int64)
+    ends = _in_direction(pairs)
+    is_known, at = places(ends, before.pairs)
+    found = np.empty(is_known.size, dtype=np.int64)
     found[is_known] = before.pairs["pattern"].to_numpy()[at[is_known]]
-    fresh = ends.filter(~is_known)
-    found[~is_known] = compare(fresh, told, policy).select(pattern(list(policy.comparisons))).to_series().to_numpy()
+    fresh = compare(ends.filter(~is_known), told, policy)
+    found[~is_known] = fresh.select(pattern(list(policy.comparisons))).to_series().to_numpy()
     return pl.Series("pattern", found)
 
 
-def remember(told: Nodes, large: np.ndarray, *compared: pl.DataFrame) -> Memory:
-    """What the next night may recall; `compared`: left, right, rules and pattern, the first of the same pair counts."""
-    ends = pl.min_horizontal("left", "right").alias("left"), pl.max_horizontal("left", "right").alias("right")
-    every = pl.concat([each.select(*ends, "rules", "pattern") for each in compared])
-    once = every.unique(["left", "right"], keep="first", maintain_order=True).sort("left", "right")
+def remember(told: Nodes, large: np.ndarray, blocked: pl.DataFrame, *more: pl.DataFrame) -> Memory:
+    """What the next night may recall.
+
+    `blocked`: left, right, rules and pattern of the pairs that blocking found, in order; `more`: of others compared.
+    """
+    besides = pl.concat([_in_direction(each) for each in more]).unique(["left", "right"]).sort("left", "right")
+    every = merged(blocked, besides.filter(~places(besides, blocked)[0]))
     # The sum wraps around, as it may.
     generation = pl.lit(int(told.fingerprint.to_numpy().sum()), pl.Int64).alias("generation")
     seen = pl.select(
         node=pl.int_range(told.fingerprint.len()), fingerprint=told.fingerprint, large=pl.Series(large)
     ).with_columns(generation)
-    return Memory(SEEN.conform(seen.lazy()).collect(), COMPARED.conform(once.lazy().with_columns(generation)).collect())
+    return Memory(SEEN.conform(seen.lazy()).collect(), COMPARED.conform(every.lazy().with_columns(generation)).collect())
+
+
+def _in_direction(pairs: pl.DataFrame) -> pl.DataFrame:
+    return pairs.with_columns(
+        pl.min_horizontal("left", "right").alias("left"), pl.max_horizontal("left", "right").alias("right")
+    )

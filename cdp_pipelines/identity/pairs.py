@@ -45,14 +45,33 @@ def block(frame: pl.DataFrame, policy: IdentityPolicy, before: Recalled) -> Cand
         found.append(pairs.with_columns(pl.lit(1 << at, pl.Int64).alias("rules")))
         report.append({"rule": "+".join(fields), **told})
     pairs = _together(before.pairs, at_work, pl.concat(found))
+    rules, left, right = (pairs[name].to_numpy() for name in ("rules", "left", "right"))
     for at, told in enumerate(report):
-        of_rule = pairs.filter(pl.col("rules").cast(pl.Int64) & (1 << at) != 0)
-        told["pairs"] = of_rule.height
-        if not told["largest block"]:
+        rows = np.flatnonzero(rules >> at & 1)
+        told["pairs"] = rows.size
+        if not told["largest block"] and rows.size:
             # All blocks are whole: a node of the largest has a pair with each other one of it.
-            ends = np.concatenate([of_rule["left"].to_numpy(), of_rule["right"].to_numpy()])
-            told["largest block"] = int(np.bincount(ends, minlength=1).max()) + bool(ends.size)
+            told["largest block"] = int(np.bincount(np.concatenate([left[rows], right[rows]])).max()) + 1
     return Candidates(pairs, large, report)
+
+
+def merged(one: pl.DataFrame, few: pl.DataFrame) -> pl.DataFrame:
+    """Two frames of pairs that are in order of (left, right) as one; cheap where the second is small."""
+    if one.is_empty():
+        return few
+    at = np.searchsorted(packed(one), packed(few))
+    return pl.DataFrame(
+        [pl.Series(name, np.insert(one[name].to_numpy(), at, few[name].to_numpy())) for name in one.columns]
+    )
+
+
+def places(pairs: pl.DataFrame, among: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Of each of `pairs` whether it is `among` pairs that are in order, and the row of it where it is."""
+    if among.is_empty():
+        return np.zeros(pairs.height, dtype=bool), np.zeros(pairs.height, dtype=np.int64)
+    wanted, known = packed(pairs), packed(among)
+    at = np.minimum(np.searchsorted(known, wanted), known.size - 1)
+    return known[at] == wanted, at
 
 
 def packed(pairs: pl.DataFrame) -> np.ndarray:
@@ -65,7 +84,16 @@ def _touched(frame: pl.DataFrame, fields: tuple[str, ...], is_touched: np.ndarra
     at = is_touched[frame["node"].to_numpy()]
     if at.all():
         return frame
-    return frame.join(frame.filter(at).select(fields).unique(), on=fields, how="semi", maintain_order="left")
+    # First by each field alone, which takes an array to look up in.
+    likely = np.ones(at.size, dtype=bool)
+    for name in fields:
+        numbers = frame[name].cast(pl.Int64).fill_null(-1).to_numpy()
+        is_shared = np.zeros(numbers.max(initial=-1) + 2, dtype=bool)
+        is_shared[numbers[at]] = True
+        is_shared[-1] = False
+        likely &= is_shared[numbers]
+    keys = frame.filter(at).select(fields).unique()
+    return frame.filter(likely).join(keys, on=fields, how="semi", maintain_order="left")
 
 
 def _together(before: pl.DataFrame, at_work: np.ndarray, found: pl.DataFrame) -> pl.DataFrame:
@@ -76,14 +104,10 @@ def _together(before: pl.DataFrame, at_work: np.ndarray, found: pl.DataFrame) ->
     again = at_work[before["left"].to_numpy()] & at_work[before["right"].to_numpy()]
     kept = before["rules"].to_numpy() & ~again
     now = found.group_by("left", "right").agg(pl.col("rules").sum()).sort("left", "right")
-    if before.is_empty():
-        return now
-    known, new = packed(before), packed(now)
-    at = np.searchsorted(known, new)
-    is_known = known[np.minimum(at, known.size - 1)] == new
+    is_known, at = places(now, before)
     kept[at[is_known]] |= now["rules"].to_numpy()[is_known]
     both = before.select("left", "right", pl.Series("rules", kept)).filter(pl.col("rules") != 0)
-    return pl.concat([both, now.filter(~is_known)]).sort("left", "right")
+    return merged(both, now.filter(~is_known))
 
 
 def _of_rule(

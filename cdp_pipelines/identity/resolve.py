@@ -18,7 +18,7 @@ from cdp_pipelines.identity.compare import MISSING, compare
 from cdp_pipelines.identity.memory import Memory, patterns, recall, remember, salt
 from cdp_pipelines.identity.model import Model, Patterns, learn, random_pairs, rarity
 from cdp_pipelines.identity.naming import customers_of, links_of
-from cdp_pipelines.identity.pairs import block, packed
+from cdp_pipelines.identity.pairs import block, places
 from cdp_pipelines.identity.policy import LEVELS
 from cdp_pipelines.identity.values import Nodes, nodes
 from cdp_pipelines.tables import REVIEW, TEXTS
@@ -122,7 +122,7 @@ def resolve(  # noqa: PLR0913
         "customers": cluster["customer_id"].n_unique(),
         "largest customer": cluster["customer_id"].value_counts()["count"].max() or 0,
     }
-    scored = scored.with_columns(pl.Series("is_linked", np.isin(packed(scored), packed(held))))
+    scored = scored.with_columns(pl.Series("is_linked", places(scored, held.sort("left", "right"))[0]))
     return Resolution(links_of(links, told.records), cluster, report, told, model, scored, memory)
 
 

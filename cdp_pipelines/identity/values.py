@@ -12,7 +12,7 @@ from anyascii import anyascii
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from cdp_pipelines.identity.policy import IdentityPolicy, Kind
+    from cdp_pipelines.identity.policy import IdentityPolicy
 
 RECORD = ["drop_date", "channel", "source_record_id"]
 NAMES = ("first_name", "last_name")
@@ -24,7 +24,6 @@ _STREETS = {
     "boulevard": "blvd", "place": "pl", "circle": "cir", "terrace": "ter", "parkway": "pkwy", "strasse": "str",
     "north": "n", "south": "s", "east": "e", "west": "w",
 }  # fmt: skip
-_FLAT = r"\s*(?:\b(?:apt|apartment|unit|suite|ste|flat)\b|#).*$"
 TAIL = 7
 HOUSE, LOCAL = r"^(\d+)", "^([^@]+)@"
 
@@ -35,7 +34,7 @@ class Nodes:
 
     `records`: each record of `RECORD` with its node; `says`: node (from 0, in order of their first records) and what
     it says, as texts; `frame`: the same and parts of it, each value as a number, null where there is none; `values`:
-    field to its distinct values (`value`, and parts of it), in the order of their numbers; `bound`: per node, whether
+    field to its distinct values (`value`), in the order of their numbers; `bound`: per node, whether
     its records may be linked for the purposes of their own channel alone; `fingerprint`: per node, a digest of its
     first record's id and of all that it says, the same in every night.
     """
@@ -82,21 +81,12 @@ def nodes(
     node = coded.join(distinct, on=says, how="left", nulls_equal=True, maintain_order="left")["node"]
     of_node = read[distinct["row"]]
     said = of_node.select(distinct["node"], *says)
-    parts = {
-        "first_initial": pl.col("first_name").str.head(1),
-        "house_number": pl.col("street").str.extract(HOUSE),
-        "email_local": pl.col("email").str.extract(LOCAL),
-        "phone_tail": pl.col("phone").str.tail(TAIL),
-    }
-    cut_out = said.select(*NAMES, **parts)
-    for name in NAMES:
-        cut_out = cut_out.join(_sounds(values[name]["value"], name), on=name, how="left", maintain_order="left")
-    of_parts, _ = _numbered(cut_out, cut_out.columns[len(NAMES) :])
-    frame = pl.concat([distinct.select("node", *(name for name in says if name != _ALONE)), of_parts], how="horizontal")
-    held = {name: _with_parts(values[name], each.kind) for name, each in policy.comparisons.items()}
+    asked = {name for fields in (*policy.blocking, policy.cut_by) for name in fields}
+    parts = {name: _part(distinct[of], values[of]["value"], cut) for name, (of, cut) in _PARTS.items() if name in asked}
+    frame = distinct.select("node", *(name for name in says if name != _ALONE)).with_columns(**parts)
     fingerprint = of_node.select(*RECORD[1:], *says).hash_rows(seed=salt).reinterpret(signed=True)
     of_record = read.select(*RECORD, node)
-    return Nodes(of_record, frame, values | held, said, of_node.select(is_bound).to_series(), fingerprint)
+    return Nodes(of_record, frame, values, said, of_node.select(is_bound).to_series(), fingerprint)
 
 
 def _numbered(frame: pl.DataFrame, names: Sequence[str]) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
@@ -110,18 +100,14 @@ def _numbered(frame: pl.DataFrame, names: Sequence[str]) -> tuple[pl.DataFrame, 
     return pl.DataFrame(numbered), values
 
 
-def _with_parts(values: pl.DataFrame, kind: Kind) -> pl.DataFrame:
-    """Values with what is compared besides: `number` and `house` of streets, `local` and `digits` of e-mails."""
-    value = pl.col("value")
-    if kind == "address":
-        return values.with_columns(
-            value.str.extract(HOUSE).alias("number"), value.str.replace(_FLAT, "").alias("house")
-        )
-    if kind == "email":
-        return values.with_columns(
-            value.str.extract(LOCAL).alias("local"), value.str.replace_all("[^0-9]", "").alias("digits")
-        )
-    return values
+def _part(numbers: pl.Series, values: pl.Series, cut: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """A part of each value, as a number; each distinct value is cut once. `numbers`: of the values, null for none."""
+    part = cut(values)
+    distinct = part.drop_nulls().unique(maintain_order=True)
+    of_value = part.to_frame("part").join(
+        distinct.to_frame("part").with_row_index("number"), on="part", how="left", maintain_order="left"
+    )["number"]
+    return of_value.gather(numbers)
 
 
 def _spelt(frame: pl.DataFrame, name: str, spell: Callable[[pl.Series], pl.Series]) -> pl.DataFrame:
@@ -158,7 +144,17 @@ def _in_ascii(texts: pl.Series) -> pl.DataFrame:
     return pl.DataFrame({"text": pl.Series(spelt, dtype=pl.String).str.to_lowercase()})
 
 
-def _sounds(names: pl.Series, name: str) -> pl.DataFrame:
-    """Each distinct name and how it sounds, as `first_sound` or `last_sound` (Russell's Soundex)."""
-    sounds = [jellyfish.soundex(each.replace(" ", "")) for each in names.to_list()]
-    return pl.DataFrame({name: names, name.replace("name", "sound"): pl.Series(sounds, dtype=pl.String)})
+def _sound(names: pl.Series) -> pl.Series:
+    """How each name sounds (Russell's Soundex)."""
+    return pl.Series([jellyfish.soundex(each.replace(" ", "")) for each in names.to_list()], dtype=pl.String)
+
+
+# What blocking may use of a field (`policy.Part`) besides the whole.
+_PARTS: Mapping[str, tuple[str, Callable[[pl.Series], pl.Series]]] = {
+    "first_initial": ("first_name", lambda names: names.str.head(1)),
+    "first_sound": ("first_name", _sound),
+    "last_sound": ("last_name", _sound),
+    "house_number": ("street", lambda streets: streets.str.extract(HOUSE)),
+    "email_local": ("email", lambda emails: emails.str.extract(LOCAL)),
+    "phone_tail": ("phone", lambda phones: phones.str.tail(TAIL)),
+}
