@@ -24,8 +24,7 @@ def customers_of(records: pl.DataFrame, customers: np.ndarray, firm: np.ndarray)
     node = records["node"].to_numpy()
     found = records.select(*_RECORD, pl.Series("customer", customers[node]), pl.Series("firm", firm[node]))
     earliest = found.unique("customer", keep="first", maintain_order=True)
-    digests = [named_after(*record) for record in earliest.select(_RECORD).iter_rows()]
-    named = earliest.select("customer", pl.Series("customer_id", digests, dtype=pl.String))
+    named = earliest.select("customer", named_after().alias("customer_id"))
     return (
         CLUSTER.conform(
             found.join(named, on="customer")
