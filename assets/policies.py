@@ -66,7 +66,9 @@ def survivorship() -> Survivorship:
 @cache
 def comparing() -> str:
     """A digest of the code and the versions of the libraries that find pairs and compare them."""
-    ours = (import_module(f"cdp_pipelines.identity.{name}").__file__ for name in ("values", "pairs", "compare", "policy"))
+    ours = (
+        import_module(f"cdp_pipelines.identity.{name}").__file__ for name in ("values", "pairs", "compare", "policy")
+    )
     theirs = (f"{name}=={metadata.version(name)}" for name in ("anyascii", "jellyfish", "nicknames", "polars-strsim"))
     return sha256(b"".join(Path(each).read_bytes() for each in ours) + "".join(theirs).encode()).hexdigest()
 

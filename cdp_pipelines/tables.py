@@ -283,7 +283,10 @@ COMPARED = Table(
         Column("left", pl.Int64(), "The first of two nodes", sources=("identity/seen.node",)),
         Column("right", pl.Int64(), "The second", sources=("identity/seen.node",)),
         Column(
-            "rules", pl.Int64(), "A bit per blocking rule that finds the pair; 0 of those compared besides", sources=_SAID
+            "rules",
+            pl.Int64(),
+            "A bit per blocking rule that finds the pair; 0 of those compared besides",
+            sources=_SAID,
         ),
         Column(
             "pattern",

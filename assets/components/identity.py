@@ -1,6 +1,7 @@
 """Identity resolution: `identity/link`, `cluster`, `history` and `group`, by the declared rules.
 
-`identity/seen` and `compared` are what a night leaves to the next, lest it compare everything anew. `identity/review` is what clerks decided (`cdp link review`); it is no night's to make.
+`identity/seen` and `compared` are what a night leaves to the next, lest it compare everything anew.
+`identity/review` is what clerks decided (`cdp link review`); it is no night's to make.
 """
 
 from collections.abc import Iterator

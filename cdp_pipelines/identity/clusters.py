@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MOST = 20.0
 # Groups are not compared pair by pair beyond so many nodes.
 LARGE = 60
+# Two nodes have but one pair.
+FEW = 3
 
 
 def components(n_nodes: int, links: pl.DataFrame) -> np.ndarray:
@@ -44,9 +46,9 @@ def components(n_nodes: int, links: pl.DataFrame) -> np.ndarray:
 def uncompared(group: np.ndarray, says_who: pl.Series, compared: pl.DataFrame) -> pl.DataFrame:
     """Pairs (left, right) of nodes of one group that say who and were not compared; of groups of up to `LARGE`."""
     size = np.bincount(group, minlength=1)[group]
-    at = np.flatnonzero((size > 2) & says_who.to_numpy())
+    at = np.flatnonzero((size >= FEW) & says_who.to_numpy())
     of_group = pl.DataFrame({"node": at, "group": group[at]})
-    of_group = of_group.filter(pl.len().over("group").is_between(3, LARGE))
+    of_group = of_group.filter(pl.len().over("group").is_between(FEW, LARGE))
     every = (
         of_group.join(of_group, on="group", suffix="_right")
         .filter(pl.col("node") < pl.col("node_right"))

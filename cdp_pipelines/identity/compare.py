@@ -61,7 +61,9 @@ def _levels(name: str, comparison: Comparison, left: np.ndarray, right: np.ndarr
     values = _with_parts(nodes.values[name][used], comparison.kind)
     texts = pl.concat(
         [
-            values[used.search_sorted(each)].rename(lambda part, side=side: side if part == "value" else f"{side}_{part}")
+            values[used.search_sorted(each)].rename(
+                lambda part, side=side: side if part == "value" else f"{side}_{part}"
+            )
             for side, each in ends.items()
         ],
         how="horizontal",
@@ -105,9 +107,11 @@ def _judged(texts: pl.DataFrame, comparison: Comparison) -> pl.Series:
 
 
 def _similarity(texts: pl.DataFrame, measure: object) -> pl.Series:
-    # The plugin panics on frames of fewer than two rows; two that cannot be in the data make up for them. Jaro's matches
-    # may depend on which text comes first: always the lesser one.
-    ordered = texts.select(pl.min_horizontal("left", "right").alias("left"), pl.max_horizontal("left", "right").alias("right"))
+    # The plugin panics on frames of fewer than two rows; two that cannot be in the data make up for them.
+    # Jaro's matches may depend on which text comes first: always the lesser one.
+    ordered = texts.select(
+        pl.min_horizontal("left", "right").alias("left"), pl.max_horizontal("left", "right").alias("right")
+    )
     padded = pl.concat([ordered, pl.DataFrame({"left": ["\0", "\1"], "right": ["\2", "\3"]})])
     return padded.select(measure("left", "right").alias("similarity"))["similarity"].head(texts.height)
 

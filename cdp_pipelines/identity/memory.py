@@ -82,30 +82,38 @@ def recall(told: Nodes, before: Memory | None) -> Recalled:
     return Recalled(is_new, large, pairs if (keys[1:] > keys[:-1]).all() else pairs.sort("left", "right"))
 
 
-def patterns(pairs: pl.DataFrame, told: Nodes, policy: IdentityPolicy, before: Recalled) -> pl.Series:
-    """How pairs (left, right) compare, all levels as one number (`model.pattern`); only what is not known is compared."""
+def compared(pairs: pl.DataFrame, told: Nodes, policy: IdentityPolicy, known: Recalled) -> pl.DataFrame:
+    """`pairs` (left, right) with how they compare, all levels as one number (`model.pattern`), and `is_new`.
+
+    Only what is not known is compared: that is new.
+    """
     ends = _in_direction(pairs)
-    is_known, at = places(ends, before.pairs)
+    is_known, at = places(ends, known.pairs)
     found = np.empty(is_known.size, dtype=np.int64)
-    found[is_known] = before.pairs["pattern"].to_numpy()[at[is_known]]
+    found[is_known] = known.pairs["pattern"].to_numpy()[at[is_known]]
     fresh = compare(ends.filter(~is_known), told, policy)
     found[~is_known] = fresh.select(pattern(list(policy.comparisons))).to_series().to_numpy()
-    return pl.Series("pattern", found)
+    return pairs.with_columns(pl.Series("pattern", found), pl.Series("is_new", ~is_known))
 
 
 def remember(told: Nodes, large: np.ndarray, blocked: pl.DataFrame, *more: pl.DataFrame) -> Memory:
     """What the next night may recall.
 
-    `blocked`: left, right, rules and pattern of the pairs that blocking found, in order; `more`: of others compared.
+    `blocked`: left, right, rules and pattern of the pairs that blocking found, in order; `more`: of others compared,
+    which no rule finds.
     """
-    besides = pl.concat([_in_direction(each) for each in more]).unique(["left", "right"]).sort("left", "right")
-    every = merged(blocked, besides.filter(~places(besides, blocked)[0]))
+    names = ["left", "right", "rules", "pattern"]
+    others = pl.concat([_in_direction(each).with_columns(pl.lit(0, pl.Int64).alias("rules")) for each in more])
+    besides = others.select(names).unique(names[:2]).sort(names[:2])
+    every = merged(blocked.select(names), besides.filter(~places(besides, blocked)[0]))
     # The sum wraps around, as it may.
     generation = pl.lit(int(told.fingerprint.to_numpy().sum()), pl.Int64).alias("generation")
     seen = pl.select(
         node=pl.int_range(told.fingerprint.len()), fingerprint=told.fingerprint, large=pl.Series(large)
     ).with_columns(generation)
-    return Memory(SEEN.conform(seen.lazy()).collect(), COMPARED.conform(every.lazy().with_columns(generation)).collect())
+    return Memory(
+        SEEN.conform(seen.lazy()).collect(), COMPARED.conform(every.lazy().with_columns(generation)).collect()
+    )
 
 
 def _in_direction(pairs: pl.DataFrame) -> pl.DataFrame:

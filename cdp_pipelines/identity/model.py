@@ -193,7 +193,7 @@ def by_chance(nodes: Nodes, policy: IdentityPolicy, random: pl.DataFrame) -> Pro
     levels, times = decoded(counted["pattern"].to_numpy(), names), counted["len"].to_numpy()
     found = {}
     for name, each in policy.comparisons.items():
-        counts = frame[name].drop_nulls().value_counts()["count"].cast(pl.Float64)
+        counts = np.bincount(frame[name].drop_nulls().to_numpy(), minlength=1).astype(float)
         n_told = counts.sum()
         exact = float((counts * (counts - 1)).sum() / max(1.0, n_told * (n_told - 1)))
         below = levels[name] > 0
@@ -294,7 +294,7 @@ def _of_household(comparison: Comparison, m: np.ndarray, u: np.ndarray) -> np.nd
     if comparison.of_household is True:
         return m
     exact = max(float(comparison.of_household), u[0])
-    return np.append(exact, u[1:] / u[1:].sum() * (1 - exact))
+    return np.maximum(np.append(exact, u[1:] / u[1:].sum() * (1 - exact)), LEAST_U)
 
 
 def _normal(told: np.ndarray, least: float) -> np.ndarray:

@@ -37,8 +37,13 @@ def block(frame: pl.DataFrame, policy: IdentityPolicy, before: Recalled) -> Cand
     """
     found, report, at_work = [], [], np.zeros(before.is_new.size, dtype=np.int64)
     large = np.zeros(before.is_new.size, dtype=np.int64)
+    numbers = {
+        name: frame[name].cast(pl.Int64).fill_null(-1).to_numpy() for fields in policy.blocking for name in fields
+    }
     for at, fields in enumerate(policy.blocking):
-        touched = _touched(frame, fields, before.is_new | (before.large >> at & 1 == 1))
+        touched = _touched(
+            frame, {name: numbers[name] for name in fields}, before.is_new | (before.large >> at & 1 == 1)
+        )
         at_work[touched["node"]] |= 1 << at
         pairs, in_large, told = _of_rule(touched, fields, policy)
         large[in_large] |= 1 << at
@@ -79,21 +84,20 @@ def packed(pairs: pl.DataFrame) -> np.ndarray:
     return (pairs["left"].to_numpy() << 32) | pairs["right"].to_numpy()
 
 
-def _touched(frame: pl.DataFrame, fields: tuple[str, ...], is_touched: np.ndarray) -> pl.DataFrame:
-    """The nodes of `frame` in whose blocks there is a touched one."""
+def _touched(frame: pl.DataFrame, fields: dict[str, np.ndarray], is_touched: np.ndarray) -> pl.DataFrame:
+    """The nodes of `frame` in whose blocks there is a touched one; `fields`: numbers that make a block, -1 for none."""
     at = is_touched[frame["node"].to_numpy()]
     if at.all():
         return frame
     # First by each field alone, which takes an array to look up in.
     likely = np.ones(at.size, dtype=bool)
-    for name in fields:
-        numbers = frame[name].cast(pl.Int64).fill_null(-1).to_numpy()
+    for numbers in fields.values():
         is_shared = np.zeros(numbers.max(initial=-1) + 2, dtype=bool)
         is_shared[numbers[at]] = True
         is_shared[-1] = False
         likely &= is_shared[numbers]
-    keys = frame.filter(at).select(fields).unique()
-    return frame.filter(likely).join(keys, on=fields, how="semi", maintain_order="left")
+    keys = frame.filter(at).select(*fields).unique()
+    return frame.filter(likely).join(keys, on=list(fields), how="semi", maintain_order="left")
 
 
 def _together(before: pl.DataFrame, at_work: np.ndarray, found: pl.DataFrame) -> pl.DataFrame:

@@ -15,7 +15,7 @@ import polars as pl
 
 from cdp_pipelines.identity.clusters import apart, components, cut, uncompared, unifying
 from cdp_pipelines.identity.compare import MISSING, compare
-from cdp_pipelines.identity.memory import Memory, patterns, recall, remember, salt
+from cdp_pipelines.identity.memory import Memory, compared, recall, remember, salt
 from cdp_pipelines.identity.model import Model, Patterns, learn, random_pairs, rarity
 from cdp_pipelines.identity.naming import customers_of, links_of
 from cdp_pipelines.identity.pairs import block, places
@@ -57,7 +57,7 @@ class Resolution:
     memory: Memory
 
 
-def resolve(  # noqa: PLR0913
+def resolve(
     party: pl.DataFrame,
     policy: IdentityPolicy,
     review: pl.DataFrame | None = None,
@@ -81,17 +81,15 @@ def resolve(  # noqa: PLR0913
     exact = pl.concat([_linked(decided.filter("is_same"), "review"), _stars(says, policy.exact)])
     known = recall(told, before)
     candidates = block(told.among, policy, known)
-    blocked = candidates.pairs.with_columns(patterns(candidates.pairs, told, policy, known))
-    random = random_pairs(told, policy)
-    random = random.with_columns(patterns(random, told, policy, known), pl.lit(0, pl.Int64).alias("rules"))
+    blocked = compared(candidates.pairs, told, policy, known)
+    random = compared(random_pairs(told, policy), told, policy, known)
     labels = compare(decided.select("left", "right"), told, policy).with_columns(decided["is_same"])
     model = learn(blocked, told, policy, labels, random)
     scored = score(blocked, told, model, policy)
     threshold = log2(policy.threshold / (1 - policy.threshold))
     likely = scored.filter(pl.col("log_odds") >= threshold)
     group = components(told.says.height, pl.concat([exact.select("left", "right"), likely.select("left", "right")]))
-    more = uncompared(group, told.who, blocked)
-    more = more.with_columns(patterns(more, told, policy, known), pl.lit(0, pl.Int64).alias("rules"))
+    more = compared(uncompared(group, told.who, blocked), told, policy, known)
     if more.height:
         scored = pl.concat([scored, score(more, told, model, policy)])
     is_bound = told.bound.to_numpy()
@@ -110,7 +108,7 @@ def resolve(  # noqa: PLR0913
         "nodes": told.says.height,
         "nodes that are new": int(known.is_new.sum()),
         "pairs compared": scored.height,
-        "pairs remembered": known.pairs.height,
+        "pairs compared tonight": sum(int(each["is_new"].sum()) for each in (blocked, more, random)),
         "blocking": candidates.report,
         "links": links.height,
         "links that join no profiles": links.height - joining.height,
@@ -126,16 +124,18 @@ def resolve(  # noqa: PLR0913
     return Resolution(links_of(links, told.records), cluster, report, told, model, scored, memory)
 
 
-def score(compared: pl.DataFrame, told: Nodes, model: Model, policy: IdentityPolicy) -> pl.DataFrame:
-    """Pairs (left, right, pattern) with match weight and log odds, and whether fields that may contradict do, or agree."""
-    of = Patterns.of(compared, list(policy.comparisons))
+def score(pairs: pl.DataFrame, told: Nodes, model: Model, policy: IdentityPolicy) -> pl.DataFrame:
+    """Pairs (left, right, pattern) with match weight, log odds, and whether fields that may contradict do, or agree."""
+    of = Patterns.of(pairs, list(policy.comparisons))
     last = {name: len(LEVELS[each.kind]) - 1 for name, each in policy.comparisons.items() if each.contradicts}
     # Of no field that may contradict, none does and all agree.
     either = np.zeros((1, of.levels[next(iter(of.levels))].size), dtype=bool)
     differs = np.any([*either, *(of.levels[name] == place for name, place in last.items())], axis=0)
-    agrees = np.all([*~either, *((of.levels[name] >= 0) & (of.levels[name] < place) for name, place in last.items())], axis=0)
-    scored = model.score(of, rarity(compared, of, told, model))
-    return compared.select("left", "right", "pattern").with_columns(
+    agrees = np.all(
+        [*~either, *((of.levels[name] >= 0) & (of.levels[name] < place) for name, place in last.items())], axis=0
+    )
+    scored = model.score(of, rarity(pairs, of, told, model))
+    return pairs.select("left", "right", "pattern").with_columns(
         *scored,
         (pl.Series(differs[of.at]) & (scored["log_odds"] < 0)).alias("contradicts"),
         pl.Series("agrees", agrees[of.at]),

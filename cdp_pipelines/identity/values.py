@@ -10,7 +10,7 @@ import polars as pl
 from anyascii import anyascii
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping
 
     from cdp_pipelines.identity.policy import IdentityPolicy
 
@@ -70,55 +70,42 @@ def nodes(
     is_bound = pl.col("channel").is_in(list(bound))
     read = party.join(own, on=["channel", "source_record_id"], how="left").sort(RECORD)
     read = read.with_columns(pl.coalesce(_ALONE, pl.when(is_bound).then("channel"))).select(*RECORD, *says)
-    for name in NAMES:
-        read = _spelt(read, name, plain_names)
-    read = _spelt(read, "street", short_streets).with_columns(
-        pl.col("middle_name").str.to_lowercase().str.head(1), pl.col("birth_date").dt.strftime("%Y-%m-%d")
-    )
-    coded, values = _numbered(read, says)
+    numbered = {name: _numbered(read[name], _SPELT.get(name)) for name in says}
+    values = {name: value.to_frame("value") for name, (_, value) in numbered.items()}
+    coded = pl.DataFrame({name: numbers for name, (numbers, _) in numbered.items()})
     distinct = coded.with_row_index("row").unique(says, keep="first", maintain_order=True)
     distinct = distinct.with_row_index("node").cast({"node": pl.Int64})
     node = coded.join(distinct, on=says, how="left", nulls_equal=True, maintain_order="left")["node"]
-    of_node = read[distinct["row"]]
-    said = of_node.select(distinct["node"], *says)
+    of_node = read.select(RECORD)[distinct["row"]]
+    said = distinct.select("node", *(values[name]["value"].gather(distinct[name]).alias(name) for name in says))
     asked = {name for fields in (*policy.blocking, policy.cut_by) for name in fields}
     parts = {name: _part(distinct[of], values[of]["value"], cut) for name, (of, cut) in _PARTS.items() if name in asked}
     frame = distinct.select("node", *(name for name in says if name != _ALONE)).with_columns(**parts)
-    fingerprint = of_node.select(*RECORD[1:], *says).hash_rows(seed=salt).reinterpret(signed=True)
+    identified = of_node.select(RECORD[1:]).with_columns(said.select(says))
+    fingerprint = identified.hash_rows(seed=salt).reinterpret(signed=True)
     of_record = read.select(*RECORD, node)
     return Nodes(of_record, frame, values, said, of_node.select(is_bound).to_series(), fingerprint)
 
 
-def _numbered(frame: pl.DataFrame, names: Sequence[str]) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
-    """Columns as numbers in order of first appearance, and their distinct values (`value`) in that order."""
-    numbered, values = [], {}
-    for name in names:
-        distinct = frame[name].drop_nulls().unique(maintain_order=True).to_frame()
-        found = frame.select(name).join(distinct.with_row_index("number"), on=name, how="left", maintain_order="left")
-        numbered.append(found["number"].alias(name))
-        values[name] = distinct.select(pl.col(name).alias("value"))
-    return pl.DataFrame(numbered), values
+def _numbered(column: pl.Series, spell: Callable[[pl.Series], pl.Series] | None) -> tuple[pl.Series, pl.Series]:
+    """A column as numbers, null for none, and its distinct values in the order of their numbers; each is spelt once."""
+    written = column.drop_nulls().unique(maintain_order=True)
+    numbers = _places(column, written)
+    if spell is None:
+        return numbers, written
+    spelt = spell(written)
+    distinct = spelt.drop_nulls().unique(maintain_order=True)
+    return _places(spelt, distinct).gather(numbers), distinct
+
+
+def _places(column: pl.Series, distinct: pl.Series) -> pl.Series:
+    of_value = distinct.to_frame("value").with_row_index("number")
+    return column.to_frame("value").join(of_value, on="value", how="left", maintain_order="left")["number"]
 
 
 def _part(numbers: pl.Series, values: pl.Series, cut: Callable[[pl.Series], pl.Series]) -> pl.Series:
-    """A part of each value, as a number; each distinct value is cut once. `numbers`: of the values, null for none."""
-    part = cut(values)
-    distinct = part.drop_nulls().unique(maintain_order=True)
-    of_value = part.to_frame("part").join(
-        distinct.to_frame("part").with_row_index("number"), on="part", how="left", maintain_order="left"
-    )["number"]
-    return of_value.gather(numbers)
-
-
-def _spelt(frame: pl.DataFrame, name: str, spell: Callable[[pl.Series], pl.Series]) -> pl.DataFrame:
-    """`frame` with each distinct value of `name` spelt once."""
-    distinct = frame.select(name).drop_nulls().unique(maintain_order=True)
-    spelt = distinct.with_columns(spell(distinct[name]).alias("spelt"))
-    return (
-        frame.join(spelt, on=name, how="left", maintain_order="left")
-        .with_columns(pl.col("spelt").alias(name))
-        .drop("spelt")
-    )
+    """A part of each value as a number; each distinct value is cut once. `numbers`: of the values, null for none."""
+    return _numbered(values, cut)[0].gather(numbers)
 
 
 def plain_names(names: pl.Series) -> pl.Series:
@@ -140,8 +127,9 @@ def short_streets(streets: pl.Series) -> pl.Series:
 
 def _in_ascii(texts: pl.Series) -> pl.DataFrame:
     """Column `text`: every script spelt in small letters of ASCII."""
-    spelt = [text if text.isascii() else anyascii(text) for text in texts.to_list()]
-    return pl.DataFrame({"text": pl.Series(spelt, dtype=pl.String).str.to_lowercase()})
+    other = texts.filter(texts.str.len_bytes() != texts.str.len_chars())
+    spelt = texts.replace(other, pl.Series([anyascii(each) for each in other.to_list()], dtype=pl.String))
+    return spelt.str.to_lowercase().to_frame("text")
 
 
 def _sound(names: pl.Series) -> pl.Series:
@@ -149,6 +137,13 @@ def _sound(names: pl.Series) -> pl.Series:
     return pl.Series([jellyfish.soundex(each.replace(" ", "")) for each in names.to_list()], dtype=pl.String)
 
 
+# How what records say is spelt, so that it can be compared.
+_SPELT: Mapping[str, Callable[[pl.Series], pl.Series]] = {
+    **dict.fromkeys(NAMES, plain_names),
+    "street": short_streets,
+    "middle_name": lambda names: names.str.to_lowercase().str.head(1),
+    "birth_date": lambda dates: dates.dt.strftime("%Y-%m-%d"),
+}
 # What blocking may use of a field (`policy.Part`) besides the whole.
 _PARTS: Mapping[str, tuple[str, Callable[[pl.Series], pl.Series]]] = {
     "first_initial": ("first_name", lambda names: names.str.head(1)),
