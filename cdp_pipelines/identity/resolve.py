@@ -76,7 +76,8 @@ def resolve(
     """
     review = REVIEW.empty() if review is None else review
     told = nodes(party, policy, reviewed(review.filter(~pl.col("is_same"))), bound, salt(policy, made_by))
-    says = told.says.with_columns(told.bound.alias(BOUND))
+    shared, crowded = _without_crowded(told, policy)
+    says = shared.with_columns(told.bound.alias(BOUND))
     decided = _on_nodes(review, told.records)
     exact = pl.concat([_linked(decided.filter("is_same"), "review"), _stars(says, policy.exact)])
     known = recall(told, before)
@@ -110,6 +111,7 @@ def resolve(
         "pairs compared": scored.height,
         "pairs compared tonight": sum(int(each["is_new"].sum()) for each in (blocked, more, random)),
         "blocking": candidates.report,
+        "crowded identifiers": crowded,
         "links": links.height,
         "links that join no profiles": links.height - joining.height,
         "links refused": scored.filter(pl.col("log_odds") >= threshold).height - held.height,
@@ -169,6 +171,19 @@ def _on_nodes(review: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
         .unique(["left", "right"], keep="last", maintain_order=True)
         .sort("left", "right")
     )
+
+
+def _without_crowded(told: Nodes, policy: IdentityPolicy) -> tuple[pl.DataFrame, dict[str, int]]:
+    """What nodes say, without values of identifiers that too many of them share, and how many such values there are."""
+    says, crowded = told.says, {}
+    for name in dict.fromkeys([*policy.exact, *policy.shareable]):
+        numbers = told.frame[name]
+        is_crowded = np.bincount(numbers.drop_nulls().to_numpy(), minlength=1) > policy.max_sharers
+        if is_crowded.any():
+            crowded[name] = int(is_crowded.sum())
+            withheld = pl.Series(is_crowded).gather(numbers).fill_null(value=False)
+            says = says.with_columns(pl.when(~withheld).then(name))
+    return says, crowded
 
 
 def _stars(nodes: pl.DataFrame, identifiers: Sequence[str]) -> pl.DataFrame:

@@ -209,6 +209,42 @@ def test_a_switchboard_does_not_explode():
     assert found.cluster["customer_id"].n_unique() == 300
 
 
+def invented(n, **shared):
+    words = ["".join(letters) for letters in product("abcdefg", repeat=3)][:n]
+    return [{"first_name": word, "last_name": f"{word[::-1]}son", **shared} for word in words]
+
+
+CROWDS = [
+    pytest.param(invented(300, email="none@none.com"), "email", {"email": 1}, id="placeholder_email"),
+    pytest.param(invented(300, phone="+12065550100"), "phone", {"phone": 1}, id="switchboard"),
+    pytest.param(invented(300, birth_date=date(1900, 1, 1), street="1 oak st"), "birth_date+street", {}, id="first_of_january_1900"),
+    pytest.param(
+        [{**ANN, "phone": None, "birth_date": date(1900, 1, 1), "device_id": f"d{i}"} for i in range(300)],
+        "last_name+birth_date", {}, id="a_test_record_entered_again_and_again",
+    ),
+    pytest.param(invented(300, birth_date=date(1980, 1, 2), postal_code="99999"), "birth_date+postal_code", {}, id="constant_postal_code"),
+    pytest.param(invented(300, device_id="kiosk"), None, {"device_id": 1}, id="a_tablet_in_the_shop"),
+    pytest.param(invented(300, account_id="guest"), None, {"account_id": 1}, id="the_account_of_guests"),
+    pytest.param(
+        [{"email": "none@none.com", "device_id": f"d{i}"} for i in range(300)], None, {"email": 1}, id="nameless_with_a_placeholder",
+    ),
+    pytest.param(
+        [{"phone": "+12065550100", "last_name": "Smith", "device_id": f"d{i}"} for i in range(300)],
+        None, {"phone": 1}, id="mrs_smith_at_the_switchboard",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("records", "rule", "crowded"), CROWDS)
+def test_what_a_crowd_shares_joins_nobody_and_is_told(records, rule, crowded):
+    found = resolve(party(*records), POLICY)
+    assert found.report["largest customer"] == 1
+    assert found.report["crowded identifiers"] == crowded
+    told = {row["rule"]: row for row in found.report["blocking"]}
+    assert {name for name, row in told.items() if row["blocks cut down"]} >= ({rule} if rule else set())
+    assert sum(row["pairs"] for row in told.values()) < 1000
+
+
 def test_a_block_that_nothing_cuts_down_is_skipped_and_told():
     records = [{**ANN, "postal_code": "98101", "device_id": f"d{i}"} for i in range(60)]
     told = {row["rule"]: row for row in resolve(party(*records), POLICY).report["blocking"]}
