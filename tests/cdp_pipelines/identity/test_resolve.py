@@ -1,6 +1,7 @@
 """Who is one person: cases that people know, oracles written another way, and that order never matters."""
 
 from datetime import UTC, date, datetime
+from importlib import import_module
 from itertools import product
 
 import networkx as nx
@@ -72,6 +73,20 @@ CASES = [
     ),
     pytest.param([ANN, BOB], [["r0"], ["r1"]], id="household_on_one_phone"),
     pytest.param([ANN, {**ANN, "first_name": "Eva"}], [["r0"], ["r1"]], id="twins"),
+    pytest.param(
+        [ANN, {**ANN, "birth_date": date(1951, 7, 30)}], [["r0"], ["r1"]], id="mother_and_daughter_of_one_name"
+    ),
+    pytest.param(
+        [
+            {"handle": "x:@ann", "advertising_id": "a"},
+            {"advertising_id": "a", "serial": "s"},
+            {"serial": "s", **ANN},
+            {"handle": "x:@ann", "loyalty_card": "LC1"},
+            {"loyalty_card": "LC1", "email": "a@x.de"},
+        ],
+        [["r0", "r1", "r2", "r3", "r4"]],
+        id="handle_advertising_id_serial_and_card_bridge",
+    ),
     pytest.param(
         [{**ANN, "email": "a@x.de"}, {**ANN, "first_name": "Anne", "email": None}],
         [["r0", "r1"]],
@@ -368,6 +383,17 @@ def test_levels(field, left, right, level):
     pair = pl.DataFrame({"left": [0], "right": [1]}, schema={"left": pl.Int64, "right": pl.Int64})
     compared = compare(pair, told, POLICY)
     assert compared.select(named(field, POLICY)).item() == level
+
+
+def test_each_pair_of_values_is_judged_once(monkeypatch):
+    module = import_module("cdp_pipelines.identity.compare")
+    judged, original = [], module._judged
+    monkeypatch.setattr(module, "_judged", lambda texts, each: judged.append(texts.height) or original(texts, each))
+    records = ({"first_name": ("Ann", "Anne")[i % 2], "device_id": f"d{i}"} for i in range(40))
+    told = nodes(party(*records), POLICY, NONE)
+    pairs = pl.DataFrame([(a, b) for a in range(40) for b in range(a)], schema=["left", "right"], orient="row")
+    compare(pairs, told, POLICY)
+    assert max(judged) == sum(judged) == 1
 
 
 def test_first_and_last_name_may_have_changed_places_and_the_area_may_agree_alone():
