@@ -45,6 +45,11 @@ def document(found: Resolution, policy: IdentityPolicy, night: str) -> Document:
                 "Match weights", _weights(found.scored), "log2 of how much likelier the agreement is in one person"
             ),
             Section("Customers by number of records", _sizes(found.cluster), "The largest is looked at first"),
+            Section(
+                "Identifiers that too many share",
+                [{"identifier": name, "values": f"{n:,}"} for name, n in report["crowded identifiers"].items()],
+                f"A value with more than {policy.max_sharers:,} different records joins nobody",
+            ),
             Section("Blocking", report["blocking"], "Which records were compared, and what was too large to be"),
             Section("Model", _model(found), "Probability of a level in one person (m), one household (h), two (u)"),
         ],

@@ -1,6 +1,8 @@
 """What is declared under `defs/`, for those who need all of a kind at once: every channel, every purpose."""
 
 from functools import cache
+from hashlib import sha256
+from importlib import import_module, metadata
 from pathlib import Path
 
 from cdp_pipelines.channel.contract import ChannelContract, load_contracts
@@ -67,6 +69,16 @@ def identity() -> IdentityPolicy:
 def survivorship() -> Survivorship:
     """Which value of a customer's records survives."""
     return declared(DEFS / "golden" / "defs.yaml", Survivorship)
+
+
+@cache
+def comparing() -> str:
+    """A digest of the code and the versions of the libraries that find pairs and compare them."""
+    ours = (
+        import_module(f"cdp_pipelines.identity.{name}").__file__ for name in ("values", "pairs", "compare", "policy")
+    )
+    theirs = (f"{name}=={metadata.version(name)}" for name in ("anyascii", "jellyfish", "nicknames", "polars-strsim"))
+    return sha256(b"".join(Path(each).read_bytes() for each in ours) + "".join(theirs).encode()).hexdigest()
 
 
 @cache

@@ -255,6 +255,70 @@ LINK = Table(
     ),
 )
 
+_SAID = tuple(
+    f"standardised/party.{name}"
+    for name in (
+        "first_name", "middle_name", "last_name", "birth_date", "street", "postal_code", "email", "phone",
+        "loyalty_card", "device_id", "advertising_id", "serial", "handle", "account_id",
+    )
+)  # fmt: skip
+
+SEEN = Table(
+    "identity/seen",
+    "What records said when they were last compared, as digests, so that the next night compares what is new alone.",
+    ("node",),
+    (
+        Column(
+            "node",
+            pl.Int64(),
+            "Number of records that say the same of a person, in order of the first of them",
+            sources=("standardised/party.source_record_id",),
+        ),
+        Column(
+            "fingerprint",
+            pl.Int64(),
+            "Digest of the first record's id, of all that it says, and of the rules by which it was compared",
+            is_personal=True,
+            sources=("standardised/party.source_record_id", *_SAID),
+        ),
+        Column(
+            "large",
+            pl.Int64(),
+            "A bit per blocking rule, from the first on, in which its block was too large",
+            sources=_SAID,
+        ),
+        Column(
+            "generation",
+            pl.Int64(),
+            "Sum of all fingerprints, by which seen and compared are known to be of one night",
+            sources=("identity/seen.fingerprint",),
+        ),
+    ),
+)
+
+COMPARED = Table(
+    "identity/compared",
+    "Pairs that were compared, and how: what a night need not do again.",
+    ("left", "right"),
+    (
+        Column("left", pl.Int64(), "The first of two nodes", sources=("identity/seen.node",)),
+        Column("right", pl.Int64(), "The second", sources=("identity/seen.node",)),
+        Column(
+            "rules",
+            pl.Int64(),
+            "A bit per blocking rule that finds the pair; 0 of those compared besides",
+            sources=_SAID,
+        ),
+        Column(
+            "pattern",
+            pl.Int64(),
+            "Level of each compared field in turn, missing 0, as digits of base 16",
+            sources=_SAID,
+        ),
+        Column("generation", pl.Int64(), "As in identity/seen", sources=("identity/seen.generation",)),
+    ),
+)
+
 REVIEW = Table(
     "identity/review",
     "What clerks decided on pairs of records; it outranks all else from the next night on. The latest holds.",
@@ -856,6 +920,8 @@ STATIC = by_name(
         PRIVACY_REQUEST,
         LINK,
         CLUSTER,
+        SEEN,
+        COMPARED,
         REVIEW,
         CROSSWALK,
         HISTORY,

@@ -72,6 +72,23 @@ def identity(
     measure([*sets_of(sets or ["febrl", "100000"])], lake, truth, splink, format_, out)
 
 
+@app.command()
+def night(
+    records: Annotated[int, typer.Argument(min=100, help="Sample records, those of tonight included.")] = 100_000,
+    percent: Annotated[float, typer.Option(min=0.01, max=50, help="Share of them that comes tonight.")] = 1.0,
+) -> None:
+    """Find who is one person after a night that brings a few records, beside doing all of it anew.
+
+    Fails where the two differ in a customer, a link or what they leave to the next night.
+
+    Example: [cyan]cdp bench night 1000000[/]
+    """
+    from assets.cli.bench_night import measure
+
+    if not measure(records, percent, out):
+        raise typer.Exit(1)
+
+
 def _make(folder: Path, events: int, customers: int, purposes: int) -> str:
     from cdp_pipelines.sample import crowd
 

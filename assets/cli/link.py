@@ -10,7 +10,7 @@ from rich.console import Console
 
 from assets.cli.document import Document, Section, give
 from cdp_pipelines.errors import CdpError, LakeError
-from cdp_pipelines.identity import Resolution, resolve
+from cdp_pipelines.identity import Resolution
 from cdp_pipelines.identity.explain import least_certain, waterfall
 from cdp_pipelines.tables import PARTY, REVIEW
 from expectations.gate import validate
@@ -155,9 +155,10 @@ def _lake(path: Path) -> Lake:
 
 
 def _resolved(store: Lake) -> Resolution:
-    from assets.policies import bound_channels, identity
+    from assets.policies import identity
+    from assets.resolved import resolved
 
-    return resolve(store.read(PARTY), identity(), store.read(REVIEW), bound_channels())
+    return resolved(store, identity())
 
 
 def _record(named: str) -> Record:

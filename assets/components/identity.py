@@ -1,5 +1,6 @@
 """Identity resolution: `identity/link`, `cluster`, `history` and `group`, by the declared rules.
 
+`identity/seen` and `compared` are what a night leaves to the next, lest it compare everything anew.
 `identity/review` is what clerks decided (`cdp link review`); it is no night's to make.
 """
 
@@ -11,11 +12,12 @@ import polars as pl
 from assets.components.policy import PolicyComponent
 from assets.identity_report import draw
 from assets.lake import Gated, LakeResource, lake_assets, publish, spec
-from assets.policies import bound_channels, linking_channels
-from cdp_pipelines.identity import IdentityPolicy, resolve
+from assets.policies import linking_channels
+from assets.resolved import resolved
+from cdp_pipelines.identity import IdentityPolicy
 from cdp_pipelines.identity.groups import groups
 from cdp_pipelines.identity.stable import keep_ids
-from cdp_pipelines.tables import CLUSTER, GROUP, HISTORY, LINK, PARTY, REVIEW
+from cdp_pipelines.tables import CLUSTER, COMPARED, GROUP, HISTORY, LINK, PARTY, REVIEW, SEEN
 
 
 class Identity(PolicyComponent[IdentityPolicy]):
@@ -36,11 +38,13 @@ class Identity(PolicyComponent[IdentityPolicy]):
                 spec(HISTORY, deps=[LINK.name, PARTY.name], owner="team:data"),
                 spec(CLUSTER, deps=[HISTORY.name, LINK.name, PARTY.name], owner="team:data"),
                 spec(GROUP, deps=[LINK.name, CLUSTER.name], owner="team:data"),
+                spec(SEEN, deps=[PARTY.name, REVIEW.name], owner="team:data"),
+                spec(COMPARED, deps=[SEEN.name], owner="team:data"),
             ],
         )
         def resolve_identities(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
             store = lake.open
-            found = resolve(store.read(PARTY), self.policy, store.read(REVIEW), bound_channels())
+            found = resolved(store, self.policy)
             page = draw(store.path, found, self.policy, str(lake.night(context)))
             cluster, history = keep_ids(
                 found.cluster, store.read(CLUSTER), store.read(HISTORY), found.link, lake.as_of(context)
@@ -64,6 +68,8 @@ class Identity(PolicyComponent[IdentityPolicy]):
                     {"customers": cluster["customer_id"].n_unique()},
                 ),
                 Gated(GROUP, group, lambda: store.replace(GROUP, group)),
+                Gated(SEEN, found.memory.seen, lambda: store.replace(SEEN, found.memory.seen)),
+                Gated(COMPARED, found.memory.compared, lambda: store.replace(COMPARED, found.memory.compared)),
             )
 
         return dg.Definitions(assets=[resolve_identities, spec(REVIEW, deps=[], owner="team:data")])

@@ -18,6 +18,8 @@ import polars as pl
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from cdp_pipelines.identity.pairs import places
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 MOST = 20.0
 # Groups are not compared pair by pair beyond so many nodes.
 LARGE = 60
+# Two nodes have but one pair.
+FEW = 3
 
 
 def components(n_nodes: int, links: pl.DataFrame) -> np.ndarray:
@@ -41,18 +45,17 @@ def components(n_nodes: int, links: pl.DataFrame) -> np.ndarray:
 
 def uncompared(group: np.ndarray, says_who: pl.Series, compared: pl.DataFrame) -> pl.DataFrame:
     """Pairs (left, right) of nodes of one group that say who and were not compared; of groups of up to `LARGE`."""
-    of_group = (
-        pl.DataFrame({"node": np.arange(group.size), "group": group})
-        .filter(says_who)
-        .filter(pl.len().over("group").is_between(3, LARGE))
-    )
-    return (
+    size = np.bincount(group, minlength=1)[group]
+    at = np.flatnonzero((size >= FEW) & says_who.to_numpy())
+    of_group = pl.DataFrame({"node": at, "group": group[at]})
+    of_group = of_group.filter(pl.len().over("group").is_between(FEW, LARGE))
+    every = (
         of_group.join(of_group, on="group", suffix="_right")
         .filter(pl.col("node") < pl.col("node_right"))
         .select(pl.col("node").alias("left"), pl.col("node_right").alias("right"))
-        .join(compared, on=["left", "right"], how="anti")
         .sort("left", "right")
     )
+    return every.filter(~places(every, compared)[0])
 
 
 def cut(n_nodes: int, exact: pl.DataFrame, scored: pl.DataFrame, threshold: float) -> pl.DataFrame:
@@ -63,12 +66,11 @@ def cut(n_nodes: int, exact: pl.DataFrame, scored: pl.DataFrame, threshold: floa
     contradict); `threshold`: log odds from which a pair is a link.
     """
     is_link = (pl.col("log_odds") >= threshold) & ~pl.col("contradicts")
-    numbered = scored.with_row_index("row")
-    links = numbered.filter(is_link)
+    links = scored.with_row_index("row").filter(is_link)
     group = components(n_nodes, pl.concat([exact.select("left", "right"), links.select("left", "right")]))
-    inside = numbered.with_columns(
-        pl.Series("group", group[scored["left"].to_numpy()]), pl.Series("to", group[scored["right"].to_numpy()])
-    ).filter(pl.col("group") == pl.col("to"))
+    of_left, of_right = (group[scored[side].to_numpy()] for side in ("left", "right"))
+    at = np.flatnonzero(of_left == of_right)
+    inside = scored[at].with_columns(pl.Series("row", at), pl.Series("group", of_left[at]))
     torn = inside.filter((pl.col("match_weight") < 0) | pl.col("contradicts"))["group"].unique()
     doubted = inside.filter(pl.col("group").is_in(torn.implode())).sort("group", maintain_order=True)
     firm = components(n_nodes, exact)

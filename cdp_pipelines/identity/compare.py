@@ -11,9 +11,10 @@ from nicknames import NickNamer
 from polars_strsim import jaro_winkler, levenshtein
 
 from cdp_pipelines.identity.policy import LEVELS
+from cdp_pipelines.identity.values import HOUSE, LOCAL
 
 if TYPE_CHECKING:
-    from cdp_pipelines.identity.policy import Comparison, IdentityPolicy
+    from cdp_pipelines.identity.policy import Comparison, IdentityPolicy, Kind
     from cdp_pipelines.identity.values import Nodes
 
 # Jaro-Winkler similarity (Winkler 1990) from which names are close, or similar; streets with one house number alike.
@@ -25,6 +26,7 @@ SLIPS = 2
 # Year, month and day.
 PARTS = 3
 MISSING = -1
+_FLAT = r"\s*(?:\b(?:apt|apartment|unit|suite|ste|flat)\b|#).*$"
 
 
 def compare(pairs: pl.DataFrame, nodes: Nodes, policy: IdentityPolicy) -> pl.DataFrame:
@@ -54,12 +56,18 @@ def _levels(name: str, comparison: Comparison, left: np.ndarray, right: np.ndarr
     size = len(nodes.values[name])
     packed = pl.Series("pair", np.minimum(one, other)[differ] * size + np.maximum(one, other)[differ], dtype=pl.Int64)
     distinct = pl.DataFrame({"pair": packed.unique()})
-    values = nodes.values[name]
+    ends = {"left": distinct["pair"] // size, "right": distinct["pair"] % size}
+    used = pl.concat(ends.values()).unique().sort()
+    values = _with_parts(nodes.values[name][used], comparison.kind)
     texts = pl.concat(
-        [values[distinct["pair"] // size].select(pl.all().name.prefix("left_")),
-         values[distinct["pair"] % size].select(pl.all().name.prefix("right_"))],
+        [
+            values[used.search_sorted(each)].rename(
+                lambda part, side=side: side if part == "value" else f"{side}_{part}"
+            )
+            for side, each in ends.items()
+        ],
         how="horizontal",
-    ).rename({"left_value": "left", "right_value": "right"})  # fmt: skip
+    )
     judged = distinct.with_columns(_judged(texts, comparison).alias("level"))
     found = pl.DataFrame({"pair": packed}).join(judged, on="pair", how="left", maintain_order="left")["level"]
     levels[differ] = found.to_numpy()
@@ -75,6 +83,20 @@ def _levels(name: str, comparison: Comparison, left: np.ndarray, right: np.ndarr
     return levels
 
 
+def _with_parts(values: pl.DataFrame, kind: Kind) -> pl.DataFrame:
+    """Values with what is compared besides: `number` and `house` of streets, `local` and `digits` of e-mails."""
+    value = pl.col("value")
+    if kind == "address":
+        return values.with_columns(
+            value.str.extract(HOUSE).alias("number"), value.str.replace(_FLAT, "").alias("house")
+        )
+    if kind == "email":
+        return values.with_columns(
+            value.str.extract(LOCAL).alias("local"), value.str.replace_all("[^0-9]", "").alias("digits")
+        )
+    return values
+
+
 def _judged(texts: pl.DataFrame, comparison: Comparison) -> pl.Series:
     """Levels of pairs of values that differ; `texts`: left, right."""
     kind, order = comparison.kind, LEVELS[comparison.kind]
@@ -86,7 +108,11 @@ def _judged(texts: pl.DataFrame, comparison: Comparison) -> pl.Series:
 
 def _similarity(texts: pl.DataFrame, measure: object) -> pl.Series:
     # The plugin panics on frames of fewer than two rows; two that cannot be in the data make up for them.
-    padded = pl.concat([texts.select("left", "right"), pl.DataFrame({"left": ["\0", "\1"], "right": ["\2", "\3"]})])
+    # Jaro's matches may depend on which text comes first: always the lesser one.
+    ordered = texts.select(
+        pl.min_horizontal("left", "right").alias("left"), pl.max_horizontal("left", "right").alias("right")
+    )
+    padded = pl.concat([ordered, pl.DataFrame({"left": ["\0", "\1"], "right": ["\2", "\3"]})])
     return padded.select(measure("left", "right").alias("similarity"))["similarity"].head(texts.height)
 
 

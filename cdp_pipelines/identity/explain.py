@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cdp_pipelines.identity.compare import MISSING, compare
-from cdp_pipelines.identity.model import rarity
+from cdp_pipelines.identity.model import Patterns, decoded, pattern, rarity
 from cdp_pipelines.identity.policy import LEVELS
 from cdp_pipelines.identity.resolve import score
 
@@ -26,9 +26,11 @@ def waterfall(found: Resolution, policy: IdentityPolicy, left: int, right: int) 
     well takes something off. The last total is the pair's log odds of being one person.
     """
     pair = pl.DataFrame({"left": [left], "right": [right]}, schema={"left": pl.Int64, "right": pl.Int64})
-    compared = compare(pair, found.nodes, policy)
-    scored = score(pair, compared, found.nodes, found.model, policy)
-    rare = {name: float(more[0]) for name, more in rarity(pair, compared, found.nodes, found.model).items()}
+    names = list(policy.comparisons)
+    compared = compare(pair, found.nodes, policy).with_columns(pattern(names))
+    scored = score(compared, found.nodes, found.model, policy)
+    of = Patterns.of(compared, names)
+    rare = {name: float(more[0]) for name, more in rarity(pair, of, found.nodes, found.model).items()}
     match, *_ = found.model.shares
     steps = [(PRIOR, "", log2(match / (1 - match)))]
     for name, kind in found.model.kinds.items():
@@ -62,6 +64,9 @@ def least_certain(found: Resolution, limit: int) -> pl.DataFrame:
         .with_columns(pl.col("log_odds").abs().alias("doubt"))
         .sort("doubt", "left", "right")
         .head(limit)
+    )
+    doubted = doubted.with_columns(
+        pl.Series(name, each) for name, each in decoded(doubted["pattern"].to_numpy(), list(found.model.kinds)).items()
     )
     named = [
         pl.concat_str(pl.lit(f"{name}:"), pl.col(name).replace_strict(dict(enumerate(LEVELS[kind])), default=None))

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from cdp_pipelines.identity.compare import MISSING, compare
+from cdp_pipelines.identity.compare import MISSING
 from cdp_pipelines.identity.policy import LEVELS
 
 if TYPE_CHECKING:
@@ -56,31 +56,22 @@ class Model:
     common: Mapping[str, float] = field(default_factory=dict)
     shared: frozenset[str] = frozenset()
 
-    def score(self, compared: pl.DataFrame, rare: Mapping[str, np.ndarray]) -> pl.DataFrame:
-        """`compared` with `match_weight` and `log_odds` (both log2) of being one person.
+    def score(self, of: Patterns, rare: Mapping[str, np.ndarray]) -> pl.DataFrame:
+        """`match_weight` and `log_odds` (both log2) of being one person, of each pair.
 
         `rare`: field to log2 of how much rarer than the average the value is on which a pair agrees, 0 elsewhere
         (`rarity`). The match weight is log2 of the pair's probability in one person over that in two, as the two may
         be of one household or not; log odds are the match weight and the odds of a match among all pairs.
         """
-        codes = compared.select(pattern(list(self.m))).to_series()
-        distinct = pl.DataFrame({"pattern": codes.unique()})
-        levels = decoded(distinct["pattern"].to_numpy(), list(self.m))
-        by_class = [likelihood(levels, each) for each in (self.m, self.h, self.u)]
-        at = pl.DataFrame({"pattern": codes}).join(
-            distinct.with_row_index("at"), on="pattern", how="left", maintain_order="left"
-        )["at"]
-        match, household, other = (each[at.to_numpy()] for each in by_class)
+        match, household, other = (likelihood(of.levels, each)[of.at] for each in (self.m, self.h, self.u))
         for name, more in rare.items():
-            other = other - more
+            other -= more
             if name not in self.shared:
-                household = household - more
+                household -= more
         shares = np.log2(np.maximum(self.shares, 1e-300))
         rest = np.logaddexp2(shares[HOUSEHOLD] + household, shares[OTHER] + other)
         total = np.logaddexp2(shares[HOUSEHOLD], shares[OTHER])
-        return compared.with_columns(
-            pl.Series("match_weight", match - (rest - total)), pl.Series("log_odds", shares[MATCH] + match - rest)
-        )
+        return pl.DataFrame({"match_weight": match - (rest - total), "log_odds": shares[MATCH] + match - rest})
 
     @property
     def weights(self) -> dict[str, dict[str, float]]:
@@ -89,6 +80,30 @@ class Model:
             name: {level: log2(m / u) for level, m, u in zip(LEVELS[kind], self.m[name], self.u[name], strict=True)}
             for name, kind in self.kinds.items()
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Patterns:
+    """The distinct patterns of pairs, as levels of each field, and which of them each pair has.
+
+    There are few of them: what depends on levels alone is worked out once for each.
+    """
+
+    levels: Mapping[str, np.ndarray]
+    at: np.ndarray
+
+    @classmethod
+    def of(cls, compared: pl.DataFrame, names: list[str]) -> Patterns:
+        """Patterns of `compared`, which has the levels of the fields `names`, or them as one number (`pattern`)."""
+        codes = coded(compared, names)
+        distinct = codes.unique().sort().to_frame()
+        at = codes.to_frame().join(distinct.with_row_index("at"), on="pattern", how="left", maintain_order="left")["at"]
+        return cls(decoded(distinct["pattern"].to_numpy(), names), at.to_numpy())
+
+
+def coded(compared: pl.DataFrame, names: list[str]) -> pl.Series:
+    """The pattern of each pair, as it is there or from its levels."""
+    return compared["pattern"] if "pattern" in compared.columns else compared.select(pattern(names)).to_series()
 
 
 def pattern(names: list[str]) -> pl.Expr:
@@ -111,22 +126,29 @@ def likelihood(levels: Mapping[str, np.ndarray], of: Probabilities) -> np.ndarra
     return told
 
 
-def rarity(pairs: pl.DataFrame, compared: pl.DataFrame, nodes: Nodes, model: Model) -> dict[str, np.ndarray]:
-    """Per field of `model.common`: log2 of its average chance agreement over the share of the pair's own value."""
-    found = {}
+def rarity(pairs: pl.DataFrame, of: Patterns, nodes: Nodes, model: Model) -> dict[str, np.ndarray]:
+    """Per field of `model.common`: log2 of its average chance agreement over the share of the pair's own value.
+
+    `pairs`: left, right; `of`: their patterns.
+    """
+    found, left = {}, pairs["left"].to_numpy()
     for name, average in model.common.items():
         numbers = nodes.frame[name]
         share = np.bincount(numbers.drop_nulls().to_numpy(), minlength=1) / max(1, numbers.len() - numbers.null_count())
-        own = share[numbers.fill_null(0).to_numpy()[pairs["left"].to_numpy()]]
-        exact = compared[name].to_numpy() == 0
-        found[name] = np.where(exact, np.log2(average / np.maximum(own, LEAST_U)), 0.0)
+        of_value = np.log2(average / np.maximum(share, LEAST_U))
+        exact = np.flatnonzero((of.levels[name] == 0)[of.at])
+        found[name] = np.zeros(left.size)
+        found[name][exact] = of_value[numbers.fill_null(0).to_numpy()[left[exact]]]
     return found
 
 
-def learn(compared: pl.DataFrame, nodes: Nodes, policy: IdentityPolicy, labels: pl.DataFrame) -> Model:
+def learn(
+    compared: pl.DataFrame, nodes: Nodes, policy: IdentityPolicy, labels: pl.DataFrame, random: pl.DataFrame
+) -> Model:
     """Probabilities from the pairs themselves, or the declared ones where there are too few pairs to learn from.
 
-    `compared`, `labels`: pairs with their levels; labels have is_same besides, and are few or none.
+    `compared`, `labels`, `random` (`random_pairs`): pairs with their levels, or these as their pattern; labels have
+    is_same besides, and are few or none.
     """
     comparisons = policy.comparisons
     kinds = {name: each.kind for name, each in comparisons.items()}
@@ -137,38 +159,47 @@ def learn(compared: pl.DataFrame, nodes: Nodes, policy: IdentityPolicy, labels: 
         rest = (1 - policy.prior) / 2
         shares = (policy.prior, rest, rest)
         return Model(kinds, m, h, u, shares, "declared: too few pairs to learn from", shared=shared)
-    u = by_chance(nodes, policy)
+    u = by_chance(nodes, policy, random)
     m, h = maximise(compared, u, policy, labels)
     common = {name: float(u[name][0]) for name, each in comparisons.items() if each.term_frequency}
     n_pairs = nodes.among.height * (nodes.among.height - 1) / 2
     return _with_shares(Model(kinds, m, h, u, (0.0, 0.0, 1.0), "learned", common, shared), compared, n_pairs)
 
 
-def by_chance(nodes: Nodes, policy: IdentityPolicy) -> Probabilities:
-    """u: probability of each level among two nodes that say who somebody is, and both say the field.
+def random_pairs(nodes: Nodes, policy: IdentityPolicy) -> pl.DataFrame:
+    """Pairs of nodes that say who somebody is, which lie a fixed number of places apart in an order without meaning.
 
-    Exact agreement is counted over all pairs; how the others are shared out, on pairs of nodes that lie a fixed number
-    of places apart in an order without meaning, so that the same nodes give the same pairs.
+    So the same nodes give the same pairs, and a few more nodes few other ones.
     """
     frame = nodes.among
     mixed = frame.select(pl.col("node").hash(seed=1).alias("order"), "node").sort("order", "node")["node"].to_numpy()
     n, wanted = mixed.size, min(policy.random_pairs, frame.height * (frame.height - 1) // 2)
-    steps = range(1, max(2, min(n, -(-wanted // n) + 1)))
-    pairs = pl.DataFrame(
+    steps = range(1, max(2, min(n, -(-wanted // n) + 1)) if n else 2)
+    return pl.DataFrame(
         {
             "left": np.concatenate([mixed] * len(steps))[:wanted],
             "right": np.concatenate([np.roll(mixed, -step) for step in steps])[:wanted],
         }
     )
-    levels = compare(pairs, nodes, policy)
+
+
+def by_chance(nodes: Nodes, policy: IdentityPolicy, random: pl.DataFrame) -> Probabilities:
+    """u: probability of each level among two nodes that say who somebody is, and both say the field.
+
+    Exact agreement is counted over all pairs; how the others are shared out, on `random` ones.
+    """
+    frame, names = nodes.among, list(policy.comparisons)
+    counted = coded(random, names).alias("pattern").to_frame().group_by("pattern").len()
+    levels, times = decoded(counted["pattern"].to_numpy(), names), counted["len"].to_numpy()
     found = {}
     for name, each in policy.comparisons.items():
-        counts = frame[name].drop_nulls().value_counts()["count"].cast(pl.Float64)
+        counts = np.bincount(frame[name].drop_nulls().to_numpy(), minlength=1).astype(float)
         n_told = counts.sum()
         exact = float((counts * (counts - 1)).sum() / max(1.0, n_told * (n_told - 1)))
-        seen = levels[name].to_numpy()
+        below = levels[name] > 0
+        seen = np.bincount(levels[name][below], weights=times[below], minlength=len(LEVELS[each.kind]))
         # A level that no random pair reached is shared out as declared.
-        told = np.bincount(seen[seen > 0], minlength=len(LEVELS[each.kind])) + np.array(each.declared("u"))
+        told = seen + np.array(each.declared("u"))
         found[name] = _normal(np.append(exact, told[1:] / told.sum() * (1 - exact)), LEAST_U)
     return found
 
@@ -186,9 +217,8 @@ def maximise(
     declared = {name: np.array(each.declared("m")) for name, each in comparisons.items()}
     m = dict(declared)
     h = {name: _of_household(each, m[name], u[name]) for name, each in comparisons.items()}
-    counted = compared.group_by(pattern(names)).len().sort("pattern")
-    levels = decoded(counted["pattern"].to_numpy(), names)
-    counts = counted["len"].to_numpy().astype(float)
+    levels, count = _counted(compared, names)
+    counts = count.astype(float)
     parts = _by_rule(levels, counts, policy)
     shares = [np.array([0.4, 0.2, 0.4])] * len(parts)
     known = labels.filter("is_same")
@@ -222,6 +252,12 @@ def maximise(
     return m, h
 
 
+def _counted(compared: pl.DataFrame, names: list[str]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The levels of each pattern there is and how many pairs have it; in one order, for sums of floats depend on it."""
+    counted = coded(compared, names).alias("pattern").to_frame().group_by("pattern").len().sort("pattern")
+    return decoded(counted["pattern"].to_numpy(), names), counted["len"].to_numpy()
+
+
 def _by_rule(
     levels: Mapping[str, np.ndarray], counts: np.ndarray, policy: IdentityPolicy
 ) -> list[tuple[dict, np.ndarray]]:
@@ -239,10 +275,7 @@ def _by_rule(
 
 def _with_shares(model: Model, compared: pl.DataFrame, n_pairs: float) -> Model:
     """The model with the shares of the classes at which it expects as many: those no rule finds count as two people."""
-    # In one order, for sums of floats depend on it.
-    counted = compared.group_by(pattern(list(model.m))).len().sort("pattern")
-    levels = decoded(counted["pattern"].to_numpy(), list(model.m))
-    count = counted["len"].to_numpy()
+    levels, count = _counted(compared, list(model.m))
     logs = np.stack([likelihood(levels, each) for each in (model.m, model.h, model.u)])
     shares = np.array([compared.height * 0.3, compared.height * 0.3, n_pairs]) / n_pairs
     for _ in range(ROUNDS):
@@ -261,7 +294,7 @@ def _of_household(comparison: Comparison, m: np.ndarray, u: np.ndarray) -> np.nd
     if comparison.of_household is True:
         return m
     exact = max(float(comparison.of_household), u[0])
-    return np.append(exact, u[1:] / u[1:].sum() * (1 - exact))
+    return np.maximum(np.append(exact, u[1:] / u[1:].sum() * (1 - exact)), LEAST_U)
 
 
 def _normal(told: np.ndarray, least: float) -> np.ndarray:

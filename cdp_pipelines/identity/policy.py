@@ -87,6 +87,12 @@ class IdentityPolicy(Model):
         description="Fields that records of a block that is too large must agree on as well, one after another until "
         "it is small enough; one that never is, is skipped and reported",
     )
+    max_sharers: int = Field(
+        100,
+        ge=2,
+        description="A value of an identifier that records say so many different things with, and more, joins nobody: "
+        "it is a placeholder, a till's own card, a tablet in the shop; such values are counted and reported",
+    )
     comparisons: dict[Compared, Comparison] = Field(description="Fields that are compared")
     threshold: Probability = Field(0.9, description="Probability of being one person from which a pair is linked")
     prior: Probability = Field(

@@ -10,21 +10,21 @@ from dataclasses import dataclass
 from math import log2
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from cdp_pipelines.identity.clusters import apart, components, cut, uncompared, unifying
-from cdp_pipelines.identity.compare import MISSING, compare, named
-from cdp_pipelines.identity.model import Model, learn, rarity
-from cdp_pipelines.identity.pairs import block
+from cdp_pipelines.identity.compare import MISSING, compare
+from cdp_pipelines.identity.memory import Memory, compared, recall, remember, salt
+from cdp_pipelines.identity.model import Model, Patterns, learn, random_pairs, rarity
+from cdp_pipelines.identity.naming import customers_of, links_of
+from cdp_pipelines.identity.pairs import block, places
 from cdp_pipelines.identity.policy import LEVELS
-from cdp_pipelines.identity.stable import named_after
 from cdp_pipelines.identity.values import Nodes, nodes
-from cdp_pipelines.tables import CLUSTER, LINK, REVIEW, TEXTS
+from cdp_pipelines.tables import REVIEW, TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-
-    import numpy as np
 
     from cdp_pipelines.identity.policy import IdentityPolicy
 
@@ -44,7 +44,8 @@ _LINK = {
 class Resolution:
     """`link` (`LINK`), `cluster` (`CLUSTER`), counts that tell how it came about, and what it was made of.
 
-    `scored`: compared pairs of nodes (left, right, a level per field, match_weight, log_odds, is_linked).
+    `scored`: compared pairs of nodes (left, right, pattern, match_weight, log_odds, is_linked); `memory`: what the
+    next night may start from.
     """
 
     link: pl.DataFrame
@@ -53,6 +54,7 @@ class Resolution:
     nodes: Nodes
     model: Model
     scored: pl.DataFrame
+    memory: Memory
 
 
 def resolve(
@@ -60,6 +62,8 @@ def resolve(
     policy: IdentityPolicy,
     review: pl.DataFrame | None = None,
     bound: Collection[str] = (),
+    before: Memory | None = None,
+    made_by: str = "",
 ) -> Resolution:
     """Customers of the records of `party` (`PARTY`).
 
@@ -67,24 +71,28 @@ def resolve(
     come to it. Records that say the same of a person are one node; links between nodes stand for their earliest
     records, and records of one node are linked to it as `same`. `review` (`REVIEW`): what clerks decided on pairs of
     records, which outranks all else and is learned from. `bound`: channels whose data was not collected to unify
-    profiles: their links are told, but join no two customers.
+    profiles: their links are told, but join no two customers. `before`: what the night before left; it saves work and
+    changes nothing. `made_by`: versions of what compares, by which what others left is told from one's own.
     """
     review = REVIEW.empty() if review is None else review
-    told = nodes(party, policy, reviewed(review.filter(~pl.col("is_same"))), bound)
-    says = told.says.with_columns(told.bound.alias(BOUND))
+    told = nodes(party, policy, reviewed(review.filter(~pl.col("is_same"))), bound, salt(policy, made_by))
+    shared, crowded = _without_crowded(told, policy)
+    says = shared.with_columns(told.bound.alias(BOUND))
     decided = _on_nodes(review, told.records)
     exact = pl.concat([_linked(decided.filter("is_same"), "review"), _stars(says, policy.exact)])
-    pairs, blocks = block(told.among, policy)
-    compared = compare(pairs, told, policy)
+    known = recall(told, before)
+    candidates = block(told.among, policy, known)
+    blocked = compared(candidates.pairs, told, policy, known)
+    random = compared(random_pairs(told, policy), told, policy, known)
     labels = compare(decided.select("left", "right"), told, policy).with_columns(decided["is_same"])
-    model = learn(compared, told, policy, labels)
-    scored = score(pairs, compared, told, model, policy)
+    model = learn(blocked, told, policy, labels, random)
+    scored = score(blocked, told, model, policy)
     threshold = log2(policy.threshold / (1 - policy.threshold))
     likely = scored.filter(pl.col("log_odds") >= threshold)
     group = components(told.says.height, pl.concat([exact.select("left", "right"), likely.select("left", "right")]))
-    more = uncompared(group, told.who, pairs)
+    more = compared(uncompared(group, told.who, blocked), told, policy, known)
     if more.height:
-        scored = pl.concat([scored, score(more, compare(more, told, policy), told, model, policy)])
+        scored = pl.concat([scored, score(more, told, model, policy)])
     is_bound = told.bound.to_numpy()
     held = cut(told.says.height, exact, scored, threshold)
     links = pl.concat([exact, _probable(held, policy)])
@@ -94,12 +102,16 @@ def resolve(
     links = apart(told.says.height, links, decided.filter(~pl.col("is_same")))
     joining = unifying(links, is_bound)
     customers, firm = (components(told.says.height, each) for each in (joining, joining.filter("is_exact")))
-    cluster = _cluster(told.records, customers, firm)
+    cluster = customers_of(told.records, customers, firm)
+    memory = remember(told, candidates.large, blocked, more, random)
     report = {
         "records": party.height,
         "nodes": told.says.height,
+        "nodes that are new": int(known.is_new.sum()),
         "pairs compared": scored.height,
-        "blocking": blocks,
+        "pairs compared tonight": sum(int(each["is_new"].sum()) for each in (blocked, more, random)),
+        "blocking": candidates.report,
+        "crowded identifiers": crowded,
         "links": links.height,
         "links that join no profiles": links.height - joining.height,
         "links refused": scored.filter(pl.col("log_odds") >= threshold).height - held.height,
@@ -110,23 +122,25 @@ def resolve(
         "customers": cluster["customer_id"].n_unique(),
         "largest customer": cluster["customer_id"].value_counts()["count"].max() or 0,
     }
-    linked = held.select("left", "right", pl.lit(value=True).alias("is_linked"))
-    scored = scored.join(linked, on=["left", "right"], how="left").with_columns(
-        pl.col("is_linked").fill_null(value=False)
-    )
-    return Resolution(_named(links, told.records), cluster, report, told, model, scored)
+    scored = scored.with_columns(pl.Series("is_linked", places(scored, held.sort("left", "right"))[0]))
+    return Resolution(links_of(links, told.records), cluster, report, told, model, scored, memory)
 
 
-def score(
-    pairs: pl.DataFrame, compared: pl.DataFrame, told: Nodes, model: Model, policy: IdentityPolicy
-) -> pl.DataFrame:
-    """Pairs with their levels, match weight and log odds, and whether fields that may contradict do, or agree."""
+def score(pairs: pl.DataFrame, told: Nodes, model: Model, policy: IdentityPolicy) -> pl.DataFrame:
+    """Pairs (left, right, pattern) with match weight, log odds, and whether fields that may contradict do, or agree."""
+    of = Patterns.of(pairs, list(policy.comparisons))
     last = {name: len(LEVELS[each.kind]) - 1 for name, each in policy.comparisons.items() if each.contradicts}
-    differs = pl.any_horizontal(pl.lit(value=False), *(pl.col(name) == place for name, place in last.items()))
-    alike = (pl.col(name).is_between(0, place - 1) for name, place in last.items())
-    return model.score(compared, rarity(pairs, compared, told, model)).with_columns(
-        (differs & (pl.col("log_odds") < 0)).alias("contradicts"),
-        pl.all_horizontal(pl.lit(value=True), *alike).alias("agrees"),
+    # Of no field that may contradict, none does and all agree.
+    either = np.zeros((1, of.levels[next(iter(of.levels))].size), dtype=bool)
+    differs = np.any([*either, *(of.levels[name] == place for name, place in last.items())], axis=0)
+    agrees = np.all(
+        [*~either, *((of.levels[name] >= 0) & (of.levels[name] < place) for name, place in last.items())], axis=0
+    )
+    scored = model.score(of, rarity(pairs, of, told, model))
+    return pairs.select("left", "right", "pattern").with_columns(
+        *scored,
+        (pl.Series(differs[of.at]) & (scored["log_odds"] < 0)).alias("contradicts"),
+        pl.Series("agrees", agrees[of.at]),
     )
 
 
@@ -157,6 +171,19 @@ def _on_nodes(review: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
         .unique(["left", "right"], keep="last", maintain_order=True)
         .sort("left", "right")
     )
+
+
+def _without_crowded(told: Nodes, policy: IdentityPolicy) -> tuple[pl.DataFrame, dict[str, int]]:
+    """What nodes say, without values of identifiers that too many of them share, and how many such values there are."""
+    says, crowded = told.says, {}
+    for name in dict.fromkeys([*policy.exact, *policy.shareable]):
+        numbers = told.frame[name]
+        is_crowded = np.bincount(numbers.drop_nulls().to_numpy(), minlength=1) > policy.max_sharers
+        if is_crowded.any():
+            crowded[name] = int(is_crowded.sum())
+            withheld = pl.Series(is_crowded).gather(numbers).fill_null(value=False)
+            says = says.with_columns(pl.when(~withheld).then(name))
+    return says, crowded
 
 
 def _stars(nodes: pl.DataFrame, identifiers: Sequence[str]) -> pl.DataFrame:
@@ -196,17 +223,18 @@ def _linked(pairs: pl.DataFrame, identifier: str) -> pl.DataFrame:
 
 def _probable(scored: pl.DataFrame, policy: IdentityPolicy) -> pl.DataFrame:
     """Links of pairs that are held to be one person; exact where the two share an e-mail and agree."""
-    evidence = [
-        pl.when(pl.col(name) != MISSING).then(pl.concat_str(pl.lit(f"{name}:"), named(name, policy)))
-        for name in policy.comparisons
-    ]
+    of = Patterns.of(scored, list(policy.comparisons))
+    words = {name: [f"{name}:{level}" for level in LEVELS[each.kind]] for name, each in policy.comparisons.items()}
+    levels = pl.DataFrame(of.levels).rows(named=True)
+    evidence = [[words[name][at] for name, at in each.items() if at != MISSING] for each in levels]
+    is_exact = of.levels["email"] == 0 if "email" in of.levels else np.zeros(len(evidence), dtype=bool)
     return scored.select(
         "left",
         "right",
         pl.lit("comparison").alias("rule"),
-        (pl.col("email") == 0).alias("is_exact"),
+        pl.Series("is_exact", is_exact[of.at]),
         "match_weight",
-        pl.concat_list(evidence).list.drop_nulls().alias("evidence"),
+        pl.Series("evidence", evidence, dtype=TEXTS).gather(of.at),
     ).cast(_LINK)
 
 
@@ -237,57 +265,3 @@ def _attached(nodes: pl.DataFrame, identifier: str) -> pl.DataFrame:
     rest = bare.join(sole, on="node", how="anti").with_columns(pl.col("last_name").fill_null(""))
     together = rest.select(_hub(identifier, "last_name").alias("left"), pl.col("node").alias("right"))
     return _linked(pl.concat([sole.select("left", pl.col("node").alias("right")), together]), identifier)
-
-
-def _cluster(records: pl.DataFrame, customers: np.ndarray, firm: np.ndarray) -> pl.DataFrame:
-    of_node = pl.DataFrame({"node": pl.int_range(customers.size, eager=True), "customer": customers, "firm": firm})
-    found = records.join(of_node, on="node", maintain_order="left")
-    earliest = found.select("customer", "channel", "source_record_id").unique(
-        "customer", keep="first", maintain_order=True
-    )
-    digests = [named_after(*record) for record in earliest.select("channel", "source_record_id").iter_rows()]
-    named = earliest.select("customer", pl.Series("customer_id", digests, dtype=pl.String))
-    return (
-        CLUSTER.conform(
-            found.join(named, on="customer")
-            .with_columns(
-                # Firm ground is what exact matches connect to the record that the customer is named after.
-                (pl.col("firm") == pl.col("customer")).alias("is_exact")
-            )
-            .lazy()
-        )
-        .collect()
-        .sort(CLUSTER.key)
-    )
-
-
-def _named(links: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
-    """Links between nodes as links between their earliest records, and each further record to its node's earliest."""
-    first = records.group_by("node", maintain_order=True).first()
-    left = first.select(
-        pl.col("node").alias("left"),
-        pl.col("channel").alias("left_channel"),
-        pl.col("source_record_id").alias("left_source_record_id"),
-    )
-    right = first.select(
-        pl.col("node").alias("right"),
-        pl.col("channel").alias("right_channel"),
-        pl.col("source_record_id").alias("right_source_record_id"),
-    )
-    between = links.join(left, on="left").join(right, on="right")
-    same = (
-        records.join(first, on=["node", *_RECORD], how="anti")
-        .join(left, left_on="node", right_on="left")
-        .select(
-            "left_channel",
-            "left_source_record_id",
-            pl.col("channel").alias("right_channel"),
-            pl.col("source_record_id").alias("right_source_record_id"),
-            pl.lit("same").alias("rule"),
-            pl.lit(True).alias("is_exact"),
-            pl.lit(None, pl.Float64).alias("match_weight"),
-            pl.lit(["all:exact"], TEXTS).alias("evidence"),
-        )
-    )
-    every = pl.concat([LINK.conform(between.lazy()), LINK.conform(same.lazy())]).collect()
-    return every.unique(LINK.key, keep="first", maintain_order=True).sort(LINK.key)

@@ -6,10 +6,10 @@ undone gives back the very ids that were there before it.
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import polars as pl
+import polars_hash as plh
 
 from cdp_pipelines.tables import CLUSTER, HISTORY, UTC
 
@@ -20,9 +20,10 @@ RECORD = ["channel", "source_record_id"]
 ID = "customer_id"
 
 
-def named_after(channel: str, source_record_id: str) -> str:
-    """The id of a customer that is named after this record."""
-    return f"c_{sha256(f'{channel}:{source_record_id}'.encode()).hexdigest()[:16]}"
+def named_after() -> pl.Expr:
+    """The id of a customer that is named after this record (channel, source_record_id)."""
+    record = plh.concat_str("channel", "source_record_id", separator=":")
+    return pl.concat_str(pl.lit("c_"), record.chash.sha2_256().str.head(16))
 
 
 def keep_ids(
@@ -54,8 +55,7 @@ def keep_ids(
 
 def _names(cluster: pl.DataFrame) -> pl.DataFrame:
     """Each record's customer, and the id of a customer that is named after that record."""
-    digests = [named_after(*record) for record in cluster.select(RECORD).iter_rows()]
-    return cluster.select(ID, pl.Series("name", digests, dtype=pl.String))
+    return cluster.select(ID, named_after().alias("name"))
 
 
 def _born(named: pl.DataFrame, born: pl.DataFrame) -> pl.DataFrame:

@@ -10,9 +10,9 @@ import polars as pl
 from anyascii import anyascii
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping
 
-    from cdp_pipelines.identity.policy import IdentityPolicy, Kind
+    from cdp_pipelines.identity.policy import IdentityPolicy
 
 RECORD = ["drop_date", "channel", "source_record_id"]
 NAMES = ("first_name", "last_name")
@@ -24,7 +24,6 @@ _STREETS = {
     "boulevard": "blvd", "place": "pl", "circle": "cir", "terrace": "ter", "parkway": "pkwy", "strasse": "str",
     "north": "n", "south": "s", "east": "e", "west": "w",
 }  # fmt: skip
-_FLAT = r"\s*(?:\b(?:apt|apartment|unit|suite|ste|flat)\b|#).*$"
 TAIL = 7
 HOUSE, LOCAL = r"^(\d+)", "^([^@]+)@"
 
@@ -35,8 +34,9 @@ class Nodes:
 
     `records`: each record of `RECORD` with its node; `says`: node (from 0, in order of their first records) and what
     it says, as texts; `frame`: the same and parts of it, each value as a number, null where there is none; `values`:
-    field to its distinct values (`value`, and parts of it), in the order of their numbers; `bound`: per node, whether
-    its records may be linked for the purposes of their own channel alone.
+    field to its distinct values (`value`), in the order of their numbers; `bound`: per node, whether
+    its records may be linked for the purposes of their own channel alone; `fingerprint`: per node, a digest of its
+    first record's id and of all that it says, the same in every night.
     """
 
     records: pl.DataFrame
@@ -44,6 +44,7 @@ class Nodes:
     values: Mapping[str, pl.DataFrame]
     says: pl.DataFrame
     bound: pl.Series
+    fingerprint: pl.Series
 
     @property
     def who(self) -> pl.Series:
@@ -56,10 +57,12 @@ class Nodes:
         return self.frame.filter(self.who)
 
 
-def nodes(party: pl.DataFrame, policy: IdentityPolicy, alone: pl.DataFrame, bound: Collection[str] = ()) -> Nodes:
+def nodes(
+    party: pl.DataFrame, policy: IdentityPolicy, alone: pl.DataFrame, bound: Collection[str] = (), salt: int = 0
+) -> Nodes:
     """Records of `PARTY` that say the same of a person are one node; those of `alone` (channel, id) have their own.
 
-    So have those of each of the channels `bound`, whose data may not join profiles.
+    So have those of each of the channels `bound`, whose data may not join profiles. `salt` goes into fingerprints.
     """
     told = ["first_name", "middle_name", "last_name", "birth_date", "street", "postal_code"]
     says = list(dict.fromkeys([*told, *policy.exact, *policy.shareable, *policy.comparisons, _ALONE]))
@@ -67,66 +70,42 @@ def nodes(party: pl.DataFrame, policy: IdentityPolicy, alone: pl.DataFrame, boun
     is_bound = pl.col("channel").is_in(list(bound))
     read = party.join(own, on=["channel", "source_record_id"], how="left").sort(RECORD)
     read = read.with_columns(pl.coalesce(_ALONE, pl.when(is_bound).then("channel"))).select(*RECORD, *says)
-    for name in NAMES:
-        read = _spelt(read, name, plain_names)
-    read = _spelt(read, "street", short_streets).with_columns(
-        pl.col("middle_name").str.to_lowercase().str.head(1), pl.col("birth_date").dt.strftime("%Y-%m-%d")
-    )
-    coded, values = _numbered(read, says)
+    numbered = {name: _numbered(read[name], _SPELT.get(name)) for name in says}
+    values = {name: value.to_frame("value") for name, (_, value) in numbered.items()}
+    coded = pl.DataFrame({name: numbers for name, (numbers, _) in numbered.items()})
     distinct = coded.with_row_index("row").unique(says, keep="first", maintain_order=True)
     distinct = distinct.with_row_index("node").cast({"node": pl.Int64})
     node = coded.join(distinct, on=says, how="left", nulls_equal=True, maintain_order="left")["node"]
-    of_node = read[distinct["row"]]
-    said = of_node.select(distinct["node"], *says)
-    parts = {
-        "first_initial": pl.col("first_name").str.head(1),
-        "house_number": pl.col("street").str.extract(HOUSE),
-        "email_local": pl.col("email").str.extract(LOCAL),
-        "phone_tail": pl.col("phone").str.tail(TAIL),
-    }
-    cut_out = said.select(*NAMES, **parts)
-    for name in NAMES:
-        cut_out = cut_out.join(_sounds(values[name]["value"], name), on=name, how="left", maintain_order="left")
-    of_parts, _ = _numbered(cut_out, cut_out.columns[len(NAMES) :])
-    frame = pl.concat([distinct.select("node", *(name for name in says if name != _ALONE)), of_parts], how="horizontal")
-    held = {name: _with_parts(values[name], each.kind) for name, each in policy.comparisons.items()}
-    return Nodes(read.select(*RECORD, node), frame, values | held, said, of_node.select(is_bound).to_series())
+    of_node = read.select(RECORD)[distinct["row"]]
+    said = distinct.select("node", *(values[name]["value"].gather(distinct[name]).alias(name) for name in says))
+    asked = {name for fields in (*policy.blocking, policy.cut_by) for name in fields}
+    parts = {name: _part(distinct[of], values[of]["value"], cut) for name, (of, cut) in _PARTS.items() if name in asked}
+    frame = distinct.select("node", *(name for name in says if name != _ALONE)).with_columns(**parts)
+    identified = of_node.select(RECORD[1:]).with_columns(said.select(says))
+    fingerprint = identified.hash_rows(seed=salt).reinterpret(signed=True)
+    of_record = read.select(*RECORD, node)
+    return Nodes(of_record, frame, values, said, of_node.select(is_bound).to_series(), fingerprint)
 
 
-def _numbered(frame: pl.DataFrame, names: Sequence[str]) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
-    """Columns as numbers in order of first appearance, and their distinct values (`value`) in that order."""
-    numbered, values = [], {}
-    for name in names:
-        distinct = frame[name].drop_nulls().unique(maintain_order=True).to_frame()
-        found = frame.select(name).join(distinct.with_row_index("number"), on=name, how="left", maintain_order="left")
-        numbered.append(found["number"].alias(name))
-        values[name] = distinct.select(pl.col(name).alias("value"))
-    return pl.DataFrame(numbered), values
+def _numbered(column: pl.Series, spell: Callable[[pl.Series], pl.Series] | None) -> tuple[pl.Series, pl.Series]:
+    """A column as numbers, null for none, and its distinct values in the order of their numbers; each is spelt once."""
+    written = column.drop_nulls().unique(maintain_order=True)
+    numbers = _places(column, written)
+    if spell is None:
+        return numbers, written
+    spelt = spell(written)
+    distinct = spelt.drop_nulls().unique(maintain_order=True)
+    return _places(spelt, distinct).gather(numbers), distinct
 
 
-def _with_parts(values: pl.DataFrame, kind: Kind) -> pl.DataFrame:
-    """Values with what is compared besides: `number` and `house` of streets, `local` and `digits` of e-mails."""
-    value = pl.col("value")
-    if kind == "address":
-        return values.with_columns(
-            value.str.extract(HOUSE).alias("number"), value.str.replace(_FLAT, "").alias("house")
-        )
-    if kind == "email":
-        return values.with_columns(
-            value.str.extract(LOCAL).alias("local"), value.str.replace_all("[^0-9]", "").alias("digits")
-        )
-    return values
+def _places(column: pl.Series, distinct: pl.Series) -> pl.Series:
+    of_value = distinct.to_frame("value").with_row_index("number")
+    return column.to_frame("value").join(of_value, on="value", how="left", maintain_order="left")["number"]
 
 
-def _spelt(frame: pl.DataFrame, name: str, spell: Callable[[pl.Series], pl.Series]) -> pl.DataFrame:
-    """`frame` with each distinct value of `name` spelt once."""
-    distinct = frame.select(name).drop_nulls().unique(maintain_order=True)
-    spelt = distinct.with_columns(spell(distinct[name]).alias("spelt"))
-    return (
-        frame.join(spelt, on=name, how="left", maintain_order="left")
-        .with_columns(pl.col("spelt").alias(name))
-        .drop("spelt")
-    )
+def _part(numbers: pl.Series, values: pl.Series, cut: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """A part of each value as a number; each distinct value is cut once. `numbers`: of the values, null for none."""
+    return _numbered(values, cut)[0].gather(numbers)
 
 
 def plain_names(names: pl.Series) -> pl.Series:
@@ -137,20 +116,40 @@ def plain_names(names: pl.Series) -> pl.Series:
 
 def short_streets(streets: pl.Series) -> pl.Series:
     """Streets with the short form of their kind; null without a house number, for too many share such a one."""
-    words = pl.col("text").str.replace_all(r"[.,]", " ").str.split(" ")
-    short = _in_ascii(streets).select(
-        words.list.eval(pl.element().filter(pl.element() != "").replace(_STREETS)).list.join(" ").alias("street")
+    # Each word between blanks of its own, for no two may claim one.
+    apart = pl.col("text").str.replace_all("[., ]+", "  ")
+    words = pl.concat_str(pl.lit(" "), apart, pl.lit(" ")).str.replace_many(
+        [f" {word} " for word in _STREETS], [f" {short} " for short in _STREETS.values()]
     )
+    short = _in_ascii(streets).select(words.str.replace_all(" +", " ").str.strip_chars(" ").alias("street"))
     return short.select(pl.when(pl.col("street").str.contains(r"\d")).then("street")).to_series()
 
 
 def _in_ascii(texts: pl.Series) -> pl.DataFrame:
     """Column `text`: every script spelt in small letters of ASCII."""
-    spelt = [text if text.isascii() else anyascii(text) for text in texts.to_list()]
-    return pl.DataFrame({"text": pl.Series(spelt, dtype=pl.String).str.to_lowercase()})
+    other = texts.filter(texts.str.len_bytes() != texts.str.len_chars())
+    spelt = texts.replace(other, pl.Series([anyascii(each) for each in other.to_list()], dtype=pl.String))
+    return spelt.str.to_lowercase().to_frame("text")
 
 
-def _sounds(names: pl.Series, name: str) -> pl.DataFrame:
-    """Each distinct name and how it sounds, as `first_sound` or `last_sound` (Russell's Soundex)."""
-    sounds = [jellyfish.soundex(each.replace(" ", "")) for each in names.to_list()]
-    return pl.DataFrame({name: names, name.replace("name", "sound"): pl.Series(sounds, dtype=pl.String)})
+def _sound(names: pl.Series) -> pl.Series:
+    """How each name sounds (Russell's Soundex)."""
+    return pl.Series([jellyfish.soundex(each.replace(" ", "")) for each in names.to_list()], dtype=pl.String)
+
+
+# How what records say is spelt, so that it can be compared.
+_SPELT: Mapping[str, Callable[[pl.Series], pl.Series]] = {
+    **dict.fromkeys(NAMES, plain_names),
+    "street": short_streets,
+    "middle_name": lambda names: names.str.to_lowercase().str.head(1),
+    "birth_date": lambda dates: dates.dt.strftime("%Y-%m-%d"),
+}
+# What blocking may use of a field (`policy.Part`) besides the whole.
+_PARTS: Mapping[str, tuple[str, Callable[[pl.Series], pl.Series]]] = {
+    "first_initial": ("first_name", lambda names: names.str.head(1)),
+    "first_sound": ("first_name", _sound),
+    "last_sound": ("last_name", _sound),
+    "house_number": ("street", lambda streets: streets.str.extract(HOUSE)),
+    "email_local": ("email", lambda emails: emails.str.extract(LOCAL)),
+    "phone_tail": ("phone", lambda phones: phones.str.tail(TAIL)),
+}

@@ -123,6 +123,8 @@ OWN: Mapping[str, Mapping[str, object]] = {
         "n_customers": 3,
         "n_differ": 1,
     },
+    "identity/seen": {"node": [0, 1, 2]},
+    "identity/compared": {"left": [0, 0, 1], "right": [1, 2, 2]},
     "identity/history": {
         "event": ["born", "merged", "split"],
         "other_id": [None, "c_000000000000000a", "c_000000000000000b"],

@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 from assets.cli.bench_identity import febrl
 from cdp_pipelines.identity import evaluate, resolve
 from cdp_pipelines.identity.clusters import components, cut
-from cdp_pipelines.identity.model import Model, by_chance, decoded, learn, likelihood, maximise, pattern
+from cdp_pipelines.identity.compare import compare
+from cdp_pipelines.identity.model import (
+    Model,
+    Patterns,
+    by_chance,
+    decoded,
+    learn,
+    likelihood,
+    maximise,
+    pattern,
+    random_pairs,
+)
 from cdp_pipelines.identity.policy import LEVELS
 from cdp_pipelines.identity.values import nodes
 from cdp_pipelines.sample.copies import copies
@@ -49,7 +60,7 @@ def test_matches_are_told_from_households_without_labels():
     compared, u, kind = world()
     m, h = maximise(compared, u, SMALL, NO_LABELS)
     model = Model({name: SMALL.comparisons[name].kind for name in NAMES}, m, h, u, (0.3, 0.3, 0.4), "learned")
-    found = model.score(compared, {})["log_odds"].to_numpy() > 0
+    found = model.score(Patterns.of(compared, NAMES), {})["log_odds"].to_numpy() > 0
     right = (found & (kind == 0)).sum()
     assert right / found.sum() > 0.95
     assert right / (kind == 0).sum() > 0.9
@@ -109,26 +120,28 @@ def test_weights_add_up_by_hand_a_rare_value_says_more_and_missing_adds_nothing(
     )
     rare = {"last_name": np.array([0.0, log2(10), 0.0, 0.0])}
     two = Model(kinds, m, h, u, (0.2, 0.0, 0.8), "by hand", {"last_name": 0.01}, frozenset({"last_name", "email"}))
-    scored = two.score(compared, rare)
+    of = Patterns.of(compared, list(m))
+    scored = two.score(of, rare)
     weights = [log2(90) + log2(800), log2(90) + log2(10), log2(0.1 / 0.99) + log2(0.05 / 0.9999), 0.0]
     assert scored["match_weight"].to_list() == pytest.approx(weights)
     assert scored["log_odds"].to_list() == pytest.approx([each - 2 for each in weights])
     three = Model(kinds, m, h, u, (0.2, 0.3, 0.5), "by hand", {"last_name": 0.01}, frozenset({"last_name", "email"}))
     # A name and an e-mail may be a household's: 0.2 x 0.9 x 0.8 against 0.3 x 0.9 x 0.1 + 0.5 x 0.01 x 0.001.
     odds = 0.2 * 0.9 * 0.8 / (0.3 * 0.9 * 0.1 + 0.5 * 0.01 * 0.001)
-    assert three.score(compared, rare)["log_odds"][0] == pytest.approx(log2(odds))
+    assert three.score(of, rare)["log_odds"][0] == pytest.approx(log2(odds))
 
 
 def test_chance_is_counted():
     names = ["ann", "bob"] * 500
     told = nodes(party(*({"first_name": name, "device_id": f"d{i}"} for i, name in enumerate(names))), POLICY, NONE)
-    assert by_chance(told, POLICY)["first_name"][0] == pytest.approx(0.5 * 499 / 999 * 2, abs=1e-6)
+    random = compare(random_pairs(told, POLICY), told, POLICY)
+    assert by_chance(told, POLICY, random)["first_name"][0] == pytest.approx(0.5 * 499 / 999 * 2, abs=1e-6)
 
 
 def test_too_few_pairs_teach_nothing():
     told = nodes(party({"first_name": "Ann"}, {"first_name": "Bob"}), POLICY, NONE)
     compared = pl.DataFrame({name: pl.Series([0], dtype=pl.Int8) for name in POLICY.comparisons})
-    model = learn(compared, told, POLICY, compared.with_columns(is_same=pl.lit(value=True)).clear())
+    model = learn(compared, told, POLICY, compared.with_columns(is_same=pl.lit(value=True)).clear(), compared)
     assert model.origin.startswith("declared")
     levels = POLICY.comparisons["email"].levels
     assert model.weights["email"]["exact"] == pytest.approx(log2(levels["exact"][0] / levels["exact"][1]), abs=0.01)

@@ -1,6 +1,7 @@
 """Who is one person: cases that people know, oracles written another way, and that order never matters."""
 
 from datetime import UTC, date, datetime
+from importlib import import_module
 from itertools import product
 
 import networkx as nx
@@ -13,6 +14,7 @@ from assets.policies import identity
 from cdp_pipelines.identity import evaluate, resolve
 from cdp_pipelines.identity.compare import compare, named
 from cdp_pipelines.identity.groups import groups as groups_of
+from cdp_pipelines.identity.memory import recall
 from cdp_pipelines.identity.pairs import block
 from cdp_pipelines.identity.values import nodes
 from cdp_pipelines.tables import CLUSTER, HISTORY, LINK, PARTY, REVIEW
@@ -71,6 +73,20 @@ CASES = [
     ),
     pytest.param([ANN, BOB], [["r0"], ["r1"]], id="household_on_one_phone"),
     pytest.param([ANN, {**ANN, "first_name": "Eva"}], [["r0"], ["r1"]], id="twins"),
+    pytest.param(
+        [ANN, {**ANN, "birth_date": date(1951, 7, 30)}], [["r0"], ["r1"]], id="mother_and_daughter_of_one_name"
+    ),
+    pytest.param(
+        [
+            {"handle": "x:@ann", "advertising_id": "a"},
+            {"advertising_id": "a", "serial": "s"},
+            {"serial": "s", **ANN},
+            {"handle": "x:@ann", "loyalty_card": "LC1"},
+            {"loyalty_card": "LC1", "email": "a@x.de"},
+        ],
+        [["r0", "r1", "r2", "r3", "r4"]],
+        id="handle_advertising_id_serial_and_card_bridge",
+    ),
     pytest.param(
         [{**ANN, "email": "a@x.de"}, {**ANN, "first_name": "Anne", "email": None}],
         [["r0", "r1"]],
@@ -208,6 +224,42 @@ def test_a_switchboard_does_not_explode():
     assert found.cluster["customer_id"].n_unique() == 300
 
 
+def invented(n, **shared):
+    words = ["".join(letters) for letters in product("abcdefg", repeat=3)][:n]
+    return [{"first_name": word, "last_name": f"{word[::-1]}son", **shared} for word in words]
+
+
+CROWDS = [
+    pytest.param(invented(300, email="none@none.com"), "email", {"email": 1}, id="placeholder_email"),
+    pytest.param(invented(300, phone="+12065550100"), "phone", {"phone": 1}, id="switchboard"),
+    pytest.param(invented(300, birth_date=date(1900, 1, 1), street="1 oak st"), "birth_date+street", {}, id="first_of_january_1900"),
+    pytest.param(
+        [{**ANN, "phone": None, "birth_date": date(1900, 1, 1), "device_id": f"d{i}"} for i in range(300)],
+        "last_name+birth_date", {}, id="a_test_record_entered_again_and_again",
+    ),
+    pytest.param(invented(300, birth_date=date(1980, 1, 2), postal_code="99999"), "birth_date+postal_code", {}, id="constant_postal_code"),
+    pytest.param(invented(300, device_id="kiosk"), None, {"device_id": 1}, id="a_tablet_in_the_shop"),
+    pytest.param(invented(300, account_id="guest"), None, {"account_id": 1}, id="the_account_of_guests"),
+    pytest.param(
+        [{"email": "none@none.com", "device_id": f"d{i}"} for i in range(300)], None, {"email": 1}, id="nameless_with_a_placeholder",
+    ),
+    pytest.param(
+        [{"phone": "+12065550100", "last_name": "Smith", "device_id": f"d{i}"} for i in range(300)],
+        None, {"phone": 1}, id="mrs_smith_at_the_switchboard",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("records", "rule", "crowded"), CROWDS)
+def test_what_a_crowd_shares_joins_nobody_and_is_told(records, rule, crowded):
+    found = resolve(party(*records), POLICY)
+    assert found.report["largest customer"] == 1
+    assert found.report["crowded identifiers"] == crowded
+    told = {row["rule"]: row for row in found.report["blocking"]}
+    assert {name for name, row in told.items() if row["blocks cut down"]} >= ({rule} if rule else set())
+    assert sum(row["pairs"] for row in told.values()) < 1000
+
+
 def test_a_block_that_nothing_cuts_down_is_skipped_and_told():
     records = [{**ANN, "postal_code": "98101", "device_id": f"d{i}"} for i in range(60)]
     told = {row["rule"]: row for row in resolve(party(*records), POLICY).report["blocking"]}
@@ -283,9 +335,9 @@ def test_order_never_matters_and_components_are_networkx_components(records, ran
 
 def test_each_pair_is_made_once():
     told = nodes(party(ANN, {**ANN, "email": "a@x.de"}, {**ANN, "middle_name": "B"}), POLICY, NONE)
-    pairs, report = block(told.among, POLICY)
-    assert pairs.rows() == [(0, 1), (0, 2), (1, 2)]
-    assert {row["rule"]: row["pairs"] for row in report}["last_name+street"] == 3
+    found = block(told.among, POLICY, recall(told, None))
+    assert found.pairs.select("left", "right").rows() == [(0, 1), (0, 2), (1, 2)]
+    assert {row["rule"]: row["pairs"] for row in found.report}["last_name+street"] == 3
 
 
 LEVELS = [
@@ -331,6 +383,17 @@ def test_levels(field, left, right, level):
     pair = pl.DataFrame({"left": [0], "right": [1]}, schema={"left": pl.Int64, "right": pl.Int64})
     compared = compare(pair, told, POLICY)
     assert compared.select(named(field, POLICY)).item() == level
+
+
+def test_each_pair_of_values_is_judged_once(monkeypatch):
+    module = import_module("cdp_pipelines.identity.compare")
+    judged, original = [], module._judged
+    monkeypatch.setattr(module, "_judged", lambda texts, each: judged.append(texts.height) or original(texts, each))
+    records = ({"first_name": ("Ann", "Anne")[i % 2], "device_id": f"d{i}"} for i in range(40))
+    told = nodes(party(*records), POLICY, NONE)
+    pairs = pl.DataFrame([(a, b) for a in range(40) for b in range(a)], schema=["left", "right"], orient="row")
+    compare(pairs, told, POLICY)
+    assert max(judged) == sum(judged) == 1
 
 
 def test_first_and_last_name_may_have_changed_places_and_the_area_may_agree_alone():
