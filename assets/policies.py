@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cdp_pipelines.channel.contract import ChannelContract, load_contracts
 from cdp_pipelines.consent import bound
@@ -10,7 +11,9 @@ from cdp_pipelines.consent.controller import Controller, load_controller
 from cdp_pipelines.consent.purpose import UNIFICATION, Register, load_register
 from cdp_pipelines.declared import declared
 from cdp_pipelines.golden.survivorship import Survivorship
-from cdp_pipelines.identity.policy import IdentityPolicy, load_policy
+
+if TYPE_CHECKING:
+    from cdp_pipelines.identity.policy import IdentityPolicy
 
 DEFS = Path(__file__).parent / "defs"
 
@@ -50,8 +53,10 @@ def register() -> Register:
 
 
 @cache
-def identity() -> IdentityPolicy:
+def identity() -> "IdentityPolicy":
     """How records are held to be one person."""
+    from cdp_pipelines.identity.policy import load_policy
+
     return load_policy(DEFS / "identity" / "defs.yaml")
 
 
