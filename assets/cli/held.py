@@ -26,6 +26,7 @@ from cdp_pipelines.tables import (
     PREFERENCE,
     PRIVACY_REQUEST,
     PROVENANCE,
+    RUN,
     Table,
 )
 from warehouse.lake import Lake
@@ -92,7 +93,8 @@ def of_customer(lake: Lake, customer_id: str) -> Document:
     copies = _copies(of)
     held = in_marts(lake, customer_id, is_in)
     answer = (
-        f"{of.records.height} records of {of.records['channel'].n_unique()} channels are held of {customer_id}. "
+        f"As of the night of {lake.read(RUN)['night'].max()}, {of.records.height} records of "
+        f"{of.records['channel'].n_unique()} channels are held of {customer_id}. "
         f"{allowed.len()} of {decisions['purpose'].n_unique()} purposes may process them; "
         f"they are in {is_in.len()} marts: {', '.join(is_in) or 'none'}."
     )
@@ -101,7 +103,7 @@ def of_customer(lake: Lake, customer_id: str) -> Document:
         answer,
         [
             Section("Held, by channel", _by_channel(of), "What, from where and for how long: Art. 15(1)(b), (d), (g)"),
-            Section("Fields", _fields(copies), "Every field that holds something, with its category: Art. 15(1)(b)"),
+            Section("Fields", _fields(copies), "The fields that hold something, by category of data: Art. 15(1)(b)"),
             Section("Identifiers", _identifiers(of), "By which records, wills and requests find to this customer"),
             Section(
                 "Golden record",
@@ -152,7 +154,7 @@ def _by_channel(of: Subject) -> list[dict]:
                 "categories": sorted({each.category for each in contract.fields.values() if each.category}),
                 "collected for": contract.collected_for,
                 "kept": contract.retention,
-                "kept until, the last": end(contract.retention, seen.max()) if seen.len() else None,
+                "last kept until": end(contract.retention, seen.max()) if seen.len() else None,
             }
         )
     return told
@@ -181,22 +183,16 @@ def _copies(of: Subject) -> dict[str, list[dict]]:
 
 
 def _fields(copies: dict[str, list[dict]]) -> list[dict]:
-    told = []
+    """Per channel and category of data the fields that hold something."""
+    told: dict[tuple[str, str], list[str]] = {}
     for name, copy in copies.items():
         for field, declared in contracts()[name].fields.items():
-            values = [row[field] for row in copy if row.get(field) is not None]
-            if values:
-                told.append(
-                    {
-                        "channel": name,
-                        "field": field,
-                        "what": declared.description,
-                        "category": declared.category,
-                        "values": len(values),
-                        "different": len(set(values)),
-                    }
-                )
-    return told
+            if n := sum(row.get(field) is not None for row in copy):
+                told.setdefault((name, declared.category), []).append(f"{field} ({declared.description}): {n}")
+    return [
+        {"channel": name, "category": category, "fields, and how many values": fields}
+        for (name, category), fields in sorted(told.items())
+    ]
 
 
 def _identifiers(of: Subject) -> list[dict]:
