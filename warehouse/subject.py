@@ -16,16 +16,21 @@ import polars as pl
 from cdp_pipelines.tables import CLUSTER, IDENTIFIER, IDENTIFIERS, RECORD, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Iterable
 
     from warehouse.lake import Lake
 
 NONE = pl.lit(value=False)
 
 
-def customers_of(lake: Lake, values: Collection[str]) -> pl.DataFrame:
+def one_of(column: str, values: Iterable[object]) -> pl.Expr:
+    """Is a column one of these values? A plain list, for by nothing else does Polars pass groups of rows over."""
+    return pl.col(column).is_in(list(values))
+
+
+def customers_of(lake: Lake, values: Iterable[str]) -> pl.DataFrame:
     """Rows of `IDENTIFIER` with any of these values, of any kind."""
-    return lake.scan(IDENTIFIER).filter(pl.col("value").is_in(list(values))).collect()
+    return lake.scan(IDENTIFIER).filter(one_of("value", values)).collect()
 
 
 def written(identifier: str) -> list[str]:
@@ -34,15 +39,15 @@ def written(identifier: str) -> list[str]:
     return sorted({value, value.lower(), re.sub(r"[^\d+]", "", value)} - {""})
 
 
-def records_of(lake: Lake, customers: Collection[str]) -> pl.DataFrame:
+def records_of(lake: Lake, customers: Iterable[str]) -> pl.DataFrame:
     """Rows of `CLUSTER` of these customers, in order of its key."""
-    return lake.scan(CLUSTER).filter(pl.col("customer_id").is_in(list(customers))).collect().sort(CLUSTER.key)
+    return lake.scan(CLUSTER).filter(one_of("customer_id", customers)).collect().sort(CLUSTER.key)
 
 
 def are_records(records: pl.DataFrame, channel: str = "channel", record: str = "source_record_id") -> pl.Expr:
     """Is a row about one of these `records`? `channel` and `record` are what its columns are called."""
     named = (
-        (pl.col(channel) == key) & pl.col(record).is_in(mine["source_record_id"].implode())
+        (pl.col(channel) == key) & one_of(record, mine["source_record_id"])
         for (key,), mine in records.select(RECORD).group_by("channel", maintain_order=True)
     )
     return reduce(or_, named, NONE)

@@ -37,7 +37,7 @@ from cdp_pipelines.tables import (
     Table,
 )
 from warehouse.lake import Lake
-from warehouse.subject import records_of
+from warehouse.subject import one_of, records_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,14 +92,14 @@ def _lake_of(customers: int, folder: Path | None, out: Console) -> Iterator[Lake
         if store.version(VERSION.name) is None:
             out.print(f"making a lake of {customers:,} customers")
             rows: Counter[str] = Counter()
-            seconds = _timed(lambda: rows.update(_made(store, customers)))
+            seconds = _timed(lambda: rows.update(make(store, customers)))
             n_bytes = sum(path.stat().st_size for path in store.path.rglob("*.parquet"))
             out.print(f"{sum(rows.values()):,} rows, {n_bytes / 1024**3:.1f} GiB, in {seconds:.0f} s")
             out.print(", ".join(f"{name} {n:,}" for name, n in rows.items() if not name.startswith("mart/")))
         yield store
 
 
-def _made(store: Lake, customers: int) -> Counter[str]:
+def make(store: Lake, customers: int) -> Counter[str]:
     """Write every table of a census; gives the rows of each."""
     people, rows = census.Census(customers), Counter()
     for tables in (census.by_record(people, contracts()), census.by_customer(people, register())):
@@ -118,7 +118,7 @@ def _made(store: Lake, customers: int) -> Counter[str]:
 def _email(store: Lake, customer_id: str) -> str:
     """The e-mail by which a customer is found."""
     mine = records_of(store, [customer_id])["source_record_id"]
-    party = store.scan(PARTY).filter(pl.col("source_record_id").is_in(mine.implode()))
+    party = store.scan(PARTY).filter(one_of("source_record_id", mine))
     return party.select(pl.col("email").drop_nulls().first()).collect().item()
 
 

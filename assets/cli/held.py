@@ -30,7 +30,7 @@ from cdp_pipelines.tables import (
     Table,
 )
 from warehouse.lake import Lake
-from warehouse.subject import customers_of, identifiers_of, of_records, records_of
+from warehouse.subject import customers_of, identifiers_of, of_records, one_of, records_of
 
 # A shorter text stands in records of others by chance.
 TELLING = 6
@@ -165,7 +165,7 @@ def _copies(of: Subject) -> dict[str, list[dict]]:
     mine = of.by_channel()
     found = pl.collect_all(
         [
-            of.lake.scan(contracts()[name].raw).filter(pl.col("source_record_id").is_in(ids["source_record_id"].implode()))
+            of.lake.scan(contracts()[name].raw).filter(one_of("source_record_id", ids["source_record_id"]))
             for name, ids in mine
         ]
     )  # fmt: skip
@@ -250,8 +250,8 @@ def _transfers(purposes: set[str]) -> list[dict]:
 
 
 def _wills(of: Subject) -> list[dict]:
-    values = of.identifiers["value"].unique().implode()
-    told = of.lake.scan(LEDGER).filter(pl.col("subject_value").is_in(values)).collect()
+    values = of.identifiers["value"].unique()
+    told = of.lake.scan(LEDGER).filter(one_of("subject_value", values)).collect()
     is_mine = {"left_on": ["subject_kind", "subject_value"], "right_on": ["kind", "value"]}
     mine = told.join(of.identifiers.select("kind", "value"), **is_mine, how="semi")
     return rows(mine.sort("event_at", "position"), *WILL, *WILL_IDS)
@@ -283,10 +283,7 @@ def _refused(of: Subject) -> list[dict]:
     found = pl.collect_all(
         [
             of.lake.scan(each.quarantine)
-            .filter(
-                pl.col("source_record_id").is_in(ids[name]["source_record_id"].implode() if name in ids else [])
-                | names_them
-            )
+            .filter(one_of("source_record_id", ids[name]["source_record_id"] if name in ids else ()) | names_them)
             .select(
                 pl.lit(name).alias("channel"), "drop_date", "file", "row_number", "rule", "field", "reason", "record"
             )

@@ -18,7 +18,7 @@ from cdp_pipelines.golden.mart import mart_table
 from cdp_pipelines.golden.membership import members
 from cdp_pipelines.tables import CONSENT_EVENT, DECISION, INTERACTION, LEDGER, MEMBERSHIP, PARTY, RUN, VERSION
 from warehouse.lake import Lake
-from warehouse.subject import of_records
+from warehouse.subject import of_records, one_of
 
 WILL = ("event_at", "recorded_at", "purpose", "status", "subject_kind", "subject_value", "notice_version", "method")
 WILL_IDS = ("channel", "event_id")
@@ -267,10 +267,10 @@ def _decisions(decisions: pl.DataFrame) -> list[dict]:
 def _evidence(lake: Lake, ids: pl.Series) -> tuple[pl.DataFrame, list[dict]]:
     """Wills of the ledger and records with these ids (channel:id of the record)."""
     # The ledger is laid by whom a will is about; that is told by the event itself, which is found by its id.
-    is_evidence = pl.col("event_id").is_in(ids.implode())
+    is_evidence = one_of("event_id", ids)
     about = lake.scan(CONSENT_EVENT).filter(is_evidence).select("subject_value").unique().collect()["subject_value"]
     ledger = lake.scan(LEDGER).filter(is_evidence)
-    wills = ledger.filter(pl.col("subject_value").is_in(about.implode())).collect()
+    wills = ledger.filter(one_of("subject_value", about)).collect()
     named = pl.DataFrame([id_.partition(":")[::2] for id_ in sorted(ids)], schema=PARTY.key, orient="row")
     done, said = (of_records(lake, table, named) for table in (INTERACTION, PARTY))
     found = {

@@ -14,7 +14,7 @@ from cdp_pipelines.consent.identifiers import identifiers
 from cdp_pipelines.errors import CdpError
 from cdp_pipelines.tables import INTERACTION, LEDGER, PARTY, PRIVACY_REQUEST, RUN
 from warehouse.lake import Lake
-from warehouse.subject import customers_of, identifiers_of, of_records, records_of
+from warehouse.subject import customers_of, identifiers_of, of_records, one_of, records_of
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Neighbourhood:
         holders = customers_of(lake, mine["value"])["customer_id"]
         near = records_of(lake, {customer_id, *holders})
         told = of_records(lake, PARTY, near)
-        reached = pl.col("subject_value").is_in(identifiers_of(told)["value"].unique().implode())
+        reached = one_of("subject_value", identifiers_of(told)["value"].unique())
         return cls(
             told.lazy(),
             near.lazy(),

@@ -126,11 +126,11 @@ def _woven(parts: list[pl.DataFrame]) -> pl.DataFrame:
 
 def by_record(census: Census, contracts: Mapping[str, ChannelContract]) -> Iterator[tuple[Table, pl.DataFrame]]:
     """Tables that are laid by records, identifiers and wills, chunk by chunk, each chunk in the table's order."""
-    for channel, form in RECORDS:
+    for n, (channel, form) in enumerate(RECORDS):
         contract = contracts[channel]
         for v in map(census.numbers, range(0, census.n, CHUNK)):
             ids = _text(form, v)
-            yield contract.raw, _raw(contract, ids, v)
+            yield contract.raw, _raw(contract, f"{n:064x}", ids, v)
             held = {kind: _text(value, v) for kind, value in VALUES}
             record = {"channel": channel, "source_record_id": ids, "drop_date": NIGHT, "ingested_at": AS_OF}
             yield PARTY, _rows(PARTY, **record, observed_at=SEEN, **held, first_name="Ann", last_name=_text("Lee{}", v))
@@ -173,13 +173,12 @@ def _wills(census: Census, kind: str, form: str) -> Iterator[tuple[Table, pl.Dat
             yield CONSENT_EVENT, CONSENT_EVENT.conform(part.lazy()).collect()
 
 
-def _raw(contract: ChannelContract, ids: pl.Series, v: np.ndarray) -> pl.DataFrame:
+def _raw(contract: ChannelContract, digest: str, ids: pl.Series, v: np.ndarray) -> pl.DataFrame:
     fields = {
         column: _text(f"{field} {{}}", v) if contract.fields[field].category != "other" else "as usual"
         for field, column in contract.columns.items()
     }
     fields[contract.columns[contract.key]] = ids
-    digest = "0123456789abcdef" * 4
     stood = {"file": f"{contract.key_}.csv", "row_number": pl.Series(v + 1), "line_number": pl.Series(v + 2)}
     came = {"file_sha256": digest, "drop_date": NIGHT, "ingested_at": AS_OF, "is_duplicate": False}
     whole = pl.concat_str(
