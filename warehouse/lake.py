@@ -66,13 +66,15 @@ class Lake:
 
     def scan(self, table: Table, version: int | None = None) -> pl.LazyFrame:
         """The table's rows, as they are or in an earlier version; no rows where it was never written."""
-        if self.version(table.name) is None:
-            return table.empty().lazy()
         location = str(self.location(table.name))
+        try:
+            delta = DeltaTable(location, version=version)
+        except TableNotFoundError:
+            return table.empty().lazy()
         if quote(location) == location:
-            return pl.scan_delta(location, version=version)
+            return pl.scan_delta(delta)
         # Polars takes the table's URI for a path, and does not find one with a blank in it.
-        return pl.scan_pyarrow_dataset(DeltaTable(location, version=version).to_pyarrow_dataset())
+        return pl.scan_pyarrow_dataset(delta.to_pyarrow_dataset())
 
     def read(self, table: Table) -> pl.DataFrame:
         """The table's rows, in order of its key."""

@@ -1,5 +1,6 @@
 """`cdp bench audit`: seconds of each answer on a lake of many customers, beside a plain scan of what it reads."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -82,6 +83,7 @@ def measure(customers: int, lake: Path | None, repeats: int, out: Console) -> No
             slow += [name] if seconds > TARGET_S else []
         out.print(drawn)
         out.print(f"median of {repeats}, each the whole command with Python's start; target {TARGET_S:g} s each")
+        out.print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores: what others do is in the seconds")
         out.print(f"missed by: {', '.join(slow)}" if slow else "met by all")
 
 
