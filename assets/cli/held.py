@@ -13,12 +13,14 @@ from assets.policies import contracts, controller, register
 from cdp_pipelines.consent.history import standing
 from cdp_pipelines.golden.measures import end
 from cdp_pipelines.tables import (
+    CONTACT_POINT,
     CORRECTION,
     CROSSWALK,
     CUSTOMER,
     DECISION,
     GROUP,
     HISTORY,
+    HOUSEHOLD,
     INTERACTION,
     LEDGER,
     MEMBERSHIP,
@@ -26,6 +28,7 @@ from cdp_pipelines.tables import (
     PREFERENCE,
     PRIVACY_REQUEST,
     PROVENANCE,
+    RECTIFICATION,
     RUN,
     Table,
 )
@@ -111,6 +114,11 @@ def of_customer(lake: Lake, customer_id: str) -> Document:
                 "The value in use of each attribute, and where it came from",
                 "no golden record: unification is not allowed, or no record may join",
             ),
+            Section("Contact points", of.of(CONTACT_POINT).sort(CONTACT_POINT.key).drop("customer_id").to_dicts(),
+                    "What is known of each e-mail and phone, and what it may be used for"),
+            Section("Put right", _put_right(of), "Values that the customer or a clerk put right: Art. 16"),
+            Section("Household", rows(of.of(HOUSEHOLD), "household_id", "n_members", "collected_for"),
+                    "One family name at one address; nothing follows from it"),
             Section("How the records were joined", joined(of.lake, of.records),
                     "Profiling, by which rules and how surely: Art. 15(1)(h)", "one record, or none joined by a rule"),
             Section("Derived values", derived(held),
@@ -239,6 +247,11 @@ def _purposes(of: Subject, decisions: pl.DataFrame) -> list[dict]:
             }
         )
     return told
+
+
+def _put_right(of: Subject) -> list[dict]:
+    mine = of_records(of.lake, RECTIFICATION, of.records).sort(RECTIFICATION.key)
+    return rows(mine, "rectified_at", "attribute", "value", "replaces", "because", "rectified_by", "number", "ends")
 
 
 def _transfers(purposes: set[str]) -> list[dict]:

@@ -7,14 +7,15 @@ import polars as pl
 
 from assets.lake import Gated, LakeResource, lake_assets, publish, spec
 from assets.policies import contracts, register
-from cdp_pipelines.tables import REVIEW, STATIC, UTC, VERSION
+from cdp_pipelines.tables import RECTIFICATION, REVIEW, STATIC, UTC, VERSION
 
-# All that a night makes; what a clerk decides, it finds.
+# All that a night makes; what clerks say, it finds.
 MADE = [
-    *(name for name in STATIC if name not in {VERSION.name, REVIEW.name}),
+    *(name for name in STATIC if name not in {VERSION.name, REVIEW.name, RECTIFICATION.name}),
     *(table.name for each in contracts().values() for table in (each.raw, each.quarantine)),
     *(f"mart/{each.key}" for each in register().values() if each.columns),
     "serving/marts",
+    "serving/postgres",
 ]
 
 
