@@ -13,11 +13,11 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, WriterProperties
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from cdp_pipelines.errors import LakeError
 from cdp_pipelines.tables import VERSION
@@ -64,17 +64,20 @@ class Lake:
         except TableNotFoundError:
             return None
 
-    def scan(self, table: Table, version: int | None = None) -> pl.LazyFrame:
-        """The table's rows, as they are or in an earlier version; no rows where it was never written."""
-        location = str(self.location(table.name))
+    def scan(self, table: Table) -> pl.LazyFrame:
+        """The table's rows; no rows where it was never written."""
         try:
-            delta = DeltaTable(location, version=version)
+            return _scanned(DeltaTable(self.location(table.name)))
         except TableNotFoundError:
             return table.empty().lazy()
-        if quote(location) == location:
-            return pl.scan_delta(delta)
-        # Polars takes the table's URI for a path, and does not find one with a blank in it.
-        return pl.scan_pyarrow_dataset(delta.to_pyarrow_dataset())
+
+    def kept(self, table: str, version: int) -> pl.LazyFrame | None:
+        """Rows of a version of a table, by its full name, as it was written; None where it is not kept any more."""
+        try:
+            delta = DeltaTable(self.location(table), version=version)
+        except DeltaError:
+            return None
+        return _scanned(delta) if all(os.path.exists(unquote(file)) for file in delta.file_uris()) else None  # noqa: PTH110
 
     def read(self, table: Table) -> pl.DataFrame:
         """The table's rows, in order of its key."""
@@ -155,3 +158,10 @@ def _size(delta: DeltaTable) -> tuple[int, int]:
     """Rows and bytes of a table."""
     files = pl.DataFrame(delta.get_add_actions(flatten=True))
     return int(files["num_records"].sum() or 0), int(files["size_bytes"].sum() or 0)
+
+
+def _scanned(delta: DeltaTable) -> pl.LazyFrame:
+    if quote(delta.table_uri, safe="/:") == delta.table_uri:
+        return pl.scan_delta(delta)
+    # Polars takes the table's URI for a path, and does not find one with a blank in it.
+    return pl.scan_pyarrow_dataset(delta.to_pyarrow_dataset())

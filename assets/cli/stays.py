@@ -14,7 +14,6 @@ from assets.policies import contracts, register
 from cdp_pipelines.consent.history import at
 from cdp_pipelines.consent.purpose import Purpose
 from cdp_pipelines.errors import CdpError
-from cdp_pipelines.golden.mart import mart_table
 from cdp_pipelines.golden.membership import members
 from cdp_pipelines.tables import CONSENT_EVENT, DECISION, INTERACTION, LEDGER, MEMBERSHIP, PARTY, RUN, VERSION
 from warehouse.lake import Lake
@@ -56,9 +55,9 @@ class Night:
         """Rows of `MEMBERSHIP` of those who were in."""
         return members(lake.scan(MEMBERSHIP).filter(pl.col("purpose") == self.purpose.key), self.as_of)
 
-    def rows(self, lake: Lake) -> pl.LazyFrame:
-        """The mart's rows themselves, out of the Delta version that the night left."""
-        return lake.scan(mart_table(self.purpose), self.delta_version)
+    def rows(self, lake: Lake) -> pl.LazyFrame | None:
+        """The mart's rows themselves, out of the Delta version that the night left; None where it is kept no more."""
+        return lake.kept(f"mart/{self.purpose.key}", self.delta_version)
 
     def told(self) -> list[dict]:
         """What the lake notes of it."""
@@ -108,13 +107,14 @@ def of_rows(lake: Lake, key: str, on: date, customer_id: str | None = None, ids:
     if customer_id:
         return _of_row(lake, night, on, customer_id)
     found = night.stays(lake).sort("customer_id").collect()
-    held = _held(lake, night)
-    is_equal = held is not None and held.equals(found["customer_id"])
+    held = night.rows(lake)
+    whose = None if held is None else held.select("customer_id").collect()["customer_id"].sort()
+    is_equal = whose is not None and whose.equals(found["customer_id"])
     compared = (
         "the mart's own version of that night is not kept any more"
-        if held is None
+        if whose is None
         else f"the mart's own version {night.delta_version} of that night holds "
-        + ("the same customers" if is_equal else f"others: {held.len()} rows")
+        + ("the same customers" if is_equal else f"others: {whose.len()} rows")
     )
     written = _written(ids, found) if ids else []
     counted = found.group_by("lawful_basis", "purpose_version").len("customers").sort("lawful_basis", "purpose_version")
@@ -137,10 +137,8 @@ def of_rows(lake: Lake, key: str, on: date, customer_id: str | None = None, ids:
 def _of_row(lake: Lake, night: Night, on: date, customer_id: str) -> Document:
     mine = pl.col("customer_id") == customer_id
     stay = night.stays(lake).filter(mine).collect()
-    try:
-        row = night.rows(lake).filter(mine).collect()
-    except FileNotFoundError:
-        row = None
+    held = night.rows(lake)
+    row = None if held is None else held.filter(mine).collect()
     values = [] if row is None or row.is_empty() else row.row(0, named=True)
     columns = [
         {"column": each.name, "value": values[each.name], "from": each.source}
@@ -157,14 +155,6 @@ def _of_row(lake: Lake, night: Night, on: date, customer_id: str) -> Document:
             Section("Night", night.told(), "What left the mart as it was then, and which code"),
         ],
     )
-
-
-def _held(lake: Lake, night: Night) -> pl.Series | None:
-    """Customers in the mart's own version of a night, sorted; None where its files are gone."""
-    try:
-        return night.rows(lake).select("customer_id").collect()["customer_id"].sort()
-    except FileNotFoundError:
-        return None
 
 
 def _written(ids: Path, found: pl.DataFrame) -> list[dict]:

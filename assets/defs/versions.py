@@ -9,13 +9,13 @@ from assets.lake import Gated, LakeResource, lake_assets, publish, spec
 from assets.policies import contracts, register
 from cdp_pipelines.tables import RECTIFICATION, REVIEW, STATIC, UTC, VERSION
 
-# All that a night makes; what clerks say, it finds.
+# All that a night makes in the lake; what clerks say, it finds. What servers hold is no version of a table, and a step
+# that waits for one that has no server to serve would be left out with it.
 MADE = [
     *(name for name in STATIC if name not in {VERSION.name, REVIEW.name, RECTIFICATION.name}),
     *(table.name for each in contracts().values() for table in (each.raw, each.quarantine)),
     *(f"mart/{each.key}" for each in register().values() if each.columns),
     "serving/marts",
-    "serving/postgres",
 ]
 
 

@@ -95,4 +95,5 @@ def test_a_commit_names_the_code_that_made_it_and_what_is_equal_keeps_its_code(t
     assert lake.states().rows() == [("identity/cluster", 0, 2, "1+a")]
     lake.replace(CLUSTER, rows.head(1))
     assert lake.states().rows() == [("identity/cluster", 1, 1, "1+b")]
-    assert lake.scan(CLUSTER, 0).collect().height == 2
+    assert lake.kept(CLUSTER.name, 0).collect().height == 2
+    assert lake.kept(CLUSTER.name, 2) is None
