@@ -4,6 +4,7 @@ from functools import cache
 from hashlib import sha256
 from importlib import import_module, metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cdp_pipelines.channel.contract import ChannelContract, load_contracts
 from cdp_pipelines.consent import bound
@@ -12,8 +13,10 @@ from cdp_pipelines.consent.controller import Controller, load_controller
 from cdp_pipelines.consent.purpose import UNIFICATION, Register, load_register
 from cdp_pipelines.declared import declared
 from cdp_pipelines.golden.survivorship import Survivorship
-from cdp_pipelines.identity.policy import IdentityPolicy, load_policy
 from cdp_pipelines.lineage import all_minimised
+
+if TYPE_CHECKING:
+    from cdp_pipelines.identity.policy import IdentityPolicy
 
 DEFS = Path(__file__).parent / "defs"
 
@@ -60,8 +63,10 @@ def purpose_file(key: str) -> str:
 
 
 @cache
-def identity() -> IdentityPolicy:
+def identity() -> "IdentityPolicy":
     """How records are held to be one person."""
+    from cdp_pipelines.identity.policy import load_policy
+
     return load_policy(DEFS / "identity" / "defs.yaml")
 
 

@@ -35,13 +35,18 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table: `name` is `layer/table`, `key` the columns that no two rows share, `subject` who a row is about."""
+    """One table: `name` is `layer/table`, `key` the columns that no two rows share, `subject` who a row is about.
+
+    `found_by`: columns by which one person's rows are looked up; rows lie in the files in their order, and then in
+    that of the key, so that whoever asks for one person reads little else.
+    """
 
     name: str
     description: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     subject: tuple[str, ...] = ()
+    found_by: tuple[str, ...] = ()
 
     @property
     def schema(self) -> dict[str, pl.DataType]:
@@ -52,6 +57,11 @@ class Table:
     def personal(self) -> frozenset[str]:
         """Names of the columns that can identify or describe a person."""
         return frozenset(column.name for column in self.columns if column.is_personal)
+
+    @property
+    def order(self) -> list[str]:
+        """Columns in whose order the rows lie in the files: `found_by`, then the rest of the key."""
+        return [*self.found_by, *(name for name in self.key if name not in self.found_by)]
 
     def empty(self) -> pl.DataFrame:
         """A frame of this table without rows."""
@@ -68,6 +78,8 @@ def by_name(tables: Iterable[Table]) -> dict[str, Table]:
 
 
 RECORD = ("channel", "source_record_id")
+# Columns of a record of party by which wills, requests and whoever asks reach a person.
+IDENTIFIERS = ("email", "phone", "device_id", "advertising_id", "loyalty_card", "account_id")
 
 
 def _record(*more: Column) -> tuple[Column, ...]:
@@ -365,6 +377,7 @@ CLUSTER = Table(
         ),
     ),
     subject=("customer_id",),
+    found_by=("customer_id",),
 )
 
 
@@ -378,6 +391,31 @@ def _from(source: Table, *names: str) -> tuple[Column, ...]:
         for name in names
     )
 
+
+IDENTIFIER = Table(
+    "identity/identifier",
+    "To which customers an identifier leads: what whoever asks is found by, without reading every record.",
+    ("value", "kind", "customer_id"),
+    (
+        Column(
+            "value",
+            pl.String(),
+            "The identifier in standard form",
+            is_personal=True,
+            sources=tuple(f"standardised/party.{kind}" for kind in IDENTIFIERS),
+        ),
+        Column("kind", pl.String(), ", ".join(IDENTIFIERS), sources=("standardised/party.channel",)),
+        *_from(CLUSTER, "customer_id"),
+        Column(
+            "is_certain",
+            pl.Boolean(),
+            "A record that carries it joins the customer by an exact match, or alone",
+            sources=("identity/cluster.is_exact",),
+        ),
+        Column("is_exclusive", pl.Boolean(), "No other customer has it", sources=("identity/cluster.customer_id",)),
+    ),
+    subject=("customer_id",),
+)
 
 CROSSWALK = Table(
     "identity/crosswalk",
@@ -399,6 +437,7 @@ CROSSWALK = Table(
         ),
     ),
     subject=("customer_id",),
+    found_by=("customer_id",),
 )
 
 HISTORY = Table(
@@ -470,6 +509,7 @@ LEDGER = Table(
         ),
     ),
     subject=("subject_kind", "subject_value"),
+    found_by=("subject_value",),
 )
 
 BATCH = Table(
@@ -824,6 +864,23 @@ RUN = Table(
     ),
 )
 
+VERSION = Table(
+    "audit/version",
+    "Which version of each table a night left, and the code that wrote it: what proves later what was there.",
+    ("night", "table_name"),
+    (
+        *_from(RUN, "night", "as_of"),
+        Column("table_name", pl.String(), "Full name of the table"),
+        Column("delta_version", pl.Int64(), "Its Delta version at the end of the night"),
+        Column("n_rows", pl.Int64(), "Its rows in that version"),
+        Column(
+            "code_version",
+            pl.String(),
+            "Code that wrote that version: package version, + and the digest of the sources and declarations",
+        ),
+    ),
+)
+
 MEMBERSHIP = Table(
     "audit/membership",
     "Who was in which mart from when to when, and what let them in and out. A stay is closed, never overwritten.",
@@ -892,6 +949,7 @@ def raw_table(channel: str, title: str, fields: Iterable[Column]) -> Table:
             *fields,
         ),
         subject=("source_record_id",),
+        found_by=("source_record_id",),
     )
 
 
@@ -922,6 +980,7 @@ STATIC = by_name(
         CLUSTER,
         SEEN,
         COMPARED,
+        IDENTIFIER,
         REVIEW,
         CROSSWALK,
         HISTORY,
@@ -937,6 +996,7 @@ STATIC = by_name(
         CONFLICT,
         FILE,
         RUN,
+        VERSION,
         MEMBERSHIP,
         CORRECTION,
     )

@@ -76,7 +76,7 @@ def lasting(held: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     named = dict(names.iter_rows())
     found = {}
     for name, frame in held.items():
-        if name in {"identity/history", "audit/membership", "audit/correction"}:
+        if name in {"identity/history", "audit/membership", "audit/correction", "audit/version"}:
             continue
         if name == "consent/decision":
             frame = frame.filter(pl.col("valid_to").is_null()).drop("valid_from", "ledger_position")

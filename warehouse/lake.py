@@ -1,7 +1,9 @@
 """The lake: Delta tables by name, written only when their content changes, by one writer at a time.
 
 A table's statistics in the Delta log are limited to its non-personal columns: minima and maxima of names and e-mails
-would survive any delete there. Tables are opened by path each time, for a handle kept across another commit raises.
+would survive any delete there. Those of the Parquet files themselves go with the files; with rows in the order by which
+they are looked up, and in small groups, they are what finds one person without reading the rest. Each commit names the
+code that made it. Tables are opened by path each time, for a handle kept across another commit raises.
 """
 
 from __future__ import annotations
@@ -11,19 +13,28 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import polars as pl
-from deltalake import DeltaTable
-from deltalake.exceptions import TableNotFoundError
+from deltalake import CommitProperties, DeltaTable, WriterProperties
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from cdp_pipelines.errors import LakeError
+from cdp_pipelines.tables import VERSION
+from warehouse.code import code_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from cdp_pipelines.tables import Table
+
+
+# Rows that are read at the least: for one person a few of these groups, however many there are.
+GROUP_ROWS = 65_536
+CODE = "cdp.code_version"
+# A commit of before commits told, or of another tool.
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +66,18 @@ class Lake:
 
     def scan(self, table: Table) -> pl.LazyFrame:
         """The table's rows; no rows where it was never written."""
-        if self.version(table.name) is None:
+        try:
+            return _scanned(DeltaTable(self.location(table.name)))
+        except TableNotFoundError:
             return table.empty().lazy()
-        location = str(self.location(table.name))
-        if quote(location) == location:
-            return pl.scan_delta(location)
-        # Polars takes the table's URI for a path, and does not find one with a blank in it.
-        return pl.scan_pyarrow_dataset(DeltaTable(location).to_pyarrow_dataset())
+
+    def kept(self, table: str, version: int) -> pl.LazyFrame | None:
+        """Rows of a version of a table, by its full name, as it was written; None where it is not kept any more."""
+        try:
+            delta = DeltaTable(self.location(table), version=version)
+        except DeltaError:
+            return None
+        return _scanned(delta) if all(os.path.exists(unquote(file)) for file in delta.file_uris()) else None  # noqa: PTH110
 
     def read(self, table: Table) -> pl.DataFrame:
         """The table's rows, in order of its key."""
@@ -71,15 +87,15 @@ class Lake:
         """Add rows; none leave the table as it is (and make it where it is missing)."""
         if rows.is_empty() and self.version(table.name) is not None:
             return self._written(table, is_changed=False)
-        self._write(table, rows, "append")
+        self._write(table, rows.sort(table.order), "append")
         return self._written(table, is_changed=True)
 
     def replace(self, table: Table, rows: pl.DataFrame) -> Written:
         """Make `rows` the table's content, in one commit; the same content leaves its version as it is."""
-        rows = rows.sort(table.key)
+        rows = rows.sort(table.order)
         if self.version(table.name) is not None:
             before = self.scan(table).collect()
-            if before.schema == rows.schema and before.sort(table.key).equals(rows):
+            if before.schema == rows.schema and before.sort(table.order).equals(rows):
                 return self._written(table, is_changed=False)
         self._write(table, rows, "overwrite")
         return self._written(table, is_changed=True)
@@ -94,6 +110,8 @@ class Lake:
                 "name": table.name,
                 "description": table.description,
                 "configuration": {"delta.dataSkippingStatsColumns": measured},
+                "writer_properties": WriterProperties(max_row_group_size=GROUP_ROWS),
+                "commit_properties": CommitProperties(custom_metadata={CODE: code_version()}),
             },
         )
 
@@ -103,10 +121,7 @@ class Lake:
 
     def _written(self, table: Table, *, is_changed: bool) -> Written:
         delta = DeltaTable(self.location(table.name))
-        files = pl.DataFrame(delta.get_add_actions(flatten=True))
-        return Written(
-            delta.version(), int(files["num_records"].sum() or 0), int(files["size_bytes"].sum() or 0), is_changed
-        )
+        return Written(delta.version(), *_size(delta), is_changed)
 
     def tables(self) -> dict[str, int]:
         """Full name to newest version of every table in the lake."""
@@ -114,6 +129,16 @@ class Lake:
             str(log.parent.relative_to(self.path)): DeltaTable(log.parent).version()
             for log in sorted(self.path.glob("*/*/_delta_log"))
         }
+
+    def states(self) -> pl.DataFrame:
+        """Of every table its newest version, the rows in it and the code that wrote it; columns as in `VERSION`."""
+        rows = []
+        for name in self.tables():
+            delta = DeltaTable(self.location(name))
+            code = delta.history(1)[0].get(CODE, UNKNOWN)
+            rows.append((name, delta.version(), _size(delta)[0], code))
+        names = ("table_name", "delta_version", "n_rows", "code_version")
+        return pl.DataFrame(rows, schema={name: VERSION.schema[name] for name in names}, orient="row")
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -131,3 +156,16 @@ class Lake:
             lock.write(str(os.getpid()))
             lock.flush()
             yield
+
+
+def _size(delta: DeltaTable) -> tuple[int, int]:
+    """Rows and bytes of a table."""
+    files = pl.DataFrame(delta.get_add_actions(flatten=True))
+    return int(files["num_records"].sum() or 0), int(files["size_bytes"].sum() or 0)
+
+
+def _scanned(delta: DeltaTable) -> pl.LazyFrame:
+    if quote(delta.table_uri, safe="/:") == delta.table_uri:
+        return pl.scan_delta(delta)
+    # Polars takes the table's URI for a path, and does not find one with a blank in it.
+    return pl.scan_pyarrow_dataset(delta.to_pyarrow_dataset())

@@ -33,9 +33,10 @@ def customer(
     """
     from assets.cli import dossier
     from assets.cli.document import give
+    from assets.cli.held import of_customer
 
     store = dossier.opened(lake)
-    give(dossier.sealed(store, dossier.of_customer(store, dossier.found(store, who)), "customer"), format_, output, out)
+    give(dossier.sealed(store, of_customer(store, dossier.found(store, who)), "customer"), format_, output, out)
 
 
 @app.command()
@@ -53,10 +54,38 @@ def mart(
     """
     from assets.cli import dossier
     from assets.cli.document import give
+    from assets.cli.stays import of_mart
 
     store = dossier.opened(lake)
-    document = dossier.of_mart(store, purpose, on.date(), dossier.found(store, customer))
+    document = of_mart(store, purpose, on.date(), dossier.found(store, customer))
     give(dossier.sealed(store, document, "mart"), format_, output, out)
+
+
+@app.command()
+def rows(
+    purpose: Annotated[str, typer.Argument(metavar="MART", help="A purpose that has a mart.")],
+    on: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The night to ask about.")],
+    customer: Annotated[str | None, typer.Option(help="A customer id, or an identifier: their row alone.")] = None,
+    ids: Annotated[Path | None, typer.Option(help="Write who it was, as CSV.", dir_okay=False)] = None,
+    lake: LakeFolder = Path("lake"),
+    format_: Format = "text",
+    output: Output = None,
+) -> None:
+    """Which rows a mart held on that day, told by the history of membership and compared with the mart's own version.
+
+    Examples:
+
+      [cyan]cdp audit rows email_marketing --on 2011-12-05 --ids members.csv[/]
+
+      [cyan]cdp audit rows email_marketing --on 2011-12-05 --customer ann@example.com[/]   the row itself
+    """
+    from assets.cli import dossier
+    from assets.cli.document import give
+    from assets.cli.stays import of_rows
+
+    store = dossier.opened(lake)
+    whose = dossier.found(store, customer) if customer else None
+    give(dossier.sealed(store, of_rows(store, purpose, on.date(), whose, ids), "rows"), format_, output, out)
 
 
 @app.command()
@@ -72,6 +101,7 @@ def purpose(
     """
     from assets.cli import dossier
     from assets.cli.document import give
+    from assets.cli.stays import of_purpose
 
     store = dossier.opened(lake)
-    give(dossier.sealed(store, dossier.of_purpose(store, key), "purpose"), format_, output, out)
+    give(dossier.sealed(store, of_purpose(store, key), "purpose"), format_, output, out)

@@ -18,6 +18,8 @@ from cdp_pipelines.errors import CdpError
 STYLE = Path(__file__).with_name("document.css")
 # So many columns may be wrapped to fit a terminal and still be read.
 FEW = 6
+# More columns than these are no table on paper: each row is a card of its own.
+MANY = 8
 Row = Mapping[str, object]
 
 
@@ -86,7 +88,11 @@ def as_json(document: Document) -> str:
 
 def as_html(document: Document) -> str:
     """One page without anything from elsewhere, for a phone, a screen and paper."""
-    body = "".join(_section(each) for each in document.sections)
+    body = "".join(_section(n, each) for n, each in enumerate(document.sections))
+    contents = "".join(
+        f"<li><a href='#s{n}'>{_text(each.title)}</a> <span>{len(each.rows) or ''}</span></li>"
+        for n, each in enumerate(document.sections)
+    )
     seal = "".join(
         f"<dt>{_text(name)}</dt><dd><code>{_text(value)}</code></dd>" for name, value in document.seal.items()
     )
@@ -94,25 +100,49 @@ def as_html(document: Document) -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{_text(document.title)}</title><style>{STYLE.read_text(encoding='utf-8')}</style></head><body>"
-        f"<header><h1>{_text(document.title)}</h1><p>{_text(document.answer)}</p></header><main>{body}</main>"
+        f"<header><h1>{_text(document.title)}</h1><p>{_text(document.answer)}</p></header>"
+        f"{f'<nav><ol>{contents}</ol></nav>' if len(document.sections) > FEW else ''}<main>{body}</main>"
         f"{f'<footer><h2>Seal</h2><dl>{seal}</dl></footer>' if seal else ''}</body></html>\n"
     )
 
 
-def _section(section: Section) -> str:
+def _section(n: int, section: Section) -> str:
     about = f"<p>{_text(section.about)}</p>" if section.about else ""
-    if not section.rows:
-        return f"<section><h2>{_text(section.title)}</h2>{about}<p class='none'>{_text(section.empty)}</p></section>"
-    names = list(section.rows[0])
+    if section.rows:
+        rows = (_as_cards if len(section.rows[0]) > MANY else _as_table)(section.rows)
+    else:
+        rows = f"<p class='none'>{_text(section.empty)}</p>"
+    return f"<section id='s{n}'><h2>{_text(section.title)}</h2>{about}{section.picture}{rows}</section>"
+
+
+def _as_table(rows: Sequence[Row]) -> str:
+    names = list(rows[0])
     head = "".join(f"<th>{_text(name)}</th>" for name in names)
-    rows = "".join(
-        "<tr>" + "".join(f'<td data-name="{_text(name)}">{_text(_cell(row[name]))}</td>' for name in names) + "</tr>"
-        for row in section.rows
+    body = "".join(
+        "<tr>"
+        + "".join(f'<td data-name="{_text(name)}"{_whole(row[name])}>{_text(_cell(row[name]))}</td>' for name in names)
+        + "</tr>"
+        for row in rows
     )
-    return (
-        f"<section><h2>{_text(section.title)}</h2>{about}{section.picture}"
-        f"<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></section>"
+    return f"<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def _as_cards(rows: Sequence[Row]) -> str:
+    """What a row does not say is left out of its card."""
+    cards = (
+        "".join(
+            f"<div><dt>{_text(name)}</dt><dd>{_text(_cell(value))}</dd></div>"
+            for name, value in row.items()
+            if _cell(value)
+        )
+        for row in rows
     )
+    return "".join(f"<dl class='card'>{card}</dl>" for card in cards)
+
+
+def _whole(value: object) -> str:
+    """Numbers and times are not broken over lines."""
+    return " class='whole'" if isinstance(value, int | float | date) else ""
 
 
 def _print(document: Document, out: Console) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import polars as pl
 import typer
@@ -10,11 +10,11 @@ from rich.console import Console
 
 from assets.cli.document import Document, Section, give
 from cdp_pipelines.errors import CdpError, LakeError
-from cdp_pipelines.identity import Resolution
-from cdp_pipelines.identity.explain import least_certain, waterfall
 from cdp_pipelines.tables import PARTY, REVIEW
-from expectations.gate import validate
 from warehouse.lake import Lake
+
+if TYPE_CHECKING:
+    from cdp_pipelines.identity import Resolution
 
 app = typer.Typer(no_args_is_help=True, help="Why two records are one person, and what a clerk says of it.")
 out = Console()
@@ -47,6 +47,7 @@ def explain(
         give(Document(f"{left} and {right}", f"They say the same: {together}.", []), format_, output, out)
         return
     from assets.policies import identity
+    from cdp_pipelines.identity.explain import waterfall
 
     steps = waterfall(found, identity(), *sorted((one, other)))
     odds = steps["total"][-1]
@@ -107,6 +108,8 @@ def review(
 
 
 def _take_down(store: Lake, pair: list[Record], *, is_same: bool, by: str) -> None:
+    from expectations.gate import validate
+
     (left_channel, left_id), (right_channel, right_id) = pair
     row = REVIEW.conform(
         pl.LazyFrame(
@@ -133,6 +136,8 @@ def _take_down(store: Lake, pair: list[Record], *, is_same: bool, by: str) -> No
 
 
 def _list(store: Lake, limit: int, format_: str, output: Path | None) -> None:
+    from cdp_pipelines.identity.explain import least_certain
+
     rows = [
         {
             "A": f"{row['left_channel']}:{row['left_source_record_id']}",
@@ -154,7 +159,7 @@ def _lake(path: Path) -> Lake:
     return store
 
 
-def _resolved(store: Lake) -> Resolution:
+def _resolved(store: Lake) -> "Resolution":
     from assets.policies import identity
     from assets.resolved import resolved
 
@@ -168,7 +173,7 @@ def _record(named: str) -> Record:
     return channel, record
 
 
-def _node(found: Resolution, named: str) -> int:
+def _node(found: "Resolution", named: str) -> int:
     channel, record = _record(named)
     held = found.nodes.records.filter(pl.col("channel") == channel, pl.col("source_record_id") == record)
     if held.is_empty():
@@ -176,7 +181,7 @@ def _node(found: Resolution, named: str) -> int:
     return held["node"][0]
 
 
-def _customers(found: Resolution) -> pl.DataFrame:
+def _customers(found: "Resolution") -> pl.DataFrame:
     on = ["channel", "source_record_id"]
     return found.nodes.records.join(found.cluster, on=on).select("node", "customer_id").unique()
 

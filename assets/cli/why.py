@@ -10,10 +10,11 @@ from assets.policies import cases, register
 from cdp_pipelines.consent.cases import covered
 from cdp_pipelines.consent.decide import Matter
 from cdp_pipelines.consent.explain import checks, paths, wills
-from cdp_pipelines.consent.identifiers import KINDS, RECORD, identifiers
+from cdp_pipelines.consent.identifiers import identifiers
 from cdp_pipelines.errors import CdpError
-from cdp_pipelines.tables import CLUSTER, INTERACTION, LEDGER, PARTY, PRIVACY_REQUEST, RUN
+from cdp_pipelines.tables import INTERACTION, LEDGER, PARTY, PRIVACY_REQUEST, RUN
 from warehouse.lake import Lake
+from warehouse.subject import customers_of, identifiers_of, of_records, one_of, records_of
 
 
 @dataclass(frozen=True)
@@ -29,29 +30,18 @@ class Neighbourhood:
     @classmethod
     def of(cls, lake: Lake, customer_id: str) -> "Neighbourhood":
         """Read so that the answer takes seconds on a lake of any size."""
-        party, cluster = lake.scan(PARTY), lake.scan(CLUSTER)
-        mine = _values(party.join(cluster.filter(pl.col("customer_id") == customer_id), on=RECORD, how="semi"))
-        sharing = party.filter(_has_any(mine)).select(RECORD)
-        holders = cluster.join(sharing, on=RECORD, how="semi").select("customer_id").unique().collect()["customer_id"]
-        near = cluster.filter(pl.col("customer_id").is_in([customer_id, *holders])).collect()
-        records = near.lazy().select(RECORD)
-        told = party.join(records, on=RECORD, how="semi").collect()
-        values = _values(told.lazy())
+        mine = identifiers_of(of_records(lake, PARTY, records_of(lake, [customer_id])))
+        holders = customers_of(lake, mine["value"])["customer_id"]
+        near = records_of(lake, {customer_id, *holders})
+        told = of_records(lake, PARTY, near)
+        reached = one_of("subject_value", identifiers_of(told)["value"].unique())
         return cls(
             told.lazy(),
             near.lazy(),
-            lake.scan(INTERACTION).join(records, on=RECORD, how="semi").collect().lazy(),
-            lake.scan(LEDGER).filter(pl.col("subject_value").is_in(values.implode())).collect().lazy(),
-            lake.scan(PRIVACY_REQUEST).filter(pl.col("subject_value").is_in(values.implode())).collect().lazy(),
+            of_records(lake, INTERACTION, near).lazy(),
+            lake.scan(LEDGER).filter(reached).collect().lazy(),
+            lake.scan(PRIVACY_REQUEST).filter(reached).collect().lazy(),
         )
-
-
-def _values(party: pl.LazyFrame) -> pl.Series:
-    return party.select(KINDS).unpivot(on=list(KINDS)).select("value").drop_nulls().unique().collect()["value"]
-
-
-def _has_any(values: pl.Series) -> pl.Expr:
-    return pl.any_horizontal(pl.col(kind).is_in(values.implode()) for kind in KINDS)
 
 
 def why(lake: Lake, customer_id: str, key: str, as_of: datetime | None, known_at: datetime | None) -> Document:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import polars as pl
 
+from cdp_pipelines.tables import IDENTIFIERS
+
 RECORD = ["channel", "source_record_id"]
 # What a record holds when it carries an identifier of this kind.
 HELD = {"account": "account_id", "membership": "loyalty_card"}
-KINDS = ("email", "phone", "device_id", "advertising_id", "loyalty_card", "account_id")
+KINDS = IDENTIFIERS
 
 
 def identifiers(party: pl.LazyFrame, crosswalk: pl.LazyFrame) -> pl.LazyFrame:

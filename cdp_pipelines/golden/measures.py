@@ -69,9 +69,18 @@ TYPES = {
 
 def window(retention: str, as_of: datetime) -> datetime:
     """Begin of the window that a retention (ISO 8601 duration of years, months, days) leaves open at `as_of`."""
-    parts = re.fullmatch(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?", retention)
+    return _moved(as_of, retention, "-")
+
+
+def end(retention: str, since: datetime) -> datetime:
+    """Instant at which a retention (ISO 8601 duration of years, months, days) that began at `since` ends."""
+    return _moved(since, retention, "")
+
+
+def _moved(moment: datetime, duration: str, sign: str) -> datetime:
+    parts = re.fullmatch(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?", duration)
     years, months, days = (int(part or 0) for part in parts.groups())
-    return pl.Series([as_of]).dt.offset_by(f"-{12 * years + months}mo").dt.offset_by(f"-{days}d").item()
+    return pl.Series([moment]).dt.offset_by(f"{sign}{12 * years + months}mo").dt.offset_by(f"{sign}{days}d").item()
 
 
 def measures(

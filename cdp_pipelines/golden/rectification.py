@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.standardise.party import spelt
 from cdp_pipelines.tables import CUSTOMER, OF_PREFERENCES, RECORD, RECTIFICATION
 
 if TYPE_CHECKING:
@@ -63,6 +62,9 @@ def read_value(attribute: str, text: str, phone_region: str) -> str | None:
             return dt.date.fromisoformat(text).isoformat()
         except ValueError:
             return None
+    # The parsers of names, phones and e-mails take a while to load: who only reads this module needs none of them.
+    from cdp_pipelines.standardise.party import spelt
+
     return pl.select(spelt(attribute, pl.lit(text, pl.String), phone_region)).item()
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from datetime import datetime
 from hashlib import sha256
 
 import polars as pl
@@ -10,12 +11,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from typer.testing import CliRunner
 
-from assets.cli import app, dossier
-from assets.cli.document import Document, Section, as_html
+from assets.cli import app, bench_audit, dossier
+from assets.cli.document import MANY, Document, Section, as_html
+from assets.cli.held import of_customer
 from assets.lake import end_of
-from assets.policies import register
-from cdp_pipelines.tables import CLUSTER, DECISION, LEDGER, MEMBERSHIP, PARTY, RUN
+from assets.policies import contracts, register
+from cdp_pipelines.golden.mart import mart_table
+from cdp_pipelines.golden.measures import end
+from cdp_pipelines.sample import census
+from cdp_pipelines.tables import CLUSTER, DECISION, LEDGER, MEMBERSHIP, PARTY, RUN, VERSION
 from warehouse import verify_ledger
+from warehouse.code import code_version
 from warehouse.drops import drop_dates
 from warehouse.lake import Lake
 
@@ -116,6 +122,144 @@ def test_in_or_out_on_a_day_with_the_evidence(sample, member):
     assert "no_case" in out.output
 
 
+def test_the_answer_has_all_that_art_15_asks_for(sample, member):
+    """Statement 8 of the auditors, part by part, each beside the tables that it must agree with."""
+    customer_id, _ = member
+    told = json.loads(ask("customer", customer_id, "--lake", sample.lake.path, "--format", "json").output)
+    records = sample.lake.read(CLUSTER).filter(customer_id=customer_id)
+    # (a) purposes, (c) recipients, (d) retention with its end, Art. 6 bases.
+    allowed = {row["purpose"]: row for row in told["Purposes"] if row["allowed"] == "yes"}
+    for key, row in allowed.items():
+        assert row["basis"] == register()[key].lawful_basis
+        assert row["recipients"] == list(register()[key].recipients)
+        assert row["at the latest until"] > row["since"]
+    # (b) categories, (g) sources, (d) retention of each channel.
+    for row in told["Held, by channel"]:
+        contract = contracts()[row["channel"]]
+        assert set(row["categories"]) == {each.category for each in contract.fields.values()}
+        assert (
+            row["last kept until"]
+            == f"{end(contract.retention, datetime.fromisoformat(row['last'])):%Y-%m-%dT%H:%M:%SZ}"
+        )
+        assert row["owner"] == contract.owner
+    # (e), (f) rights and whom to turn to; (h) how the profile came about.
+    assert {"erasure", "complaint"} <= {row["right"] for row in told["Rights"]}
+    assert {row["rule"] for row in told["How the records were joined"]}
+    # (3) a copy: each raw row of the records, verbatim, and no other.
+    for (channel,), mine in records.group_by("channel"):
+        raw = sample.lake.read(contracts()[channel].raw).join(mine, on="source_record_id", how="semi")
+        copy = told[f"Copy of {channel}"]
+        assert sorted(row["verbatim"] for row in copy) == raw["record"].sort().to_list()
+        fields = {field: row[field] for row in copy for field in contracts()[channel].fields if row.get(field)}
+        assert set(fields.values()) <= set(
+            raw.select(pl.exclude(pl.Date, pl.Datetime)).cast(pl.String).unpivot()["value"]
+        )
+    # What each mart holds of them, derived scores included.
+    ids = {row["purpose"]: row["value"] for row in told["In the marts now"] if row["from"] == "customer.customer_id"}
+    assert set(ids) == {row["mart"] for row in told["Marts and recipients"] if row["to"] is None}
+    assert set(ids.values()) == {customer_id}
+
+
+def test_derived_values_are_told_with_how_and_what_for(sample):
+    """Of somebody in the mart of profiling: each measure that is there, and none that is not derived."""
+    rows = sample.lake.read(mart_table(register()["profiling"]))
+    customer_id = rows.filter(pl.col("order_count") > 0)["customer_id"][0]
+    told = json.loads(ask("customer", customer_id, "--lake", sample.lake.path, "--format", "json").output)
+    mine = rows.filter(customer_id=customer_id).row(0, named=True)
+    derived = {row["value"] for row in told["Derived values"] if row["purpose"] == "profiling"}
+    names = {each.name for each in register()["profiling"].columns if each.source.startswith("measure.")}
+    assert {value.partition(" = ")[0] for value in derived} == {name for name in names if mine[name] is not None}
+    assert f"order_count = {mine['order_count']}" in derived
+    assert all("within P24M" in row["how"] for row in told["Derived values"] if row["purpose"] == "profiling")
+
+
+def test_a_refused_record_that_names_them_is_theirs_and_no_other(sample, member, tmp_path):
+    shutil.copytree(sample.lake.path, tmp_path / "lake")
+    lake, (customer_id, email) = Lake(tmp_path / "lake"), member
+    table = contracts()["crm_west"].quarantine
+    ids = lake.read(CLUSTER).filter(customer_id=customer_id, channel="crm_west")["source_record_id"]
+    mine = [
+        ("x1", f"1,ANN,{email.upper()},x"),
+        ("x2", f"2,Bob,x{email}"),
+        ("x3", "3,Eve"),
+        *((id_, "4") for id_ in ids[:1]),
+    ]
+    lake.append(
+        table,
+        table.conform(
+            pl.LazyFrame(mine, schema=["source_record_id", "record"], orient="row").with_columns(
+                *(pl.lit(None).alias(name) for name in table.schema if name not in {"source_record_id", "record"})
+            )
+        ).collect(),
+    )
+    told = json.loads(ask("customer", customer_id, "--lake", lake.path, "--format", "json").output)
+    assert {row["record"] for row in told["Refused records"]} - {mine[0][1], "4"} == set()
+    assert mine[0][1] in {row["record"] for row in told["Refused records"]}
+
+
+def test_rows_of_a_night_are_those_of_the_marts_own_version(sample, member, tmp_path):
+    last, path = drop_dates(sample.drops)[-1], tmp_path / "ids.csv"
+    words = ("rows", "email_marketing", "--on", last, "--lake", sample.lake.path, "--format", "json")
+    told = json.loads(ask(*words, "--ids", path).output)
+    table = mart_table(register()["email_marketing"])
+    held = sample.lake.read(table)
+    assert "holds the same customers" in told["answer"]
+    assert pl.read_csv(path)["customer_id"].to_list() == held["customer_id"].to_list()
+    assert told["Customers"] == [
+        {"file": "ids.csv", "customers": held.height, "sha256": sha256(path.read_bytes()).hexdigest()}
+    ]
+    assert told["Night"][0]["code that wrote it"] == code_version()
+    row = json.loads(ask(*words, "--customer", member[0]).output)
+    assert {each["column"]: each["value"] for each in row["Row"]}["email"] == member[1]
+    out = json.loads(ask(*words[:1], "profiling", *words[2:], "--customer", held["customer_id"][0]).output)
+    assert out["answer"].split(",")[0] in {"In", "Out"}
+
+
+def test_rows_that_are_not_what_was_told_are_seen(sample, tmp_path):
+    """A row that somebody put into the mart behind the history's back, and a version whose files are gone."""
+    last, table = drop_dates(sample.drops)[-1], mart_table(register()["payment"])
+    shutil.copytree(sample.lake.path, tmp_path / "lake")
+    lake = Lake(tmp_path / "lake")
+    words = ("rows", "payment", "--on", last, "--lake", lake.path)
+    noted = lake.read(VERSION)
+    planted = lake.read(table).head(1).with_columns(customer_id=pl.lit("c_0000000000000000"))
+    lake.append(table, planted)
+    moved = pl.when(pl.col("table_name") == table.name).then(pl.col("delta_version") + 1).otherwise("delta_version")
+    lake.replace(VERSION, noted.with_columns(moved.alias("delta_version")))
+    assert "holds others" in ask(*words).output.replace("\n", " ")
+    for path in lake.location(table.name).glob("*.parquet"):
+        path.unlink()
+    assert "is not kept any more" in ask(*words).output.replace("\n", " ")
+
+
+def test_a_night_notes_what_it_left_and_which_code_did(sample):
+    told = sample.lake.read(VERSION)
+    tables = {name: version for name, version in sample.lake.tables().items() if name != VERSION.name}
+    assert dict(told.select("table_name", "delta_version").iter_rows()) == tables
+    assert set(told["code_version"]) == {code_version()}
+    for name, n_rows in told.select("table_name", "n_rows").iter_rows():
+        assert pl.read_delta(str(sample.lake.location(name))).height == n_rows, name
+
+
+def test_a_census_is_laid_as_a_night_lays_it_and_asked_as_any_lake(tmp_path):
+    lake, people = Lake(tmp_path), census.Census(60)
+    written = {}
+    for tables in (census.by_record(people, contracts()), census.by_customer(people, register())):
+        for table, rows in tables:
+            assert rows.equals(rows.sort(table.order, maintain_order=True)), table.name
+            written.setdefault(table, []).append(rows)
+    for table, parts in written.items():
+        assert pl.concat(parts).select(table.key).is_unique().all(), table.name
+    bench_audit.make(lake, 60)
+    someone = people.ids(people.numbers(0))[13]
+    told = of_customer(lake, someone).facts()
+    assert {row["purpose"] for row in told["Purposes"]} == set(register())
+    assert sum(row["records"] for row in told["Held, by channel"]) == len(census.RECORDS)
+    assert len(told["Wills"]) == len(census.WILLS)
+    assert len(told["How the records were joined"]) == len(census.LINKS)
+    assert all(len(told[f"Copy of {row['channel']}"]) == row["records"] for row in told["Held, by channel"])
+
+
 def test_a_purpose_tells_whom_it_may_process_and_why_not(sample):
     told = json.loads(ask("purpose", "email_marketing", "--lake", sample.lake.path, "--format", "json").output)
     assert told["Versions"][0]["lawful basis"] == "consent"
@@ -153,6 +297,14 @@ def test_a_page_holds_everything_and_escapes_it():
     assert "&lt;script&gt;" in page
     assert "nothing" in page
     assert "http" not in page
+
+
+def test_a_row_of_many_columns_is_a_card_that_no_paper_cuts_off():
+    row = {f"column {n}": f"<{n}>" for n in range(MANY + 1)} | {"silent": None}
+    page = as_html(Document("t", "a", [Section("S", [row])]))
+    assert "<table" not in page
+    assert all(f"<dt>{name}</dt><dd>&lt;" in page for name, value in row.items() if value)
+    assert "silent" not in page
 
 
 def test_several_customers_of_one_identifier_are_named(sample):

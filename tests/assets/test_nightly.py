@@ -17,6 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.cli.main import app
+from assets.cli.stays import Night
 from assets.definitions import defs
 from assets.lake import DROPS, end_of
 from assets.policies import contracts, register
@@ -148,19 +149,27 @@ def test_the_same_night_twice_changes_nothing(company, run):
 
 def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(company, run, tmp_path, capsys):
     lake = Lake(tmp_path / "lake")
-    n_seen, held, nights = 0, {}, drop_dates(company.drops)
+    n_seen, held, read, nights = 0, {}, {}, drop_dates(company.drops)
     if len(nights) > MANY:
         nights = nights[::-3][::-1]  # By threes, the last among them: each run brings several nights.
     for night in nights:
         assert run(company.drops, lake.path, night) == 0
         n_seen += assert_canaries(company.canaries().filter(drop=night), lake)
-        held[night] = {(key, id_) for key, table in MARTS.items() for id_ in lake.read(table)["customer_id"]}
+        read[night] = {key: lake.read(table) for key, table in MARTS.items()}
+        held[night] = {(key, id_) for key, rows in read[night].items() for id_ in rows["customer_id"]}
     stays = lake.read(MEMBERSHIP)
     for night, rows in held.items():
         told = members(stays.lazy(), end_of(night)).select("purpose", "customer_id").collect()
         assert set(told.rows()) == rows, night
         assert told.height == len(rows)
     assert set(stays["left_because"].drop_nulls()) > {"withdrawn"}
+    for night, marts in read.items():
+        for key, rows in marts.items():
+            then = Night.of(lake, key, night)
+            assert then.rows(lake).collect().sort("customer_id").equals(rows), (night, key)
+            ids = then.stays(lake).select("customer_id").collect()["customer_id"].sort()
+            assert ids.equals(rows["customer_id"]), (night, key)
+            assert then.n_rows == rows.height
     with capsys.disabled():
         print(f"\n{company.drops}: {n_seen} times a canary was looked for in a mart and found as its script says")
     assert_equal(lasting(content(lake)), lasting(content(company.lake)))
@@ -182,7 +191,7 @@ def test_files_delivered_twice_add_nothing(sample, run, tmp_path):
     assert run(tmp_path / "drops", tmp_path / "lake") == 0
     after = Lake(tmp_path / "lake").tables()
     # Only the copies under names that no channel claims are noted.
-    assert {name for name in after if after[name] != before[name]} <= {"audit/file", "audit/run"}
+    assert {name for name in after if after[name] != before[name]} <= {"audit/file", "audit/run", "audit/version"}
 
 
 BROKEN = {

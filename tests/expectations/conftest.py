@@ -125,6 +125,12 @@ OWN: Mapping[str, Mapping[str, object]] = {
     },
     "identity/seen": {"node": [0, 1, 2]},
     "identity/compared": {"left": [0, 0, 1], "right": [1, 2, 2]},
+    "audit/version": {
+        "table_name": ["raw/crm_west", "mart/payment", "audit/run"],
+        "delta_version": 0,
+        "code_version": ["unknown", "0.1.0+0123456789ab", "0.1.0+0123456789ab"],
+    },
+    "identity/identifier": {"kind": ["email", "phone", "email"], "value": ["a@example.com", "+12065550100", "b@x"]},
     "identity/history": {
         "event": ["born", "merged", "split"],
         "other_id": [None, "c_000000000000000a", "c_000000000000000b"],

@@ -50,6 +50,7 @@ def test_a_path_with_a_blank(tmp_path):
     assert lake.replace(TABLE, rows("2", "1")).version == 0
     assert lake.append(TABLE, rows("3")).version == 1
     assert lake.read(TABLE).equals(rows("1", "2", "3"))
+    assert lake.kept(TABLE.name, 0).collect().sort("id").equals(rows("1", "2"))
 
 
 def test_no_personal_value_in_the_log(tmp_path):

@@ -1,0 +1,62 @@
+"""How a customer's profile came about and what was derived from it: the logic involved of GDPR Art. 15(1)(h)."""
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from assets.policies import contracts, register
+from cdp_pipelines.golden.mart import mart_table
+from cdp_pipelines.golden.measures import MEASURES
+from cdp_pipelines.tables import LINK
+from warehouse.lake import Lake
+from warehouse.subject import are_records
+
+# Measures are derived; the rest of a row is what was said, or decided.
+DERIVED = "measure."
+
+
+def joined(lake: Lake, records: pl.DataFrame) -> list[dict]:
+    """Links among a customer's records, each with its rule, match weight and comparison levels."""
+    sides = (("left_channel", "left_source_record_id"), ("right_channel", "right_source_record_id"))
+    mine = lake.scan(LINK).filter(are_records(records, *sides[0])).collect()
+    both = mine.filter(are_records(records, *sides[1])).sort(LINK.key)
+    one, other = (pl.concat_str(*side, separator=":") for side in sides)
+    told = both.select(
+        one.alias("record"), other.alias("and record"), "rule", pl.col("match_weight").round(2), "evidence"
+    )
+    return told.rename({"match_weight": "match weight, bits"}).to_dicts()
+
+
+def in_marts(lake: Lake, customer_id: str, purposes: Iterable[str]) -> list[dict]:
+    """Every value of a customer's row in each of these marts, and where it is from."""
+    declared = [register()[key] for key in purposes if key in register() and register()[key].columns]
+    found = pl.collect_all(
+        [lake.scan(mart_table(each)).filter(pl.col("customer_id") == customer_id) for each in declared]
+    )
+    return [
+        {"purpose": purpose.key, "column": each.name, "value": row[each.name], "from": each.source}
+        for purpose, frame in zip(declared, found, strict=True)
+        for row in frame.iter_rows(named=True)
+        for each in purpose.columns
+    ]
+
+
+def derived(held: Iterable[dict]) -> list[dict]:
+    """Of the values in marts (see `in_marts`) those that were worked out: how, of what, and whether it decides."""
+    told = []
+    for row in held:
+        if not row["from"].startswith(DERIVED) or row["value"] is None:
+            continue
+        purpose = register()[row["purpose"]]
+        measure = next(each for each in MEASURES.columns if each.name == row["from"].removeprefix(DERIVED))
+        channels = [name for name, each in contracts().items() if purpose.key in each.collected_for]
+        told.append(
+            {
+                "purpose": purpose.key,
+                "value": f"{row['column']} = {row['value']}",
+                "how": f"{measure.description}, within {purpose.retention}, of the records of {', '.join(channels)}",
+                "what for": purpose.title,
+                "decides alone": "yes (Art. 22)" if purpose.automated_decision else "no",
+            }
+        )
+    return told
