@@ -11,6 +11,7 @@ from cdp_pipelines.consent.purpose import UNIFICATION, Register, load_register
 from cdp_pipelines.declared import declared
 from cdp_pipelines.golden.survivorship import Survivorship
 from cdp_pipelines.identity.policy import IdentityPolicy, load_policy
+from cdp_pipelines.retention import RetentionPolicy, load_retention
 
 DEFS = Path(__file__).parent / "defs"
 
@@ -41,6 +42,12 @@ def linking_channels() -> dict[str, list[str]]:
 def controller() -> Controller:
     """Who is responsible for every purpose."""
     return load_controller(DEFS / "purposes" / "controller.yaml")
+
+
+@cache
+def retention() -> RetentionPolicy:
+    """How long what has ended is held, and what was refused."""
+    return load_retention(DEFS / "purposes" / "retention.yaml")
 
 
 @cache

@@ -11,7 +11,7 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import polars as pl
 from deltalake import DeltaTable
@@ -103,6 +103,19 @@ class Lake:
         return Written(
             delta.version(), int(files["num_records"].sum() or 0), int(files["size_bytes"].sum() or 0), is_changed
         )
+
+    def forget_versions(self, table: str) -> int:
+        """Remove every data file that the newest version does not read, and give their number.
+
+        So go older versions, what a killed writer left, and files that were never committed, which a vacuum finds not
+        all of. It is no commit: the version stays, and older ones can be read no more.
+        """
+        folder = self.location(table)
+        read = {unquote(uri.rsplit("/", 1)[-1]) for uri in DeltaTable(folder).file_uris()}
+        files = [path for path in folder.iterdir() if path.is_file() and path.name not in read]
+        for path in files:
+            path.unlink()
+        return len(files)
 
     def tables(self) -> dict[str, int]:
         """Full name to newest version of every table in the lake."""
