@@ -407,7 +407,7 @@ DECISION = Table(
         Column(
             "contact_point",
             pl.String(),
-            "The e-mail, phone or device; empty for a person-wide purpose",
+            "The e-mail, phone or device, a keyed digest (gone:…) once nobody has it; empty for a person-wide purpose",
             is_personal=True,
             sources=("standardised/party.email", "standardised/party.phone", "standardised/party.device_id"),
         ),

@@ -13,6 +13,7 @@ from assets.decisions import decided
 from assets.lake import Gated, LakeResource, by_channel, lake_assets, publish, spec
 from assets.policies import contracts, register
 from cdp_pipelines.consent import crosswalk, extend_batches, extend_ledger, succeed
+from cdp_pipelines.consent.history import HIDDEN, hide_gone
 from cdp_pipelines.lineage import with_raw_sources
 from cdp_pipelines.retention import AT_ONCE, in_use, leaving, spans
 from cdp_pipelines.standardise import consent_event, current
@@ -28,7 +29,7 @@ from cdp_pipelines.tables import (
     PRIVACY_REQUEST,
 )
 from warehouse.answers import noted
-from warehouse.keys import keep_head, ledger_key
+from warehouse.keys import keep_head, keyed_digest, ledger_key
 from warehouse.lake import Lake
 
 TELLS_WILLS = {key: each for key, each in contracts().items() if each.consents}
@@ -105,7 +106,10 @@ def decide_all(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterato
     """Decide anew for every customer and purpose, as of the end of the night, and let records join by it."""
     store, as_of = lake.open, lake.as_of(context)
     decisions = decided(store, as_of)
-    history = succeed(store.read(DECISION), decisions, as_of)
+    key = ledger_key(store.path)
+    history = hide_gone(
+        succeed(store.read(DECISION), decisions, as_of), decisions, lambda point: HIDDEN + keyed_digest(key, point)
+    )
     collected_for = {key: contract.collected_for for key, contract in contracts().items()}
     joined = crosswalk(store.scan(CLUSTER), store.scan(PARTY), decisions.lazy(), collected_for).collect()
     counted = decisions.group_by("purpose").agg(pl.len(), pl.col("is_allowed").sum()).sort("purpose")

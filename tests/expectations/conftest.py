@@ -123,6 +123,15 @@ OWN: Mapping[str, Mapping[str, object]] = {
         "n_customers": 3,
         "n_differ": 1,
     },
+    "audit/retention": {
+        "table": ["raw/iot", "raw/iot", "quarantine/iot"],
+        "field": ["", "serial", ""],
+        "rule": ["channel", "connected_device_support", "quarantine"],
+        "retention": "P1Y6M",
+        "hold": "P30D",
+        "ended_on": date(2011, 10, 31),
+        "left_at": MOMENT,
+    },
     "identity/history": {
         "event": ["born", "merged", "split"],
         "other_id": [None, "c_000000000000000a", "c_000000000000000b"],
