@@ -85,7 +85,8 @@ def spans(contract: ChannelContract, purposes: Mapping[str, Purpose]) -> Spans:
         if name not in own and field.category != "other"
     }
     ending = [each for each in of_field.values() if each is not None]
-    row = max(ending, key=_order, default=Span(CHANNEL, contract.retention))
+    lasting = [each for each in ending if each.rule != NO_PURPOSE]
+    row = max(lasting, key=_order, default=Span(CHANNEL, contract.retention))
     shorter = sorted({each for each in ending if _length(each.retention) < _length(row.retention)}, key=_order)
     return Spans(
         row,

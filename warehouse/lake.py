@@ -107,8 +107,8 @@ class Lake:
     def forget_versions(self, table: str) -> int:
         """Remove every data file that the newest version does not read, and give their number.
 
-        So go older versions, what a killed writer left, and files that were never committed, which a vacuum finds not
-        all of. It is no commit: the version stays, and older ones can be read no more.
+        So go older versions, what a killed writer left, and files that were never committed; a vacuum does not find
+        all of these. It is no commit: the version stays, and older ones can be read no more.
         """
         folder = self.location(table)
         read = {unquote(uri.rsplit("/", 1)[-1]) for uri in DeltaTable(folder).file_uris()}
