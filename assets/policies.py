@@ -11,7 +11,7 @@ from cdp_pipelines.consent.purpose import UNIFICATION, Register, load_register
 from cdp_pipelines.declared import declared
 from cdp_pipelines.golden.survivorship import Survivorship
 from cdp_pipelines.identity.policy import IdentityPolicy, load_policy
-from cdp_pipelines.retention import RetentionPolicy, load_retention
+from cdp_pipelines.retention import RetentionPolicy
 
 DEFS = Path(__file__).parent / "defs"
 
@@ -47,7 +47,7 @@ def controller() -> Controller:
 @cache
 def retention() -> RetentionPolicy:
     """How long what has ended is held, and what was refused."""
-    return load_retention(DEFS / "purposes" / "retention.yaml")
+    return declared(DEFS / "purposes" / "retention.yaml", RetentionPolicy)
 
 
 @cache

@@ -14,21 +14,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import polars as pl
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from cdp_pipelines.channel.contract import Model, column_name
 from cdp_pipelines.channel.read import event_time
 from cdp_pipelines.consent.contracts import after
 from cdp_pipelines.consent.purpose import UNIFICATION
 from cdp_pipelines.consent.terms import Duration, InteractionType
-from cdp_pipelines.errors import PolicyError
 from cdp_pipelines.tables import RETENTION
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import datetime
-    from pathlib import Path
 
     from cdp_pipelines.channel.contract import ChannelContract
     from cdp_pipelines.consent.purpose import Purpose
@@ -48,14 +45,6 @@ class RetentionPolicy(Model):
     quarantine: Duration = Field(
         description="How long a refused record is kept from the night that refused it, if its channel says no less"
     )
-
-
-def load_retention(path: Path) -> RetentionPolicy:
-    """The policy of a YAML file; `PolicyError` names file, field, what was found and what is missing."""
-    try:
-        return RetentionPolicy.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        raise PolicyError.from_validation(str(path), error) from None
 
 
 class Span(NamedTuple):

@@ -29,7 +29,12 @@ def specs(definitions) -> dict[str, dg.AssetSpec]:
 
 
 def test_every_table_is_an_asset_of_the_same_name(specs):
-    expected = {*STATIC, "serving/marts", "serving/postgres", *(f"mart/{key}" for key, purpose in register().items() if purpose.columns)}
+    expected = {
+        *STATIC,
+        "serving/marts",
+        "serving/postgres",
+        *(f"mart/{key}" for key, purpose in register().items() if purpose.columns),
+    }
     expected |= {f"{layer}/{key}" for key in contracts() for layer in ("raw", "quarantine")}
     assert set(specs) == expected
 

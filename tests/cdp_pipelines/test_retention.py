@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cdp_pipelines.channel.contract import contract as channel_contract
 from cdp_pipelines.consent.purpose import Purpose
+from cdp_pipelines.declared import declared
 from cdp_pipelines.errors import PolicyError
 from cdp_pipelines.retention import (
     RetentionPolicy,
@@ -20,7 +21,6 @@ from cdp_pipelines.retention import (
     in_use,
     leaving,
     leaving_quarantine,
-    load_retention,
     of_quarantine,
     refused_and_held,
     rows_left,
@@ -308,9 +308,9 @@ def test_a_refused_record_is_kept_from_the_night_that_refused_it():
 @pytest.mark.parametrize(
     ("text", "field"),
     [
-        pytest.param("hold: P30D", "quarantine", id="one_is_missing"),
-        pytest.param("{hold: 30 days, quarantine: P1Y}", "hold", id="no_duration"),
-        pytest.param("{hold: P30D, quarantine: P1Y, raw: P1Y}", "raw", id="unknown_key"),
+        pytest.param("attributes: {hold: P30D}", "quarantine", id="one_is_missing"),
+        pytest.param("attributes: {hold: 30 days, quarantine: P1Y}", "hold", id="no_duration"),
+        pytest.param("attributes: {hold: P30D, quarantine: P1Y, raw: P1Y}", "raw", id="unknown_key"),
         pytest.param("", "(the whole)", id="empty"),
     ],
 )
@@ -318,4 +318,4 @@ def test_a_wrong_policy_is_refused_with_its_field(tmp_path, text, field):
     path = tmp_path / "retention.yaml"
     path.write_text(text)
     with pytest.raises(PolicyError, match=re.escape(f"{path}: {field}: ")):
-        load_retention(path)
+        declared(path, RetentionPolicy)
