@@ -21,7 +21,7 @@ from cdp_pipelines.channel.read import event_time
 from cdp_pipelines.consent.contracts import after
 from cdp_pipelines.consent.purpose import UNIFICATION
 from cdp_pipelines.consent.terms import Duration, InteractionType
-from cdp_pipelines.tables import RETENTION
+from cdp_pipelines.tables import RECTIFICATION, RETENTION
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -222,6 +222,30 @@ def leaving_quarantine(
     """Counts of what has to leave `quarantine/<channel>` at `as_of`; columns of `RETENTION`."""
     started = quarantine.with_columns(pl.col("ingested_at").alias(_STARTED))
     return _counted(started, contract.quarantine.name, WHOLE_ROW, span, hold, as_of)
+
+
+def hanging_on_gone(
+    rectification: pl.LazyFrame, raw: pl.LazyFrame, contract: ChannelContract, spans: Spans, hold: str, as_of: datetime
+) -> pl.LazyFrame:
+    """Rows of `RECTIFICATION` on records of a channel of which no row is held: they leave with the record.
+
+    Adds `file_sha256` of the record's newest row.
+    """
+    mine = rectification.filter(pl.col("channel") == contract.key_)
+    newest = pl.all().sort_by("drop_date", "file", "row_number").last()
+    records = (
+        raw.join(mine, on="source_record_id", how="semi")
+        .with_columns(_started(contract))
+        .filter(_ended(spans.row, hold, as_of).all().over("source_record_id"))
+        .group_by("source_record_id")
+        .agg(newest)
+    )
+    return mine.join(records.select("source_record_id", "file_sha256", _STARTED), on="source_record_id")
+
+
+def leaving_rectified(hanging: pl.LazyFrame, spans: Spans, hold: str, as_of: datetime) -> pl.LazyFrame:
+    """Counts of what has to leave `golden/rectification` (`hanging_on_gone`); columns of `RETENTION`."""
+    return _counted(hanging, RECTIFICATION.name, WHOLE_ROW, spans.row, hold, as_of)
 
 
 def _counted(rows: pl.LazyFrame, table: str, field: str, span: Span, hold: str, as_of: datetime) -> pl.LazyFrame:

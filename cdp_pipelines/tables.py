@@ -738,7 +738,7 @@ RETENTION = Table(
     "What left raw and quarantine because nothing may use it any more: by file, field and rule, how many. Append-only.",
     ("table", "file_sha256", "field", "rule", "retention", "hold", "ended_on"),
     (
-        Column("table", pl.String(), "raw/<channel> or quarantine/<channel>"),
+        Column("table", pl.String(), "raw/<channel>, quarantine/<channel> or golden/rectification"),
         Column(
             "file_sha256", pl.String(), "Digest of the file that had brought it", sources=("audit/file.file_sha256",)
         ),

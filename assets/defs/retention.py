@@ -1,6 +1,7 @@
 """`audit/retention`: what may be used no more leaves raw and quarantine, counted before it goes.
 
-What is derived follows, for it is computed anew from what is left; old versions of tables go last (`audit/run`).
+What was put right of a record that leaves goes with it. What is derived follows, for it is computed anew from what is
+left; old versions of tables go last (`audit/run`).
 """
 
 from collections.abc import Iterator
@@ -12,14 +13,16 @@ from assets.lake import Gated, LakeResource, lake_assets, publish, spec
 from assets.policies import contracts, register, retention
 from cdp_pipelines.retention import (
     extend,
+    hanging_on_gone,
     held,
     leaving,
     leaving_quarantine,
+    leaving_rectified,
     of_quarantine,
     refused_and_held,
     spans,
 )
-from cdp_pipelines.tables import BATCH, LEDGER, RETENTION
+from cdp_pipelines.tables import BATCH, LEDGER, RECTIFICATION, RETENTION
 from warehouse.lake import Lake
 
 
@@ -31,6 +34,7 @@ from warehouse.lake import Lake
             deps=[
                 LEDGER.name,
                 BATCH.name,
+                RECTIFICATION.name,
                 *(table.name for each in contracts().values() for table in (each.raw, each.quarantine)),
             ],
             owner="team:privacy",
@@ -41,7 +45,7 @@ def apply_retention(context: dg.AssetExecutionContext, lake: LakeResource) -> It
     """Count what has to leave, then take it out; a run that is cut short in between is made good by the next."""
     store, as_of = lake.open, lake.as_of(context)
     hold, purposes = retention().hold, register().at(as_of)
-    due, kept = [], {}
+    due, gone, kept, rectified = [], [], {}, store.scan(RECTIFICATION)
     for contract in contracts().values():
         of_row, of_refused = spans(contract, purposes), of_quarantine(contract, retention())
         raw, refused = store.scan(contract.raw), store.scan(contract.quarantine)
@@ -51,6 +55,8 @@ def apply_retention(context: dg.AssetExecutionContext, lake: LakeResource) -> It
             leaving(raw, contract, of_row, hold, as_of),
             leaving_quarantine(refused, contract, of_refused, hold, as_of),
         ]
+        gone.append(hanging_on_gone(rectified, raw, contract, of_row, hold, as_of))
+        due.append(leaving_rectified(gone[-1], of_row, hold, as_of))
     found = pl.concat(pl.collect_all(due))
     history = store.read(RETENTION)
     new = extend(history, found)
@@ -69,6 +75,8 @@ def apply_retention(context: dg.AssetExecutionContext, lake: LakeResource) -> It
             {"left tonight": dg.MetadataValue.md(told or "nothing")},
         ),
     )
+    # First what hangs on records: a run that is cut short in between still finds them.
+    kept = {RECTIFICATION: rectified.join(pl.concat(gone), on=RECTIFICATION.key, how="anti"), **kept}
     _take_out(store, {table: rows for table, rows in kept.items() if table.name in set(by_rule["table"])})
 
 

@@ -17,16 +17,18 @@ from cdp_pipelines.retention import (
     RetentionPolicy,
     Span,
     extend,
+    hanging_on_gone,
     held,
     in_use,
     leaving,
     leaving_quarantine,
+    leaving_rectified,
     of_quarantine,
     refused_and_held,
     rows_left,
     spans,
 )
-from cdp_pipelines.tables import RETENTION
+from cdp_pipelines.tables import RECTIFICATION, RETENTION
 
 HOLD = "P30D"
 BASE = {"title": "T", "effective_from": date(2010, 1, 1), "version": "1", "recipients": ()}
@@ -275,6 +277,27 @@ def test_what_is_held_is_what_a_calendar_says(rows, night):
         held(raw(of, rows), of, spans(of, PURPOSES), HOLD, as_of).select("row_number", *durations, "record").collect()
     )
     assert {number: tuple(row) for number, *row in found.iter_rows()} == expected
+
+
+@pytest.mark.parametrize(("age", "n_left"), [pytest.param(0, 0, id="held"), pytest.param(1, 2, id="with_its_record")])
+def test_what_was_put_right_of_a_record_leaves_with_it(age, n_left):
+    of = channel(records="state")
+    rows = raw(of, [("1", MOMENT, "old", None, None), ("1", MOMENT + timedelta(days=9), "new", None, None)])
+    rectified = RECTIFICATION.conform(
+        pl.LazyFrame({name: [None] * 3 for name in RECTIFICATION.schema}).with_columns(
+            number=pl.Series([1, 1, 2]),
+            attribute=pl.Series(["city", "street", "city"]),
+            channel=pl.Series(["shop", "shop", "other"]),
+            source_record_id=pl.lit("1"),
+        )
+    )
+    lives = spans(of, PURPOSES)
+    as_of = later(later(MOMENT + timedelta(days=9), "P1Y"), HOLD) - timedelta(minutes=1 - age)
+    hanging = hanging_on_gone(rectified, rows, of, lives, HOLD, as_of)
+    assert hanging.collect().height == n_left
+    counted = leaving_rectified(hanging, lives, HOLD, as_of).collect()
+    assert counted["n"].sum() == n_left
+    assert set(counted["file_sha256"]) <= {"b" * 64}
 
 
 def test_a_refused_record_is_kept_from_the_night_that_refused_it():
