@@ -10,7 +10,7 @@ import polars as pl
 from assets.cli.document import Document, Section
 from assets.lake import end_of
 from assets.policies import contracts, register
-from cdp_pipelines.consent.history import at, standing
+from cdp_pipelines.consent.history import HIDDEN, at, standing
 from cdp_pipelines.consent.identifiers import KINDS
 from cdp_pipelines.errors import CdpError, LakeError
 from cdp_pipelines.tables import (
@@ -30,22 +30,30 @@ from cdp_pipelines.tables import (
     Table,
 )
 from warehouse.answers import CHANNEL, note
-from warehouse.keys import ledger_key
+from warehouse.keys import keyed_digest, ledger_key
 from warehouse.lake import Lake
 
 RECORD = ["channel", "source_record_id"]
 
 
 def found(lake: Lake, who: str) -> str:
-    """The customer with this id, or the one who has this identifier; `CdpError` where there is none, or several."""
+    """The customer with this id, or the one who has this identifier; `CdpError` where there is none, or several.
+
+    Of whom no record is held any more, who has the id at hand, or a contact point that was decided on.
+    """
     if re.fullmatch(r"c_[0-9a-f]{16}", who):
-        ids = lake.scan(CLUSTER).filter(pl.col("customer_id") == who).select("customer_id").unique().collect()
-        told = {ids.item()} if ids.height else set()
+        ids = pl.concat([lake.scan(table).select("customer_id") for table in (CLUSTER, HISTORY)])
+        told = {who} if ids.filter(pl.col("customer_id") == who).limit(1).collect().height else set()
     else:
         value = who.strip()
         forms = {value, value.lower(), re.sub(r"[^\d+]", "", value)} - {""}
         held = lake.scan(PARTY).filter(pl.any_horizontal(pl.col(kind).is_in(list(forms)) for kind in KINDS))
         told = set(held.join(lake.scan(CLUSTER), on=RECORD).select("customer_id").unique().collect()["customer_id"])
+        if not told:
+            key = ledger_key(lake.path)
+            hidden = [HIDDEN + keyed_digest(key, form) for form in forms]
+            gone = lake.scan(DECISION).filter(pl.col("contact_point").is_in(hidden))
+            told = set(gone.select("customer_id").unique().collect()["customer_id"])
     if not told:
         raise CdpError("no customer has this id or identifier; phones are in the form +12065550100")
     if len(told) > 1:
