@@ -206,6 +206,12 @@ def publish(lake: Lake, night: date, *staged: Gated) -> Iterator[dg.AssetCheckRe
         )
 
 
+def by_channel(rows: pl.DataFrame) -> dg.MetadataValue:
+    """How many rows each channel gave."""
+    counted = rows["channel"].value_counts().sort("channel")
+    return dg.MetadataValue.md("\n".join(f"- {channel}: {n:,}" for channel, n in counted.iter_rows()))
+
+
 def told(result: GateResult) -> str:
     """What broke, in one line without values."""
     broken = ", ".join(

@@ -14,6 +14,7 @@ from cdp_pipelines.consent.purpose import UNIFICATION, Register, load_register
 from cdp_pipelines.declared import declared
 from cdp_pipelines.golden.survivorship import Survivorship
 from cdp_pipelines.lineage import all_minimised
+from cdp_pipelines.retention import RetentionPolicy
 
 if TYPE_CHECKING:
     from cdp_pipelines.identity.policy import IdentityPolicy
@@ -47,6 +48,12 @@ def linking_channels() -> dict[str, list[str]]:
 def controller() -> Controller:
     """Who is responsible for every purpose."""
     return load_controller(DEFS / "purposes" / "controller.yaml")
+
+
+@cache
+def retention() -> RetentionPolicy:
+    """How long what has ended is held, and what was refused."""
+    return declared(DEFS / "purposes" / "retention.yaml", RetentionPolicy)
 
 
 @cache

@@ -558,7 +558,7 @@ DECISION = Table(
         Column(
             "contact_point",
             pl.String(),
-            "The e-mail, phone or device; empty for a person-wide purpose",
+            "The e-mail, phone or device, a keyed digest (gone:…) once nobody has it; empty for a person-wide purpose",
             is_personal=True,
             sources=("standardised/party.email", "standardised/party.phone", "standardised/party.device_id"),
         ),
@@ -925,9 +925,34 @@ CORRECTION = Table(
     subject=("customer_id",),
 )
 
+RETENTION = Table(
+    "audit/retention",
+    "What left raw and quarantine because nothing may use it any more: by file, field and rule, how many. Append-only.",
+    ("table", "file_sha256", "field", "rule", "retention", "hold", "ended_on"),
+    (
+        Column("table", pl.String(), "raw/<channel>, quarantine/<channel> or golden/rectification"),
+        Column(
+            "file_sha256", pl.String(), "Digest of the file that had brought it", sources=("audit/file.file_sha256",)
+        ),
+        Column("field", pl.String(), "Column whose values left; empty where whole rows did"),
+        Column(
+            "rule",
+            pl.String(),
+            "What ended last: a purpose, channel (its own retention), quarantine, or no_purpose where none may use it",
+        ),
+        Column("retention", pl.String(), "How long it might be used, from the event (ISO 8601)"),
+        Column("hold", pl.String(), "How long it stayed after that, unused (ISO 8601)"),
+        Column("ended_on", pl.Date(), "Day on which it ended; it left when the hold had passed"),
+        Column("n", pl.Int64(), "Rows, or values of the field"),
+        Column("left_at", UTC, "Logical time of the night that took it out", sources=("audit/run.as_of",)),
+    ),
+)
+
 RAW_PROVENANCE = (
     Column("source_record_id", pl.String(), "The record's own id in its channel", is_personal=True),
-    Column("record", pl.String(), "The record as it came, verbatim", is_personal=True),
+    Column(
+        "record", pl.String(), "The record as it came, verbatim; null once a value of it had to leave", is_personal=True
+    ),
     Column("file", pl.String(), "File name"),
     Column("row_number", pl.Int64(), "Record within the file, from 1"),
     Column("line_number", pl.Int64(), "Line on which the record begins, from 1; null where the format has no lines"),
@@ -941,7 +966,7 @@ def raw_table(channel: str, title: str, fields: Iterable[Column]) -> Table:
     """`raw/<channel>`: the declared fields as text, exactly as received, and where each record stood."""
     return Table(
         f"raw/{channel}",
-        f"{title}, as received. Append-only.",
+        f"{title}, as received. Append-only, but for what may be used no more: see audit/retention.",
         ("file_sha256", "row_number"),
         (
             *RAW_PROVENANCE,
@@ -957,7 +982,8 @@ def quarantine_table(channel: str, title: str) -> Table:
     """`quarantine/<channel>`: every refused record, whole, with the rule that refused it."""
     return Table(
         f"quarantine/{channel}",
-        f"{title}: refused records, each whole, with the rule that refused it. Append-only.",
+        f"{title}: refused records, each whole, with the rule that refused it. Append-only, "
+        "but for what may be kept no more: see audit/retention.",
         ("file_sha256", "row_number"),
         (
             *RAW_PROVENANCE,
@@ -999,5 +1025,6 @@ STATIC = by_name(
         VERSION,
         MEMBERSHIP,
         CORRECTION,
+        RETENTION,
     )
 )

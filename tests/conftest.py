@@ -78,6 +78,8 @@ def lasting(held: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     for name, frame in held.items():
         if name in {"identity/history", "audit/membership", "audit/correction", "audit/version"}:
             continue
+        if name == "audit/retention":
+            frame = frame.drop("left_at")
         if name == "consent/decision":
             frame = frame.filter(pl.col("valid_to").is_null()).drop("valid_from", "ledger_position")
         if "customer_id" in frame.columns:

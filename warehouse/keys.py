@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives import serialization
@@ -41,6 +42,11 @@ class LedgerKey:
     def sign(self, message: bytes) -> bytes:
         """The 64 bytes of the signature of `message`."""
         return self.private.sign(message)
+
+
+def keyed_digest(key: LedgerKey, text: str) -> str:
+    """A digest that nobody can find the text to who does not hold the key; 32 hex digits."""
+    return sha256(key.sign(b"digest of: " + text.encode())).hexdigest()[:32]
 
 
 def ledger_key(lake: Path) -> LedgerKey:

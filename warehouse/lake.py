@@ -123,6 +123,19 @@ class Lake:
         delta = DeltaTable(self.location(table.name))
         return Written(delta.version(), *_size(delta), is_changed)
 
+    def forget_versions(self, table: str) -> int:
+        """Remove every data file that the newest version does not read, and give their number.
+
+        So go older versions, what a killed writer left, and files that were never committed; a vacuum does not find
+        all of these. It is no commit: the version stays, and older ones can be read no more.
+        """
+        folder = self.location(table)
+        read = {unquote(uri.rsplit("/", 1)[-1]) for uri in DeltaTable(folder).file_uris()}
+        files = [path for path in folder.iterdir() if path.is_file() and path.name not in read]
+        for path in files:
+            path.unlink()
+        return len(files)
+
     def tables(self) -> dict[str, int]:
         """Full name to newest version of every table in the lake."""
         return {

@@ -8,12 +8,13 @@ from pathlib import Path
 import polars as pl
 
 from assets.cli.document import Document
+from cdp_pipelines.consent.history import HIDDEN
 from cdp_pipelines.errors import CdpError, LakeError
-from cdp_pipelines.tables import DECISION
+from cdp_pipelines.tables import DECISION, HISTORY, Table
 from warehouse.answers import CHANNEL, note
-from warehouse.keys import ledger_key
+from warehouse.keys import keyed_digest, ledger_key
 from warehouse.lake import Lake
-from warehouse.subject import customers_of, records_of, written
+from warehouse.subject import customers_of, one_of, records_of, written
 
 
 def opened(path: Path) -> Lake:
@@ -25,16 +26,28 @@ def opened(path: Path) -> Lake:
 
 
 def found(lake: Lake, who: str) -> str:
-    """The customer with this id, or the one who has this identifier; `CdpError` where there is none, or several."""
+    """The customer with this id, or the one who has this identifier; `CdpError` where there is none, or several.
+
+    Of whom no record is held any more, who has the id at hand, or a contact point that was decided on.
+    """
     if re.fullmatch(r"c_[0-9a-f]{16}", who):
-        told = set(records_of(lake, [who])["customer_id"])
+        told = set(records_of(lake, [who])["customer_id"]) or _told_of(lake, HISTORY, pl.col("customer_id") == who)
     else:
-        told = set(customers_of(lake, written(who))["customer_id"])
+        forms = written(who)
+        told = set(customers_of(lake, forms)["customer_id"])
+        if not told:
+            key = ledger_key(lake.path)
+            hidden = [HIDDEN + keyed_digest(key, form) for form in forms]
+            told = _told_of(lake, DECISION, one_of("contact_point", hidden))
     if not told:
         raise CdpError("no customer has this id or identifier; phones are in the form +12065550100")
     if len(told) > 1:
         raise CdpError(f"{len(told)} customers share this identifier; name one by its id: {', '.join(sorted(told))}")
     return told.pop()
+
+
+def _told_of(lake: Lake, table: Table, wanted: pl.Expr) -> set[str]:
+    return set(lake.scan(table).filter(wanted).select("customer_id").unique().collect()["customer_id"])
 
 
 def sealed(lake: Lake, document: Document, kind: str) -> Document:

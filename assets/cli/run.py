@@ -20,7 +20,8 @@ from assets.cli.instance import prepare
 from assets.lake import DROPS
 from assets.report import PAGE
 from cdp_pipelines.errors import LakeError
-from cdp_pipelines.tables import FILE
+from cdp_pipelines.retention import WHOLE_ROW
+from cdp_pipelines.tables import FILE, RETENTION
 from warehouse import serving
 from warehouse.drops import drop_dates
 from warehouse.lake import Lake
@@ -65,7 +66,7 @@ def run_nights(
     started = time.perf_counter()
     with memory or dg.DagsterInstance.get() as instance:
         instance.add_dynamic_partitions(DROPS.name, [str(last)])
-        before = _files(store)
+        before, left_before = _files(store), _left(store)
         with Progress(
             TextColumn("[bold]{task.description:<34}"),
             BarColumn(),
@@ -82,12 +83,22 @@ def run_nights(
                 run_config={"loggers": {"progress": {"config": {}}}},
                 partition_key=str(last),
             )
-    _report(store, seen, before, last, time.perf_counter() - started, out)
+    _report(store, seen, before, left_before, last, time.perf_counter() - started, out)
     return 0 if result.success and not seen.failed else 1
 
 
 def _files(store: Lake) -> pl.DataFrame:
     return store.scan(FILE).select("channel", "file_sha256").collect()
+
+
+def _left(store: Lake) -> dict[str, int]:
+    """What ever left by retention: whole rows, and values of rows that stayed or left later."""
+    is_row = pl.col("field") == WHOLE_ROW
+    counted = store.scan(RETENTION).select(
+        pl.col("n").filter(is_row).sum().alias("rows left by retention"),
+        pl.col("n").filter(~is_row).sum().alias("values left by retention"),
+    )
+    return counted.collect().row(0, named=True)
 
 
 @dg.logger
@@ -154,10 +165,13 @@ class _Handler(logging.Handler):
                     seen.errors.append(f"{step}: {user.description if user else error.cls_name if error else ''}")
 
 
-def _report(store: Lake, seen: Seen, before: pl.DataFrame, last: date, seconds: float, out: Console) -> None:
+def _report(
+    store: Lake, seen: Seen, before: pl.DataFrame, left: dict[str, int], last: date, seconds: float, out: Console
+) -> None:
     files = store.read(FILE)
     new = files.join(before, on=["channel", "file_sha256"], how="anti")
-    out.print(_summary(files, new, seen, last))
+    tonight = {name: (n - left[name], n) for name, n in _left(store).items()}
+    out.print(_summary(files, new, tonight, seen, last))
     odd = new.filter(pl.col("outcome") != "loaded").sort("drop_date", "channel", "file")
     if odd.height:
         out.print(_odd_files(odd))
@@ -188,7 +202,7 @@ def _report(store: Lake, seen: Seen, before: pl.DataFrame, last: date, seconds: 
     out.print(f"look at it       {sys.argv[0]} ui --lake {store.path}", highlight=False, soft_wrap=True)
 
 
-def _summary(files: pl.DataFrame, new: pl.DataFrame, seen: Seen, last: date) -> Table:
+def _summary(files: pl.DataFrame, new: pl.DataFrame, left: dict[str, tuple[int, int]], seen: Seen, last: date) -> Table:
     table = Table("", "this run", "in the lake", title=f"The lake as of the night of {last}", title_justify="left")
     for column in table.columns[1:]:
         column.justify = "right"
@@ -204,6 +218,8 @@ def _summary(files: pl.DataFrame, new: pl.DataFrame, seen: Seen, last: date) -> 
         ("  of raw, duplicates", "n_duplicates"),
     ):
         add(label, int(new[column].sum()), int(files[column].sum()))
+    for label, counts in left.items():
+        add(label, *counts)
     standardised = {name: n for name, n in seen.rows.items() if name.startswith("standardised/")}
     add("rows standardised", "", sum(standardised.values()))
     for name, n in standardised.items():

@@ -8,17 +8,21 @@ import polars as pl
 from assets.lake import Gated, LakeResource, asset_key, end_of, lake_assets, publish, spec
 from assets.policies import contracts
 from cdp_pipelines.channel.records import matches
-from cdp_pipelines.tables import FILE
+from cdp_pipelines.retention import rows_left
+from cdp_pipelines.tables import FILE, RETENTION
 from warehouse.drops import drop_files
 
-RECONCILED = "received_is_raw_plus_quarantined"
+RECONCILED = "received_is_held_plus_left"
 
 
 @lake_assets(
     specs=[
         spec(
             FILE,
-            deps=[table.name for each in contracts().values() for table in (each.raw, each.quarantine)],
+            deps=[
+                RETENTION.name,
+                *(table.name for each in contracts().values() for table in (each.raw, each.quarantine)),
+            ],
             owner="team:data",
         )
     ],
@@ -27,7 +31,7 @@ RECONCILED = "received_is_raw_plus_quarantined"
             RECONCILED,
             asset=asset_key(FILE.name),
             blocking=True,
-            description="Per file, the rows found in it are the rows that raw and quarantine hold of it",
+            description="Per file, the rows found in it are those that raw and quarantine hold, and those that left",
         ),
     ],
 )
@@ -47,6 +51,12 @@ def account_for_files(context: dg.AssetExecutionContext, lake: LakeResource) -> 
                 .with_columns(pl.lit(each.key_).alias("channel"))
                 for each in contracts().values()
                 for table in (each.raw, each.quarantine)
+            ]
+            + [
+                rows_left(store.scan(RETENTION), [each.raw.name, each.quarantine.name]).select(
+                    "file_sha256", pl.col("n_left").alias("n_held"), pl.lit(each.key_).alias("channel")
+                )
+                for each in contracts().values()
             ]
         )
         .group_by("channel", "file_sha256")

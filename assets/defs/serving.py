@@ -26,7 +26,7 @@ from cdp_pipelines.errors import ServerError
 from cdp_pipelines.golden.correction import come_apart, corrections
 from cdp_pipelines.golden.mart import justified, mart_table
 from cdp_pipelines.golden.membership import follow
-from cdp_pipelines.tables import CORRECTION, DECISION, FILE, HISTORY, MEMBERSHIP, RUN
+from cdp_pipelines.tables import CORRECTION, DECISION, FILE, GROUP, HISTORY, MEMBERSHIP, RETENTION, RUN
 from warehouse import postgres, serving
 
 MARTS = {purpose.key: mart_table(purpose) for purpose in register().values() if purpose.columns}
@@ -191,10 +191,19 @@ def record_correction(context: dg.AssetExecutionContext, lake: LakeResource) -> 
     )
 
 
-@lake_assets(specs=[spec(RUN, deps=["serving/marts", FILE.name], owner="team:data")])
+# The last of the night: nothing is written after it but the night itself.
+@lake_assets(specs=[spec(RUN, deps=["serving/marts", FILE.name, MEMBERSHIP.name, GROUP.name], owner="team:data")])
 def record_night(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
-    """Note every night that the lake holds, from its files alone: nights one by one give what nights at once give."""
+    """Note every night that the lake holds, from its files alone: nights one by one give what nights at once give.
+
+    Where anything left since the night before, first let go of all that only older versions of tables still hold.
+    """
     store, night = lake.open, lake.night(context)
+    before = store.scan(RUN).filter(pl.col("night") < night).select(pl.col("as_of").max()).collect().item()
+    since = pl.lit(True) if before is None else pl.col("left_at") > before
+    n_forgotten = 0
+    if not store.scan(RETENTION).filter(since).limit(1).collect().is_empty():
+        n_forgotten = sum(store.forget_versions(name) for name in store.tables())
     nights = pl.concat(
         [
             store.read(RUN).select("night"),
@@ -215,4 +224,5 @@ def record_night(context: dg.AssetExecutionContext, lake: LakeResource) -> Itera
             (pl.col("night").cast(pl.Datetime("us")).dt.replace_time_zone("UTC") + timedelta(days=1)).alias("as_of"),
         )
     ).collect()
-    yield from publish(store, night, Gated(RUN, rows, lambda: store.replace(RUN, rows)))
+    told = {"files of older versions forgotten": n_forgotten}
+    yield from publish(store, night, Gated(RUN, rows, lambda: store.replace(RUN, rows), told))

@@ -1,20 +1,23 @@
-"""`standardised/*`: the raw rows of all channels, in five standard tables."""
+"""`standardised/*`: the raw rows of all channels that may still be used, in standard tables.
+
+`standardised/consent_event` is made where the ledger is, for a will counts though its record may be used no more.
+"""
 
 from collections.abc import Iterator
 
 import dagster as dg
 import polars as pl
 
-from assets.lake import Gated, LakeResource, lake_assets, publish, spec
-from assets.policies import contracts
+from assets.lake import Gated, LakeResource, by_channel, lake_assets, publish, spec
+from assets.policies import contracts, register
 from cdp_pipelines import standardise
 from cdp_pipelines.lineage import with_raw_sources
-from cdp_pipelines.tables import CONSENT_EVENT, FILE, INTERACTION, PARTY, PREFERENCE, PRIVACY_REQUEST, Table
+from cdp_pipelines.retention import in_use, spans
+from cdp_pipelines.tables import FILE, INTERACTION, PARTY, PREFERENCE, PRIVACY_REQUEST, Table
 
 STANDARD = (
     (PARTY, "party", standardise.party),
     (INTERACTION, "interaction", standardise.interaction),
-    (CONSENT_EVENT, "consents", standardise.consent_event),
     (PREFERENCE, "preference", standardise.preference),
     (PRIVACY_REQUEST, "privacy_request", standardise.privacy_request),
 )
@@ -29,14 +32,13 @@ def _asset(table: Table, mapping: str, standard: object) -> dg.AssetsDefinition:
         specs=[spec(described, deps=[*(each.raw.name for each in fed_by.values()), FILE.name], owner="team:data")],
     )
     def build(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
-        store = lake.open
-        rows = pl.concat(
-            pl.collect_all(
-                [standard(standardise.current(store.scan(each.raw), each), each) for each in fed_by.values()]
-            )
-        )
-        by_channel = rows["channel"].value_counts().sort("channel")
-        counts = "\n".join(f"- {channel}: {n:,}" for channel, n in by_channel.iter_rows())
+        store, as_of = lake.open, lake.as_of(context)
+        purposes = register().at(as_of)
+        frames = []
+        for each in fed_by.values():
+            used = in_use(store.scan(each.raw), each, spans(each, purposes), as_of)
+            frames.append(standard(standardise.current(used, each), each))
+        rows = pl.concat(pl.collect_all(frames))
         yield from publish(
             store,
             lake.night(context),
@@ -44,7 +46,7 @@ def _asset(table: Table, mapping: str, standard: object) -> dg.AssetsDefinition:
                 described,
                 rows,
                 lambda: store.replace(table, rows),
-                {"rows by channel": dg.MetadataValue.md(counts)},
+                {"rows by channel": by_channel(rows)},
             ),
         )
 

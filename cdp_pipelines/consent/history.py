@@ -10,10 +10,13 @@ from cdp_pipelines.consent.decide import COLUMNS
 from cdp_pipelines.tables import DECISION, UTC
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
 QUESTION = ["customer_id", "purpose", "contact_point"]
 # What a decision says. Another position of the ledger alone makes no other decision.
+# How a contact point begins that nobody has any more, and that is told by a keyed digest alone.
+HIDDEN = "gone:"
 ANSWER = [name for name in COLUMNS if name not in {*QUESTION, "evidence", "ledger_position"}]
 
 
@@ -52,6 +55,20 @@ def succeed(history: pl.DataFrame, decisions: pl.DataFrame, as_of: datetime) -> 
             begun.with_columns(pl.lit(as_of, UTC).alias("valid_from"), pl.lit(None, UTC).alias("valid_to")),
         ]
     ).sort(DECISION.key)
+
+
+def hide_gone(history: pl.DataFrame, decisions: pl.DataFrame, hide: Callable[[str], str]) -> pl.DataFrame:
+    """History (`DECISION`) in which no ended decision names a contact point that nobody has any more.
+
+    `decisions`: tonight's, which ask about every contact point that anybody has. What was decided stays to be proven:
+    who asks with the contact point at hand finds it under `hide` of it, which begins with `HIDDEN` (GDPR Art. 5(1)(e)
+    and (2)).
+    """
+    point = pl.col("contact_point")
+    ended = history.filter(pl.col("valid_to").is_not_null(), point != "", ~point.str.starts_with(HIDDEN))
+    gone = ended.select(point).unique().join(decisions.select(point).unique(), on="contact_point", how="anti")
+    hidden = {value: hide(value) for value in gone["contact_point"].sort()}
+    return history.with_columns(point.replace(hidden)).sort(DECISION.key) if hidden else history
 
 
 def _comparable(decisions: pl.DataFrame) -> pl.DataFrame:

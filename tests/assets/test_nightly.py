@@ -25,6 +25,7 @@ from assets.report import PAGE
 from cdp_pipelines.consent import standing
 from cdp_pipelines.golden.mart import mart_table
 from cdp_pipelines.golden.membership import members
+from cdp_pipelines.retention import in_use, spans
 from cdp_pipelines.tables import (
     BATCH,
     CLUSTER,
@@ -36,6 +37,7 @@ from cdp_pipelines.tables import (
     LEDGER,
     MEMBERSHIP,
     PARTY,
+    RETENTION,
 )
 from tests.conftest import content, gates, lasting
 from warehouse import serving
@@ -81,12 +83,20 @@ def test_no_channel_is_missing_and_every_night_is_there(company):
     assert sorted(set(files["drop_date"])) == drop_dates(company.drops)
 
 
-def test_received_is_raw_plus_quarantined_per_file(company):
-    files = company.lake.read(FILE)
+def test_received_is_raw_plus_quarantined_plus_left_per_file(company):
+    files, left = company.lake.read(FILE), company.lake.read(RETENTION).filter(field="")
     for key, contract in contracts().items():
+        tables = (contract.raw, contract.quarantine)
         held = pl.concat(
-            [company.lake.scan(table).select("file_sha256").collect() for table in (contract.raw, contract.quarantine)]
-        )["file_sha256"].value_counts()
+            [
+                *(
+                    company.lake.scan(table).group_by("file_sha256").agg(pl.len().cast(pl.Int64)).collect()
+                    for table in tables
+                ),
+                left.filter(pl.col("table").is_in([table.name for table in tables])).select("file_sha256", len="n"),
+            ]
+        )
+        held = held.group_by("file_sha256").agg(pl.col("len").sum().alias("count"))
         of_channel = files.filter(pl.col("channel") == key, pl.col("n_received") > 0)
         compared = of_channel.join(held, on="file_sha256", how="full")
         assert compared.filter(pl.col("n_received") != pl.col("count")).is_empty()
@@ -111,27 +121,35 @@ def test_every_planted_defect_is_quarantined_once_and_nothing_else(company, caps
     assert quarantined.select(by).sort(by).equals(refused.select(by).sort(by))
 
     twice = planted.filter(pl.col("kind") == "duplicate").select("channel", "source_record_id")
-    n_kept = n_counted = 0
+    n_kept = n_gone = 0
+    n_counted = company.lake.read(FILE)["n_duplicates"].sum()
+    left = set(company.lake.read(RETENTION)["table"])
     for key, contract in contracts().items():
         raw = company.lake.scan(contract.raw).select("source_record_id", "is_duplicate").collect()
         assert raw.filter(~pl.col("is_duplicate"))["source_record_id"].is_unique().all() or contract.records == "state"
         of_channel = twice.filter(pl.col("channel") == key)
         n_kept += raw.filter(~pl.col("is_duplicate")).join(of_channel, on="source_record_id", how="semi").height
-        n_counted += raw["is_duplicate"].sum()
+        gone = of_channel.join(raw, on="source_record_id", how="anti")
+        assert gone.is_empty() or contract.raw.name in left
+        n_gone += gone.height
     # A copy may have been spoilt itself: then it is in quarantine, and its other half is no duplicate any more.
     spoilt = twice.join(refused, on=["channel", "source_record_id"], how="semi").height
-    assert n_kept == twice.height
+    assert n_kept + n_gone == twice.height
     assert n_counted == twice.height - spoilt
     with capsys.disabled():
         print(
             f"\n{company.drops}: {refused.height} defects planted, {quarantined.height} rows quarantined; "
-            f"{twice.height} duplicates planted, {n_counted} counted, {spoilt} spoilt as well"
+            f"{twice.height} duplicates planted, {n_counted} counted, {spoilt} spoilt as well, "
+            f"{n_gone} left by retention since"
         )
 
 
-def test_every_raw_row_is_standardised_or_is_a_duplicate_or_an_older_state(company):
+def test_every_raw_row_is_standardised_or_is_a_duplicate_or_an_older_state_or_no_longer_in_use(company):
+    """What is held though it is not used: statement 7 works that out another way."""
+    as_of = end_of(drop_dates(company.drops)[-1])
     for contract in contracts().values():
-        raw = company.lake.scan(contract.raw).filter(~pl.col("is_duplicate")).select("source_record_id").collect()
+        used = in_use(company.lake.scan(contract.raw), contract, spans(contract, register().at(as_of)), as_of)
+        raw = used.filter(~pl.col("is_duplicate")).select("source_record_id").collect()
         stands = set()
         for name in ("party", "interaction", "consent_event", "preference", "privacy_request"):
             rows = pl.read_delta(str(company.lake.location(f"standardised/{name}")))

@@ -131,6 +131,15 @@ OWN: Mapping[str, Mapping[str, object]] = {
         "code_version": ["unknown", "0.1.0+0123456789ab", "0.1.0+0123456789ab"],
     },
     "identity/identifier": {"kind": ["email", "phone", "email"], "value": ["a@example.com", "+12065550100", "b@x"]},
+    "audit/retention": {
+        "table": ["raw/iot", "raw/iot", "quarantine/iot"],
+        "field": ["", "serial", ""],
+        "rule": ["channel", "connected_device_support", "quarantine"],
+        "retention": "P1Y6M",
+        "hold": "P30D",
+        "ended_on": date(2011, 10, 31),
+        "left_at": MOMENT,
+    },
     "identity/history": {
         "event": ["born", "merged", "split"],
         "other_id": [None, "c_000000000000000a", "c_000000000000000b"],

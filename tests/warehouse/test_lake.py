@@ -62,6 +62,23 @@ def test_no_personal_value_in_the_log(tmp_path):
     assert "canary" not in log
 
 
+def test_what_only_older_versions_hold_is_forgotten_and_so_is_what_a_killed_writer_left(tmp_path):
+    lake = Lake(tmp_path / "my lake")
+    folder = lake.location(TABLE.name)
+    lake.replace(TABLE, rows("1", email="old@secret.example"))
+    lake.replace(TABLE, rows("1", "2"))
+    lake.append(TABLE, rows("3"))
+    assert len(list(folder.glob("*.parquet"))) == 3
+    (folder / "part-0.parquet#1").write_bytes(b"old@secret.example")
+    (folder / "part-never-committed.parquet").write_bytes(b"old@secret.example")
+    assert lake.forget_versions(TABLE.name) == 3
+    assert len(list(folder.glob("*.parquet*"))) == 2
+    assert lake.version(TABLE.name) == 2
+    assert lake.read(TABLE).equals(rows("1", "2", "3"))
+    assert lake.forget_versions(TABLE.name) == 0
+    assert all(b"old@secret" not in path.read_bytes() for path in lake.path.rglob("*") if path.is_file())
+
+
 def _hold(path, held, release):
     with Lake(path).writing():
         held.set()

@@ -7,7 +7,7 @@ import pytest
 
 from cdp_pipelines.consent import crosswalk, standing, succeed
 from cdp_pipelines.consent.decide import COLUMNS
-from cdp_pipelines.consent.history import at
+from cdp_pipelines.consent.history import HIDDEN, at, hide_gone
 from cdp_pipelines.tables import CLUSTER, CROSSWALK, DECISION, PARTY
 
 ONE, TWO, THREE = (datetime(2024, 6, day, tzinfo=UTC) for day in (1, 2, 3))
@@ -49,6 +49,24 @@ def test_what_stays_is_not_touched_and_what_changes_is_closed():
     ]
     assert succeed(second, then, TWO).equals(second)
     assert standing(second.lazy()).collect()["customer_id"].to_list() == ["ann", "ben"]
+
+
+def test_an_ended_decision_does_not_name_a_contact_point_that_nobody_has_any_more():
+    of_all = decisions(ann__mail="allowed", ben__mail="allowed", cyd__mail="denied")
+    first = succeed(NOBODY, of_all.with_columns(contact_point=pl.Series(["ann@shop", "ben@shop", "cyd@shop"])), ONE)
+    # Ann's is Cyd's now, Ben's and Cyd's own are nobody's.
+    then = decisions(ann__mail="denied", cyd__mail="denied").with_columns(contact_point=pl.Series(["", "ann@shop"]))
+    second = hide_gone(succeed(first, then, TWO), then, lambda value: HIDDEN + value[::-1])
+    assert set(second.select("customer_id", "contact_point", "valid_to").rows()) == {
+        ("ann", "ann@shop", TWO),
+        ("ann", "", None),
+        ("ben", f"{HIDDEN}pohs@neb", TWO),
+        ("cyd", f"{HIDDEN}pohs@dyc", TWO),
+        ("cyd", "ann@shop", None),
+    }
+    # Once hidden it stays so, and the same night again changes nothing.
+    again = hide_gone(succeed(second, then, TWO), then, lambda value: HIDDEN + value[::-1])
+    assert again.equals(second)
 
 
 @pytest.mark.parametrize(
