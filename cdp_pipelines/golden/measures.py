@@ -40,8 +40,10 @@ MEASURES = Table(
         Column("event_count", pl.Int64(), "Events of app and web", sources=(_TYPE,)),
         Column("visit_count", pl.Int64(), "Visits seen by beacons", sources=(_TYPE,)),
         Column("call_count", pl.Int64(), "Calls", sources=(_TYPE,)),
+        Column("reading_count", pl.Int64(), "Readings of connected products", sources=(_TYPE,)),
         Column("first_event_at", UTC, "Earliest event of app and web", sources=(_TIME,)),
         Column("last_event_at", UTC, "Latest event of app and web", sources=(_TIME,)),
+        Column("last_reading_at", UTC, "Latest reading of a connected product", sources=(_TIME,)),
     ),
     subject=("customer_id",),
 )
@@ -86,7 +88,9 @@ def measures(
             of("event").len().alias("event_count"),
             of("visit").len().alias("visit_count"),
             of("call").len().alias("call_count"),
+            of("reading").len().alias("reading_count"),
             of("event", "occurred_at").first().alias("first_event_at"),
             of("event", "occurred_at").last().alias("last_event_at"),
+            of("reading", "occurred_at").last().alias("last_reading_at"),
         )
     )
