@@ -42,7 +42,7 @@ def customer(
 def mart(
     purpose: Annotated[str, typer.Argument(metavar="MART", help="A purpose that has a mart.")],
     on: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The night to ask about.")],
-    customer: Annotated[str, typer.Option(help="A customer id, or an identifier.")],
+    customer: Annotated[str, typer.Option(help="A customer id, an identifier, or a key or reference of the mart.")],
     lake: LakeFolder = Path("lake"),
     format_: Format = "text",
     output: Output = None,
@@ -50,12 +50,14 @@ def mart(
     """Was this customer in this mart on that day: in or out, why, by what evidence, in which run.
 
     Example: [cyan]cdp audit mart email_marketing --on 2011-12-05 --customer c_0123456789abcdef --lake lake[/]
+
+    A row's own subject_key or evidence_reference may stand for the customer: [cyan]--customer 5f3c…[/]
     """
     from assets.cli import dossier
     from assets.cli.document import give
 
     store = dossier.opened(lake)
-    document = dossier.of_mart(store, purpose, on.date(), dossier.found(store, customer))
+    document = dossier.of_mart(store, purpose, on.date(), dossier.found(store, customer, purpose))
     give(dossier.sealed(store, document, "mart"), format_, output, out)
 
 

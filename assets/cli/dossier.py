@@ -9,6 +9,7 @@ import polars as pl
 
 from assets.cli.document import Document, Section
 from assets.lake import end_of
+from assets.marts import named_in
 from assets.policies import contracts, register
 from cdp_pipelines.consent.history import at, standing
 from cdp_pipelines.consent.identifiers import KINDS
@@ -36,8 +37,13 @@ from warehouse.lake import Lake
 RECORD = ["channel", "source_record_id"]
 
 
-def found(lake: Lake, who: str) -> str:
-    """The customer with this id, or the one who has this identifier; `CdpError` where there is none, or several."""
+def found(lake: Lake, who: str, mart: str | None = None) -> str:
+    """The customer with this id, or the one who has this identifier; `CdpError` where there is none, or several.
+
+    In a mart (a purpose) also the one who has this key or evidence reference there.
+    """
+    if mart in register() and (named := named_in(lake, register()[mart], who.strip().lower())):
+        return named
     if re.fullmatch(r"c_[0-9a-f]{16}", who):
         ids = lake.scan(CLUSTER).filter(pl.col("customer_id") == who).select("customer_id").unique().collect()
         told = {ids.item()} if ids.height else set()

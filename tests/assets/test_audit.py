@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from assets.cli import app, dossier
 from assets.cli.document import Document, Section, as_html
 from assets.lake import end_of
+from assets.marts import published
 from assets.policies import register
 from cdp_pipelines.tables import CLUSTER, DECISION, LEDGER, MEMBERSHIP, PARTY, RUN
 from warehouse import verify_ledger
@@ -114,6 +115,22 @@ def test_in_or_out_on_a_day_with_the_evidence(sample, member):
     out = ask("mart", "life_threatening_alert", "--on", last, "--customer", member[0], "--lake", sample.lake.path)
     assert "Out, as of the night of" in out.output
     assert "no_case" in out.output
+
+
+def test_a_row_of_a_mart_leads_back_to_its_decision_and_in_another_mart_to_nobody(sample, member):
+    last = drop_dates(sample.drops)[-1]
+    row = published(sample.lake, register()["email_marketing"]).filter(customer_id=member[0]).row(0, named=True)
+    names = (member[0], row["subject_key"], row["evidence_reference"])
+
+    def asked(mart, who):
+        return ask("mart", mart, "--on", last, "--customer", who, "--lake", sample.lake.path, "--format", "json")
+
+    by_id, by_key, by_reference = (asked("email_marketing", name) for name in names)
+    assert by_id.exit_code == 0, by_id.output
+    assert by_key.output == by_reference.output == by_id.output
+    assert json.loads(by_id.output)["Decision"][0]["reason"] == "allowed"
+    elsewhere = asked("payment", row["subject_key"])
+    assert "no customer has this id" in elsewhere.output + str(elsewhere.exception)
 
 
 def test_a_purpose_tells_whom_it_may_process_and_why_not(sample):
