@@ -16,7 +16,9 @@ from assets.cli.sample import write_sample
 from cdp_pipelines.sample import canaries
 from tests import postgres
 from warehouse.drops import drop_dates
+from warehouse.keys import mart_key
 from warehouse.lake import Lake
+from warehouse.verify_protection import digest, reference
 
 ANYTOWN = Path(__file__).parents[2] / "shared" / "data" / "anytown"
 SEED = 20240630
@@ -45,10 +47,14 @@ NO_CANARIES = canaries.truth([])
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_ledger_key() -> Iterator[None]:
-    """Lakes that are compared are signed with one key; left alone, each makes its own. None is published anywhere."""
+def _one_ledger_key_and_mart_secret() -> Iterator[None]:
+    """Lakes that are compared are signed with one key and name people alike; left alone, each makes its own.
+
+    None is published anywhere.
+    """
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("CDP_LEDGER_KEY", "07" * 32)
+        patched.setenv("CDP_MART_SECRET", "0b" * 32)
         patched.delenv("CDP_POSTGRES", raising=False)
         yield
 
@@ -67,6 +73,7 @@ def lasting(held: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
 
     Of decisions those that stand, without when they were made; no histories; and customers under the name of their
     smallest record, households under that of their smallest customer, for an id that was born in a night lives on.
+    What stands for a customer and their evidence in a mart is put back.
     """
     names = (
         held["identity/cluster"]
@@ -82,6 +89,8 @@ def lasting(held: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
             frame = frame.drop("left_at")
         if name == "consent/decision":
             frame = frame.filter(pl.col("valid_to").is_null()).drop("valid_from", "ledger_position")
+        if "subject_key" in frame.columns:
+            frame = put_back(frame, name.removeprefix("mart/"), held["consent/decision"])
         if "customer_id" in frame.columns:
             frame = frame.with_columns(pl.col("customer_id").replace(named))
         if name == "golden/household":
@@ -89,6 +98,23 @@ def lasting(held: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
         order = [column for column, dtype in frame.schema.items() if not isinstance(dtype, pl.List)]
         found[name] = frame.sort(order)
     return found
+
+
+def put_back(frame: pl.DataFrame, purpose: str, decisions: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a mart with customer_id and evidence in place of what stands for them, each name computed by itself."""
+    key = mart_key(Path(), purpose)
+    standing = decisions.filter(pl.col("valid_to").is_null(), purpose=purpose, is_allowed=True)
+    told = [
+        (row["customer_id"], digest(key.encode(), row["customer_id"]), row["evidence"],
+         reference(key.encode(), row["customer_id"], row["contact_point"], row["purpose_version"], row["evidence"]))
+        for row in standing.iter_rows(named=True)
+    ]  # fmt: skip
+    names = ["customer_id", "subject_key", "evidence", "evidence_reference"]
+    dtypes = [pl.String, pl.String, pl.List(pl.String), pl.String]
+    known = pl.DataFrame(told, schema=dict(zip(names, dtypes, strict=True)), orient="row")
+    found = frame.join(known, on=["subject_key", "evidence_reference"])
+    assert found.height == frame.height
+    return found.drop("subject_key", "evidence_reference").with_columns(pl.col("evidence").list.sort().list.join(","))
 
 
 def bring_up(drops: Path, lake: Path, until=None, memory=None) -> int:

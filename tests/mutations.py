@@ -94,6 +94,12 @@ FAULTS = (
     Fault("parts_of_several_records", "cdp_pipelines/golden/survivorship.py", 'pl.col("rank").min().over("customer_id", "together")', 'pl.col("rank").min().over("customer_id", "attribute")'),
     Fault("bounced_is_verified", "cdp_pipelines/golden/contact_point.py", "pl.when(bounced).then(2)", "pl.when(bounced).then(0)"),
     Fault("point_allowed_by_another", "cdp_pipelines/golden/contact_point.py", '(pl.col("contact_point") == "") | (pl.col("contact_point") == pl.col("value"))', "pl.lit(value=True)"),
+    Fault("group_of_one_less", "cdp_pipelines/golden/anonymity.py", "pl.len().over(columns) >= minimum if", "pl.len().over(columns) >= minimum - 1 if"),
+    Fault("who_is_left_stands_alone", "cdp_pipelines/golden/anonymity.py", "    if not held[SETTLED].all():", "    if held.is_empty():"),
+    Fault("small_cell_told", "cdp_pipelines/golden/aggregate.py", "(pl.col(PEOPLE) < minimum)", "(pl.col(PEOPLE) < minimum - 1)"),
+    Fault("suppressed_cell_can_be_subtracted", "cdp_pipelines/golden/aggregate.py", "    while hidden and len(hidden) < len(counts):", "    while not counts:"),
+    Fault("one_person_is_the_sum", "cdp_pipelines/golden/aggregate.py", "DOMINANT = 0.5", "DOMINANT = 1.0"),
+    Fault("reference_without_its_evidence", "cdp_pipelines/golden/pseudonym.py", '"contact_point", "purpose_version", evidence, separator', '"contact_point", "purpose_version", separator'),
     Fault("closed_decision_still_stands", f"{CONSENT}/history.py", 'return decision.filter(pl.col("valid_to").is_null())', "return decision"),
 )  # fmt: skip
 

@@ -1,31 +1,38 @@
-"""The key that signs the ledger, and the signed head that leaves the lake.
+"""The key that signs the ledger, the signed head that leaves the lake, and the keys of the marts.
 
 The private key is that of the environment variable CDP_LEDGER_KEY (PKCS #8 in PEM, or the 32 bytes of the seed in hex)
 or else lies in `<lake>/keys/ledger.pem`, made on the first run, readable by its owner alone. What is public lies in
 `<lake>/audit/`: the newest signed head, and the public key. An auditor who keeps a copy of both elsewhere will notice
 when batches are cut off or everything is signed anew. Files are swapped in whole: a crash leaves the old or the new.
+
+The names of people in marts rest on one secret, that of the environment variable CDP_MART_SECRET (32 bytes in hex) or
+else of `<lake>/keys/marts.key`, made and kept like the ledger's key. Each purpose's key is derived from it (HKDF, RFC
+5869), so that who has one has no other. Another secret gives everybody another name in every mart.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from cdp_pipelines.errors import LakeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 VARIABLE = "CDP_LEDGER_KEY"
 PRIVATE, HEAD, PUBLIC = "keys/ledger.pem", "audit/ledger_head.json", "audit/ledger_key.pem"
 SEED_DIGITS = 64
+MART_VARIABLE, MART_SECRET, SECRET_BYTES = "CDP_MART_SECRET", "keys/marts.key", 32
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -53,19 +60,30 @@ def ledger_key(lake: Path) -> LedgerKey:
     """The key of this lake; made where there is none. `LakeError` where what is there is no Ed25519 key."""
     if VARIABLE in os.environ:
         return LedgerKey(_parsed(os.environ[VARIABLE].strip(), VARIABLE))
-    path = lake / PRIVATE
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.parent.chmod(0o700)
-    if not path.exists():
-        _swap_in(
-            path,
-            Ed25519PrivateKey.generate().private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            ),
-            mode=0o600,
-        )
-    path.chmod(0o600)
+    path = _kept(
+        lake / PRIVATE,
+        lambda: Ed25519PrivateKey.generate().private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ),
+    )
     return LedgerKey(_parsed(path.read_text(), str(path)))
+
+
+def mart_key(lake: Path, purpose: str) -> str:
+    """The key of a purpose's mart, 64 hex digits; `LakeError` where the secret is not 32 bytes in hex."""
+    if MART_VARIABLE in os.environ:
+        source, told = MART_VARIABLE, os.environ[MART_VARIABLE]
+    else:
+        path = _kept(lake / MART_SECRET, lambda: secrets.token_hex(SECRET_BYTES).encode())
+        source, told = str(path), path.read_text()
+    try:
+        secret = bytes.fromhex(told.strip())
+    except ValueError:
+        secret = b""
+    if len(secret) != SECRET_BYTES:
+        raise LakeError(f"{source} holds no secret of {2 * SECRET_BYTES} hex digits")
+    derived = HKDF(hashes.SHA256(), SECRET_BYTES, salt=None, info=f"cdp mart {purpose}".encode())
+    return derived.derive(secret).hex()
 
 
 def keep_head(lake: Path, batch: Mapping[str, object]) -> None:
@@ -96,6 +114,16 @@ def _parsed(text: str, source: str) -> Ed25519PrivateKey:
             f"{source} holds no Ed25519 private key; it takes a PEM without a password or {SEED_DIGITS} hex digits"
         )
     return key
+
+
+def _kept(path: Path, made: Callable[[], bytes]) -> Path:
+    """A secret's file, made where there is none; its owner alone reads it and its folder."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.parent.chmod(0o700)
+    if not path.exists():
+        _swap_in(path, made(), mode=0o600)
+    path.chmod(0o600)
+    return path
 
 
 def _swap_in(path: Path, content: bytes, mode: int) -> None:

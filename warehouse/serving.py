@@ -39,16 +39,15 @@ def published(lake: Lake) -> dict[str, tuple[int, int]]:
     return {purpose: (version, n_rows) for purpose, version, n_rows in told}
 
 
-def rows(lake: Lake, table: Table, purpose: str, customers: pl.Series) -> pl.DataFrame:
-    """Published rows of these customers, of the columns that `table` still has; none where nothing is published."""
+def rows(lake: Lake, table: Table, purpose: str) -> pl.DataFrame:
+    """Published rows of a mart, of the columns that `table` still has; none where nothing with its key is published."""
     if purpose not in published(lake):
         return table.empty()
     with duckdb.connect(str(location(lake)), read_only=True) as connection:
-        name = f"{quoted(purpose)}.{quoted('customer')}"
-        found = connection.execute(
-            f"SELECT * FROM {name} WHERE customer_id IN (SELECT unnest(?))", [customers.to_list()]
-        )
+        found = connection.sql(f"SELECT * FROM {quoted(purpose)}.{quoted('customer')}")
         frame = pl.DataFrame(found.to_arrow_table())
+    if not {*table.key} <= {*frame.columns}:
+        return table.empty()
     return frame.select(pl.col(name).cast(dtype) for name, dtype in table.schema.items() if name in frame.columns)
 
 

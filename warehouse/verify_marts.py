@@ -1,7 +1,9 @@
 """Every decision and every row of every mart of a lake, worked out anew by brute force and compared.
 
 Written from `consent.md` and the YAML alone: it imports nothing of the pipeline but the brute force beside it
-(`verify_decisions`, which imports nothing of it either), keeps no table in memory but as rows, and is slow on purpose.
+(`verify_decisions` and `verify_protection`, which import nothing of it either), keeps no table in memory but as rows,
+and is slow on purpose. Of an aggregate it does not choose anew which cells to suppress: it checks that every published
+one is right, that none tells of too few, and that no suppressed one can be had from the others.
 """
 
 import re
@@ -24,6 +26,17 @@ from warehouse.verify_decisions import (
     record,
     still,
     version,
+)
+from warehouse.verify_protection import (
+    FEWEST,
+    OWN,
+    by_sql,
+    coarsened,
+    digest,
+    in_groups,
+    purpose_key,
+    reference,
+    wrong_cells,
 )
 
 UNIFICATION = "profile_unification"
@@ -293,9 +306,8 @@ class Profiles:
             ),
             key=lambda row: (row["occurred_at"], row["channel"], row["source_record_id"]),
         )
-        if wanted == "customer_id":
-            return customer
-        kind = re.match("order|refund|receipt|event|visit|call", wanted.removeprefix("last_").removeprefix("first_"))
+        of_what = wanted.removeprefix("last_").removeprefix("first_")
+        kind = re.match("order|refund|receipt|event|visit|call|reading", of_what)
         mine = [row for row in done if row["interaction_type"] == (kind[0] if kind else "order")]
         if wanted.endswith("_count"):
             return len(mine)
@@ -307,7 +319,7 @@ class Profiles:
             return None
         if wanted.startswith("first_"):
             return mine[0]["occurred_at"]
-        if wanted in {"last_order_at", "last_event_at"}:
+        if wanted in {"last_order_at", "last_event_at", "last_reading_at"}:
             return mine[-1]["occurred_at"]
         return mine[-1]["currency_code" if wanted == "currency_code" else "amount_minor"]
 
@@ -329,8 +341,8 @@ def typed(attribute: str, text: str) -> object:
     return int(text) if attribute in {"quiet_from", "quiet_until", "max_per_week"} else text
 
 
-def expected(key: str, purpose: dict, allowed: dict, profiles: Profiles) -> Iterator[tuple[str, dict]]:
-    """The rows that a mart must hold, by customer."""
+def expected(key: str, purpose: dict, allowed: dict, profiles: Profiles, secret: bytes) -> Iterator[tuple[str, dict]]:
+    """The rows that a mart may take, by customer."""
     scope = purpose.get("scope", "person")
     back = window(profiles.world.as_of, purpose["retention"])
     for customer, cells in allowed.items():
@@ -340,18 +352,21 @@ def expected(key: str, purpose: dict, allowed: dict, profiles: Profiles) -> Iter
         point = "" if scope == "person" else profiles.best(customer, scope, key, set(by_point))
         if point is None:
             continue
-        row = {}
+        row, decided = {}, by_point[point]
         for column in purpose["columns"]:
             word, _, wanted = column["source"].partition(".")
-            if word == "decision":
-                about = {"customer_id": customer, "purpose": key, "contact_point": point}
-                row[column["name"]] = (about | by_point[point])[wanted]
+            if word == "subject":
+                version_, evidence = decided["purpose_version"], decided["evidence"]
+                names = {"key": digest(secret, customer)}
+                names["evidence"] = reference(secret, customer, point, version_, evidence)
+                value = names[wanted]
+            elif word == "decision":
+                value = ({"purpose": key, "contact_point": point} | decided)[wanted]
             elif word == "measure":
-                row[column["name"]] = profiles.measure(customer, wanted, key, back)
-            elif wanted == "customer_id":
-                row[column["name"]] = customer
+                value = profiles.measure(customer, wanted, key, back)
             else:
-                row[column["name"]] = point if wanted == scope else profiles.best(customer, wanted, key)
+                value = point if wanted == scope else profiles.best(customer, wanted, key)
+            row[column["name"]] = coarsened(value, column)
         yield customer, row
 
 
@@ -367,25 +382,42 @@ def window(as_of: datetime, duration: str) -> datetime:
             day -= 1
 
 
-def compare_mart(lake: Path, key: str, purpose: dict, rows: dict[str, dict], report: Report) -> None:
-    """A mart's rows against those expected."""
-    columns = [column["name"] for column in purpose["columns"]]
-    own = next(column["name"] for column in purpose["columns"] if column["source"] == "customer.customer_id")
+def compare_mart(
+    lake: Path, key: str, purpose: dict, rows: dict[str, dict], sql: str | None, report: Report
+) -> None:
+    """A mart's rows against those that it may take, as the purpose lets them out."""
+    counts = purpose.get("aggregate")
+    columns = [column["name"] for column in purpose.get("shape") or purpose["columns"]]
+    if counts:
+        columns = [*counts["dimensions"], "people", *counts.get("sums", []), "lawful_basis"]
     held = DeltaTable(str(lake / "mart" / key)).to_pyarrow_table()
+    report.rows[key] = held.num_rows
     if held.column_names != columns:
         report.differs(f"mart/{key}: its columns are not those declared")
         return
-    told = {row[own]: row for row in held.to_pylist()}
-    report.rows[key] = len(told)
-    if len(told) < held.num_rows:
+    told = held.to_pylist()
+    taken = list(rows.values())
+    if sql:
+        taken = by_sql(sql, taken, [column["name"] for column in purpose["columns"]])
+    if counts:
+        report.differences += [f"mart/{key}: {what}" for what in wrong_cells(purpose, taken, told)]
+        return
+    names = {column["source"]: column["name"] for column in purpose["columns"]}
+    own = names["subject.key"]
+    if not purpose.get("identified_because"):
+        hides = [column for column in columns if column not in {names[each] for each in OWN}]
+        taken = in_groups(taken, hides, purpose.get("minimum_group", FEWEST))
+    customers = {row[own]: customer for customer, row in rows.items()}
+    theirs = {row[own]: row for row in told}
+    if len(theirs) < held.num_rows:
         report.differs(f"mart/{key}: a customer is there twice")
-    for customer, mine in rows.items():
-        theirs = told.pop(customer, None)
-        if theirs is None:
-            report.differs(f"mart/{key}: {customer} is missing")
-        elif wrong := [column for column in columns if theirs[column] != mine[column]]:
-            report.differs(f"mart/{key}: {customer} differs in {', '.join(wrong)}")
-    report.differences += [f"mart/{key}: {customer} is there without a right" for customer in told]
+    for mine in taken:
+        row = theirs.pop(mine[own], None)
+        if row is None:
+            report.differs(f"mart/{key}: {customers[mine[own]]} is missing")
+        elif wrong := [column for column in columns if row[column] != mine[column]]:
+            report.differs(f"mart/{key}: {customers[mine[own]]} differs in {', '.join(wrong)}")
+    report.differences += [f"mart/{key}: {subject} is there without a right" for subject in theirs]
 
 
 def verify(
@@ -408,7 +440,10 @@ def verify(
         if not purposes or key in purposes:
             step(f"mart/{key}", n, len(with_mart))
             purpose = version(register, key, as_of)
-            compare_mart(lake, key, purpose, dict(expected(key, purpose, allowed[key], profiles)), report)
+            beside = defs / "purposes" / key / "mart.sql"
+            sql = beside.read_text() if purpose.get("shape") else None
+            rows = dict(expected(key, purpose, allowed[key], profiles, purpose_key(lake, key)))
+            compare_mart(lake, key, purpose, rows, sql, report)
     return report
 
 

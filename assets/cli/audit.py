@@ -43,7 +43,7 @@ def customer(
 def mart(
     purpose: Annotated[str, typer.Argument(metavar="MART", help="A purpose that has a mart.")],
     on: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The night to ask about.")],
-    customer: Annotated[str, typer.Option(help="A customer id, or an identifier.")],
+    customer: Annotated[str, typer.Option(help="A customer id, an identifier, or a key or reference of the mart.")],
     lake: LakeFolder = Path("lake"),
     format_: Format = "text",
     output: Output = None,
@@ -51,13 +51,15 @@ def mart(
     """Was this customer in this mart on that day: in or out, why, by what evidence, in which run.
 
     Example: [cyan]cdp audit mart email_marketing --on 2011-12-05 --customer c_0123456789abcdef --lake lake[/]
+
+    A row's own subject_key or evidence_reference may stand for the customer: [cyan]--customer 5f3c…[/]
     """
     from assets.cli import dossier
     from assets.cli.document import give
     from assets.cli.stays import of_mart
 
     store = dossier.opened(lake)
-    document = of_mart(store, purpose, on.date(), dossier.found(store, customer))
+    document = of_mart(store, purpose, on.date(), dossier.found(store, customer, purpose))
     give(dossier.sealed(store, document, "mart"), format_, output, out)
 
 
@@ -65,7 +67,9 @@ def mart(
 def rows(
     purpose: Annotated[str, typer.Argument(metavar="MART", help="A purpose that has a mart.")],
     on: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The night to ask about.")],
-    customer: Annotated[str | None, typer.Option(help="A customer id, or an identifier: their row alone.")] = None,
+    customer: Annotated[
+        str | None, typer.Option(help="A customer id, an identifier, or a key of the mart: their row alone.")
+    ] = None,
     ids: Annotated[Path | None, typer.Option(help="Write who it was, as CSV.", dir_okay=False)] = None,
     lake: LakeFolder = Path("lake"),
     format_: Format = "text",
@@ -84,7 +88,7 @@ def rows(
     from assets.cli.stays import of_rows
 
     store = dossier.opened(lake)
-    whose = dossier.found(store, customer) if customer else None
+    whose = dossier.found(store, customer, purpose) if customer else None
     give(dossier.sealed(store, of_rows(store, purpose, on.date(), whose, ids), "rows"), format_, output, out)
 
 

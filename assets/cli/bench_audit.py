@@ -37,6 +37,7 @@ from cdp_pipelines.tables import (
     VERSION,
     Table,
 )
+from warehouse.keys import mart_key
 from warehouse.lake import Lake
 from warehouse.subject import one_of, records_of
 
@@ -104,7 +105,8 @@ def _lake_of(customers: int, folder: Path | None, out: Console) -> Iterator[Lake
 def make(store: Lake, customers: int) -> Counter[str]:
     """Write every table of a census; gives the rows of each."""
     people, rows = census.Census(customers), Counter()
-    for tables in (census.by_record(people, contracts()), census.by_customer(people, register())):
+    keys = {key: mart_key(store.path, key) for key in register()}
+    for tables in (census.by_record(people, contracts()), census.by_customer(people, register(), keys)):
         for table, frame in tables:
             store.append(table, frame)
             rows[table.name] += frame.height

@@ -8,6 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from assets.cli.document import Document
+from assets.marts import is_key, named_in
+from assets.policies import register
 from cdp_pipelines.consent.history import HIDDEN
 from cdp_pipelines.errors import CdpError, LakeError
 from cdp_pipelines.tables import DECISION, HISTORY, Table
@@ -25,11 +27,14 @@ def opened(path: Path) -> Lake:
     return lake
 
 
-def found(lake: Lake, who: str) -> str:
+def found(lake: Lake, who: str, mart: str | None = None) -> str:
     """The customer with this id, or the one who has this identifier; `CdpError` where there is none, or several.
 
-    Of whom no record is held any more, who has the id at hand, or a contact point that was decided on.
+    Of whom no record is held any more, who has the id at hand, or a contact point that was decided on. In a mart (a
+    purpose) also the one who has this key or evidence reference there.
     """
+    if is_key(name := who.strip().lower()) and mart in register() and (named := named_in(lake, register()[mart], name)):
+        return named
     if re.fullmatch(r"c_[0-9a-f]{16}", who):
         told = set(records_of(lake, [who])["customer_id"]) or _told_of(lake, HISTORY, pl.col("customer_id") == who)
     else:

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from assets.marts import rows_of
 from assets.policies import contracts, register
+from cdp_pipelines.consent import Purpose
 from cdp_pipelines.golden.mart import mart_table
 from cdp_pipelines.golden.measures import MEASURES
 from cdp_pipelines.tables import LINK
@@ -27,17 +29,25 @@ def joined(lake: Lake, records: pl.DataFrame) -> list[dict]:
     return told.rename({"match_weight": "match weight, bits"}).to_dicts()
 
 
-def in_marts(lake: Lake, customer_id: str, purposes: Iterable[str]) -> list[dict]:
-    """Every value of a customer's row in each of these marts, and where it is from."""
-    declared = [register()[key] for key in purposes if key in register() and register()[key].columns]
-    found = pl.collect_all(
-        [lake.scan(mart_table(each)).filter(pl.col("customer_id") == customer_id) for each in declared]
-    )
+def told_values(purpose: Purpose, rows: pl.DataFrame) -> list[dict]:
+    """Every value of some rows of a mart, and where it is from: a declared source, or the mart's own SQL."""
+    source = {each.name: each.source for each in purpose.columns}
     return [
-        {"purpose": purpose.key, "column": each.name, "value": row[each.name], "from": each.source}
-        for purpose, frame in zip(declared, found, strict=True)
-        for row in frame.iter_rows(named=True)
-        for each in purpose.columns
+        {"column": name, "value": value, "from": source.get(name, "mart.sql")}
+        for row in rows.iter_rows(named=True)
+        for name, value in row.items()
+    ]
+
+
+def in_marts(lake: Lake, customer_id: str, purposes: Iterable[str]) -> list[dict]:
+    """Every value of a customer's row in each of these marts that tell of persons, and where it is from."""
+    me = pl.DataFrame({"customer_id": [customer_id]})
+    declared = [register()[key] for key in purposes if key in register()]
+    return [
+        {"purpose": purpose.key, **told}
+        for purpose in declared
+        if purpose.columns and not purpose.aggregate
+        for told in told_values(purpose, rows_of(lake, purpose, lake.scan(mart_table(purpose)), me))
     ]
 
 

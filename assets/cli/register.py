@@ -18,6 +18,9 @@ from cdp_pipelines.errors import CdpError
 
 STYLE = Path(__file__).with_name("register.css")
 
+# What is to be had of people in a purpose's mart, in a word.
+PEOPLE = {"identified": "named", "pseudonymous": "unnamed", "aggregate": "counted", "none": "none"}
+
 
 def print_register(day: date | None, format_: str, output: Path | None, out: Console) -> None:
     """Print the record of a day (today in UTC), or write it to a file; a table is as wide as the terminal."""
@@ -46,16 +49,16 @@ def print_register(day: date | None, format_: str, output: Path | None, out: Con
 
 
 def as_table(activities: list[Activity], day: date) -> Table:
-    """What fits a terminal: basis, data, retention and recipients of each purpose."""
+    """What fits a terminal: basis, data, what its mart has of people, retention and recipients of each purpose."""
     table = Table(title=f"Register of processing on {day}", title_justify="left", show_lines=True)
     table.add_column("purpose", no_wrap=True)
-    for name in ("lawful basis", "data", "erased after", "recipients"):
+    for name in ("lawful basis", "data", "people", "erased after", "recipients"):
         table.add_column(name, overflow="fold")
     table.caption = f"{len(activities)} purposes in force; all of Art. 30(1)(a)-(g): --format html, csv or json"
     for each in activities:
         basis = each.lawful_basis.partition(", Art.")[0]
         data, recipients = ", ".join(each.data_categories), ", ".join(each.recipients)
-        table.add_row(each.key, basis, data, each.retention, recipients)
+        table.add_row(each.key, basis, data, PEOPLE[each.mart_kind], each.retention, recipients)
     return table
 
 
@@ -102,6 +105,7 @@ def _section(each: Activity, shared: list[str]) -> str:
     rows.append(("a", PARTS["controller"][1], f"{each.controller[0]}, as for all purposes"))
     own = [measure for measure in each.security if measure not in shared]
     rows.append(("g", PARTS["security"][1], ["those of all purposes", *own]))
+    rows.append(("", "People in its mart", each.mart))
     rows.append(("", "Version", f"{each.version}, in force from {each.effective_from}"))
     return f'<section id="{each.key}"><h2>{_words(each.key)}</h2>{_list(rows)}</section>'
 

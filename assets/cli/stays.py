@@ -10,6 +10,8 @@ import polars as pl
 
 from assets.cli.document import Document, Section
 from assets.cli.dossier import rows
+from assets.cli.profile import told_values
+from assets.marts import rows_of
 from assets.policies import contracts, register
 from cdp_pipelines.consent.history import at
 from cdp_pipelines.consent.purpose import Purpose
@@ -59,6 +61,11 @@ class Night:
         """The mart's rows themselves, out of the Delta version that the night left; None where it is kept no more."""
         return lake.kept(f"mart/{self.purpose.key}", self.delta_version)
 
+    def rows_of(self, lake: Lake, customers: pl.DataFrame) -> pl.DataFrame | None:
+        """Of these rows those of some customers (customer_id); None where they are kept no more, or of no person."""
+        held = None if self.purpose.aggregate else self.rows(lake)
+        return None if held is None else rows_of(lake, self.purpose, held, customers)
+
     def told(self) -> list[dict]:
         """What the lake notes of it."""
         return [
@@ -107,15 +114,16 @@ def of_rows(lake: Lake, key: str, on: date, customer_id: str | None = None, ids:
     if customer_id:
         return _of_row(lake, night, on, customer_id)
     found = night.stays(lake).sort("customer_id").collect()
-    held = night.rows(lake)
-    whose = None if held is None else held.select("customer_id").collect()["customer_id"].sort()
-    is_equal = whose is not None and whose.equals(found["customer_id"])
-    compared = (
-        "the mart's own version of that night is not kept any more"
-        if whose is None
-        else f"the mart's own version {night.delta_version} of that night holds "
-        + ("the same customers" if is_equal else f"others: {whose.len()} rows")
-    )
+    whose = night.rows_of(lake, found)
+    if night.purpose.aggregate:
+        compared = f"the mart tells of no person: they are counted in its {night.n_rows} cells"
+    elif whose is None:
+        compared = "the mart's own version of that night is not kept any more"
+    else:
+        is_equal = whose.height == night.n_rows == found.height
+        compared = f"the mart's own version {night.delta_version} of that night holds " + (
+            "the same customers" if is_equal else f"others: {night.n_rows} rows, {whose.height} of them of these"
+        )
     written = _written(ids, found) if ids else []
     counted = found.group_by("lawful_basis", "purpose_version").len("customers").sort("lawful_basis", "purpose_version")
     since = found.group_by(pl.col("valid_from").alias("in since the night that ended")).len("customers")
@@ -137,18 +145,16 @@ def of_rows(lake: Lake, key: str, on: date, customer_id: str | None = None, ids:
 def _of_row(lake: Lake, night: Night, on: date, customer_id: str) -> Document:
     mine = pl.col("customer_id") == customer_id
     stay = night.stays(lake).filter(mine).collect()
-    held = night.rows(lake)
-    row = None if held is None else held.filter(mine).collect()
-    values = [] if row is None or row.is_empty() else row.row(0, named=True)
-    columns = [
-        {"column": each.name, "value": values[each.name], "from": each.source}
-        for each in night.purpose.columns
-        if values
-    ]
+    row = night.rows_of(lake, pl.DataFrame({"customer_id": [customer_id]}))
+    columns = [] if row is None else told_values(night.purpose, row)
     return Document(
         f"The row of {customer_id} in the mart {night.purpose.key} on {on}",
         f"{'In' if stay.height else 'Out'}, as of the night of {night.night}; the mart's own version "
-        + ("of that night is not kept any more." if row is None else f"{night.delta_version} holds {row.height} row."),
+        + (
+            "of that night tells of no person, or is not kept any more."
+            if row is None
+            else f"{night.delta_version} holds {row.height} row."
+        ),
         [
             Section("Stay", stays(stay)),
             Section("Row", columns, "As it was that night", "no row"),

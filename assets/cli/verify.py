@@ -60,3 +60,19 @@ def marts(
 
     clocks = [moment and moment.replace(tzinfo=moment.tzinfo or UTC) for moment in (as_of, known_at)]
     raise typer.Exit(check(lake, tuple(purpose or ()), *clocks))
+
+
+@verify.command()
+def joins(
+    lake: Annotated[Path, typer.Option(help="Folder of the lake.", envvar="CDP_LAKE")] = Path("lake"),
+) -> None:
+    """Attack the published marts: join each pseudonymous one with every other, on every column that both have.
+
+    Counts who would be identified by it, keys that two marts share, and rows that say what too few others say. The exit
+    code is 0 where there is none, else 1.
+
+    Example: [cyan]cdp verify joins --lake lake[/]
+    """
+    from assets.cli.verify_joins import check
+
+    raise typer.Exit(check(lake))

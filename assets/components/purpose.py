@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import dagster as dg
+import polars as pl
 
 from assets.components.policy import PolicyComponent
 from assets.lake import Gated, LakeResource, lake_assets, publish, spec
@@ -10,10 +11,13 @@ from assets.policies import contracts, purpose_file
 from cdp_pipelines.consent import purpose as policies
 from cdp_pipelines.consent import standing
 from cdp_pipelines.consent.reach import pictured, waterfall
-from cdp_pipelines.golden.mart import mart, mart_table
+from cdp_pipelines.golden.aggregate import PEOPLE
+from cdp_pipelines.golden.mart import mart_table, permitted, permitted_table, protected, quasi_identifiers
 from cdp_pipelines.golden.measures import measures, window
 from cdp_pipelines.lineage import minimised, origins_told
 from cdp_pipelines.tables import CROSSWALK, CUSTOMER, DECISION, INTERACTION, PROVENANCE
+from warehouse.keys import mart_key
+from warehouse.shape import shaped
 
 
 class Purpose(PolicyComponent[policies.Purpose]):
@@ -25,9 +29,9 @@ class Purpose(PolicyComponent[policies.Purpose]):
         return policies.Purpose
 
     @classmethod
-    def named(cls, policy: policies.Purpose, key: str) -> policies.Purpose:
-        """The purpose, knowing its key."""
-        return policy.model_copy(update={"key": key})
+    def load(cls, attributes: policies.Purpose | None, context: dg.ComponentLoadContext) -> "Purpose":  # noqa: ARG003
+        """The purpose as its folder declares it, knowing its key and the SQL beside it."""
+        return cls(policies.load_purpose(context.path.name, context.path / "defs.yaml"))
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
         """The mart of the purpose; none where nobody is served by it."""
@@ -35,6 +39,9 @@ class Purpose(PolicyComponent[policies.Purpose]):
         if not purpose.columns:
             return dg.Definitions()
         table = mart_table(purpose)
+        if purpose.shape:
+            # A query that does not fit its declaration is told when the definitions load, not in the night.
+            shaped(purpose, permitted_table(purpose).empty())
         reads = (DECISION, PROVENANCE, CUSTOMER, INTERACTION, CROSSWALK)
         # No purpose reads data collected for another.
         channels = [key for key, contract in contracts().items() if purpose.key in contract.collected_for]
@@ -50,6 +57,7 @@ class Purpose(PolicyComponent[policies.Purpose]):
                     owner="team:privacy",
                     purpose=purpose.key,
                     lawful_basis=purpose.lawful_basis,
+                    mart_kind=purpose.mart_kind,
                 )
             ],
         )
@@ -59,17 +67,23 @@ class Purpose(PolicyComponent[policies.Purpose]):
             store, as_of = lake.open, lake.as_of(context)
             decision, provenance, customer, interaction, crosswalk = (store.scan(each) for each in reads)
             done = measures(interaction, crosswalk, channels, window(purpose.retention, as_of), as_of)
-            rows = mart(purpose, decision, provenance, customer, done).collect()
+            taken = permitted(
+                purpose, decision, provenance, customer, done, mart_key(store.path, purpose.key)
+            ).collect()
+            given = shaped(purpose, taken) if purpose.shape else taken
+            rows = protected(purpose, given, taken)
             steps = dg.MetadataValue.md(pictured(waterfall(standing(decision), purpose.key)))
-            yield from publish(
-                store,
-                lake.night(context),
-                Gated(
-                    table,
-                    rows,
-                    lambda: store.replace(table, rows),
-                    {"reach": steps, "derives from": dg.MetadataValue.md(origins)},
-                ),
-            )
+            told = {"reach": steps, "derives from": dg.MetadataValue.md(origins), **hidden(purpose, given, rows)}
+            yield from publish(store, lake.night(context), Gated(table, rows, lambda: store.replace(table, rows), told))
 
         return dg.Definitions(assets=[build])
+
+
+def hidden(purpose: policies.Purpose, given: pl.DataFrame, rows: pl.DataFrame) -> dict[str, object]:
+    """How much of a mart is not told, lest people be singled out: values by column, or cells; counts alone."""
+    if purpose.mart_kind == "aggregate":
+        return {"cells": rows.height, "cells suppressed": rows[PEOPLE].null_count()}
+    if purpose.mart_kind == "identified":
+        return {}
+    lost = {name: rows[name].null_count() - given[name].null_count() for name in quasi_identifiers(purpose)}
+    return {"values suppressed": dg.MetadataValue.json(lost)}

@@ -20,11 +20,12 @@ from assets.lake import (
     publish,
     spec,
 )
+from assets.marts import holders_of, may_be_published, people_of
 from assets.policies import register
 from cdp_pipelines.consent import standing
 from cdp_pipelines.errors import ServerError
 from cdp_pipelines.golden.correction import come_apart, corrections
-from cdp_pipelines.golden.mart import justified, mart_table
+from cdp_pipelines.golden.mart import mart_table
 from cdp_pipelines.golden.membership import follow
 from cdp_pipelines.tables import CORRECTION, DECISION, FILE, GROUP, HISTORY, MEMBERSHIP, RETENTION, RUN
 from warehouse import postgres, serving
@@ -60,7 +61,12 @@ def marts(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materiali
     location = serving.location(store)
     decisions = decided(store, lake.as_of(context)).lazy()
     rows = {key: store.read(table) for key, table in MARTS.items()}
-    frames = {key: justified(register()[key], frame.lazy(), decisions).collect() for key, frame in rows.items()}
+    if undeclared := [key for key, table in MARTS.items() if rows[key].columns != list(table.schema)]:
+        raise dg.Failure(
+            f"{', '.join(undeclared)}: the columns are not those that the purpose declares. Nothing was published.",
+            allow_retries=False,
+        )
+    frames = {key: may_be_published(store, register()[key], frame, decisions) for key, frame in rows.items()}
     withheld = {key: rows[key].height - frame.height for key, frame in frames.items()}
     state = {key: (store.version(table.name), frames[key].height) for key, table in MARTS.items()}
     is_changed = serving.published(store) != state
@@ -134,7 +140,7 @@ def served_by_postgres(lake: LakeResource) -> Iterator:
 def record_membership(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
     """Note who came into a mart tonight and who is gone, and why."""
     store, as_of = lake.open, lake.as_of(context)
-    rows = {key: store.scan(table).select("customer_id").collect() for key, table in MARTS.items()}
+    rows = {key: people_of(store, register()[key]) for key in MARTS}
     history = follow(store.read(MEMBERSHIP), rows, standing(store.scan(DECISION)), as_of)
     moved = {
         "came tonight": history.filter(pl.col("valid_from") == as_of),
@@ -162,14 +168,14 @@ def record_correction(context: dg.AssetExecutionContext, lake: LakeResource) -> 
     found = CORRECTION.empty()
     if split.height and serving.published(store):
         decisions = decided(store, as_of).lazy()
-        customers = split["customer_id"]
-        found = corrections(
-            {key: serving.rows(store, table, key, customers) for key, table in MARTS.items()},
-            {key: justified(register()[key], store.scan(table), decisions).collect() for key, table in MARTS.items()},
-            split,
-            {key: register()[key].recipients for key in MARTS},
-            as_of,
-        )
+        before, now = {}, {}
+        for key, table in MARTS.items():
+            # What counts people tells of none of them.
+            if not register()[key].aggregate:
+                frame = may_be_published(store, register()[key], store.read(table), decisions)
+                before[key] = holders_of(store, key, serving.rows(store, table, key), split)
+                now[key] = holders_of(store, key, frame, split)
+        found = corrections(before, now, split, {key: register()[key].recipients for key in before}, as_of)
     # What was told already is not told again: a run that was cut short is made good by the next.
     history = pl.concat([store.read(CORRECTION), found]).unique(CORRECTION.key, keep="first", maintain_order=True)
     told = "\n".join(

@@ -16,16 +16,8 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from cdp_pipelines.channel.contract import Model
-from cdp_pipelines.consent.terms import (
-    COLUMN_SOURCES,
-    ContractTerms,
-    Duration,
-    InterestTerms,
-    MartColumn,
-    ObligationTerms,
-    RecordType,
-    Transfer,
-)
+from cdp_pipelines.consent.mart_terms import COLUMN_SOURCES, AggregateTerms, MartColumn, ShapedColumn, check_mart
+from cdp_pipelines.consent.terms import ContractTerms, Duration, InterestTerms, ObligationTerms, RecordType, Transfer
 from cdp_pipelines.errors import PolicyError
 
 if TYPE_CHECKING:
@@ -59,6 +51,8 @@ DATE, NUMBER = "[0-9]{4}-[0-9]{2}(-[0-9]{2})?", "[1-9][0-9]{0,8}"
 UNIFICATION = "profile_unification"
 # Art. 9(2) knows neither a contract nor legitimate interests; Art. 22(2) knows consent, contract and law.
 NO_SPECIAL_CATEGORY = ("contract", "legitimate_interests")
+# What a purpose is told by where its file lies.
+SET_BY_PLACE = {"key": "the folder's name", "sql": "the mart.sql beside it"}
 AUTOMATED = ("consent", "contract", "legal_obligation")
 
 
@@ -83,6 +77,19 @@ class Purpose(Model):
         min_length=1, description="Categories of data that it needs (Art. 5(1)(c), 30(1)(c))"
     )
     columns: tuple[MartColumn, ...] = Field((), description="Columns of its mart, and no others (Art. 5(1)(c), 25(2))")
+    identified_because: str | None = Field(
+        None,
+        pattern=r"Art\. ?[0-9]",
+        description="Why its mart names people or singles them out, by which article (Art. 5(1)(c), 25)",
+    )
+    minimum_group: int = Field(
+        10, ge=2, description="Else: fewest people of whom its mart says the same, or whom it counts together (Art. 25)"
+    )
+    shape: tuple[ShapedColumn, ...] = Field(
+        (), description="Columns that the mart.sql beside it makes of its columns (Art. 5(1)(c))"
+    )
+    aggregate: AggregateTerms | None = Field(None, description="Its mart counts people and holds none (Art. 89(1))")
+    sql: str | None = Field(None, description="The text of mart.sql (Art. 5(1)(c))")
     recipients: tuple[str, ...] = Field(description="Who receives it; empty for nobody (Art. 30(1)(d))")
     transfers: tuple[Transfer, ...] = Field(
         (), description="Which recipients are in third countries, and by what right (Art. 30(1)(e))"
@@ -114,6 +121,15 @@ class Purpose(Model):
     direct_marketing: bool = Field(False, description="An objection ends it whatever its basis (Art. 21(2)-(3))")
     automated_decision: bool = Field(False, description="It decides alone and with effect (Art. 22)")
     special_category: bool = Field(False, description="It needs data of Art. 9(1)")
+
+    @property
+    def mart_kind(self) -> Literal["none", "identified", "pseudonymous", "aggregate"]:
+        """What its mart holds: nothing, people who can be named, people who cannot, or numbers of people."""
+        if not self.columns:
+            return "none"
+        if self.aggregate:
+            return "aggregate"
+        return "identified" if self.identified_because else "pseudonymous"
 
     @property
     def in_force_at(self) -> datetime:
@@ -149,9 +165,12 @@ class Purpose(Model):
         names = [column.name for column in columns]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two columns have one name: {', '.join(twice)}")
-        if columns and not any(column.source == "customer.customer_id" for column in columns):
-            raise ValueError("none has the source customer.customer_id: a row must say whose it is")
         return columns
+
+    @model_validator(mode="after")
+    def _holds_no_more_of_persons_than_it_may(self) -> Purpose:
+        check_mart(self.columns, self.shape, self.aggregate, self.identified_because)
+        return self
 
     @model_validator(mode="after")
     def _transfers_to_its_recipients(self) -> Purpose:
@@ -267,13 +286,14 @@ def load_purpose(key: str, path: Path) -> Purpose:
             file, (("attributes", "there are none; a purpose is declared by a mapping under attributes"),)
         )
     attributes = declared["attributes"]
-    if "key" in attributes:
-        raise PolicyError(file, (("key", f"found {attributes['key']!r}; it is the folder's name: leave it out"),))
+    for field, what in SET_BY_PLACE.items():
+        if field in attributes:
+            raise PolicyError(file, ((field, f"found {attributes[field]!r}; it is {what}: leave it out"),))
     try:
-        return Purpose.model_validate(attributes).model_copy(update={"key": key})
+        purpose = Purpose.model_validate(attributes).model_copy(update={"key": key})
     except ValidationError as error:
         wrong = PolicyError.from_validation(file, error)
-        allowed = ", ".join(name for name in Purpose.model_fields if name != "key")
+        allowed = ", ".join(name for name in Purpose.model_fields if name not in SET_BY_PLACE)
         kinds = [(each["type"], len(each["loc"])) for each in error.errors()]
         raise PolicyError(
             file,
@@ -282,6 +302,18 @@ def load_purpose(key: str, path: Path) -> Purpose:
                 for kind, (field, problem) in zip(kinds, wrong.problems, strict=True)
             ),
         ) from None
+    return _with_sql(purpose, path)
+
+
+def _with_sql(purpose: Purpose, path: Path) -> Purpose:
+    """The purpose with the SQL beside `defs.yaml`; older versions have theirs no more."""
+    if path.name != "defs.yaml":
+        return purpose
+    beside = path.with_name("mart.sql")
+    if beside.exists() != bool(purpose.shape):
+        problem = "there is no mart.sql beside it" if purpose.shape else f"{beside} is there: declare what it gives"
+        raise PolicyError(str(path), (("shape", problem),))
+    return purpose.model_copy(update={"sql": beside.read_text(encoding="utf-8")}) if purpose.shape else purpose
 
 
 def _chain(loaded: list[tuple[Purpose, str]]) -> tuple[Purpose, ...]:

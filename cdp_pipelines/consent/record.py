@@ -56,6 +56,8 @@ class Activity:
     transfers: tuple[str, ...]
     retention: str
     security: tuple[str, ...]
+    mart_kind: str
+    mart: str
 
 
 def record(register: Register, controller: Controller, day: date) -> list[Activity]:
@@ -88,7 +90,22 @@ def _activity(purpose: Purpose, controller: Controller) -> Activity:
         or (NONE,),
         retention=f"{duration_words(purpose.retention)} from {purpose.retention_from}",
         security=(*controller.security, *purpose.security),
+        mart_kind=purpose.mart_kind,
+        mart=_mart(purpose),
     )
+
+
+def _mart(purpose: Purpose) -> str:
+    """What its mart tells of people, and why (Art. 5(1)(c), 25)."""
+    match purpose.mart_kind:
+        case "identified":
+            return f"people can be named: {purpose.identified_because}"
+        case "pseudonymous":
+            return f"people under a name of this mart alone, no row said by fewer than {purpose.minimum_group}"
+        case "aggregate":
+            return f"numbers of people, none of fewer than {purpose.minimum_group}; nobody's row"
+        case _:
+            return NONE
 
 
 def _named(controller: Controller) -> tuple[str, ...]:

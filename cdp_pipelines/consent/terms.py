@@ -1,4 +1,4 @@
-"""Parts of a purpose: the columns of its mart, and what its lawful basis rests on."""
+"""Parts of a purpose: what its lawful basis rests on, and where its data goes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from cdp_pipelines.channel.contract import Model
-from cdp_pipelines.golden.measures import MEASURES
-from cdp_pipelines.tables import CUSTOMER, DECISION
 
-# What a column of a mart may come from, by the word before the dot in its declaration.
-COLUMN_SOURCES = {"customer": CUSTOMER, "decision": DECISION, "measure": MEASURES}
 Duration = Annotated[str, Field(pattern=r"^P([0-9]+Y([0-9]+M)?([0-9]+D)?|[0-9]+M([0-9]+D)?|[0-9]+D)$")]
 InteractionType = Literal[
     "order", "refund", "receipt", "event", "call", "post", "survey", "reading", "visit", "warranty"
@@ -21,23 +17,6 @@ HeldType = Literal["account", "membership"]
 OpeningType = Literal[InteractionType, HeldType]
 # A record that says something of the person; any will that counts; any request of a data subject.
 RecordType = Literal[OpeningType, "record", "will", "request"]
-
-
-class MartColumn(Model):
-    """One column of a purpose's mart (Art. 5(1)(c))."""
-
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Its name in the mart")
-    source: str = Field(description="customer.<attribute>, decision.<column> or measure.<name>")
-    description: str = Field("", description="What it means, where the source's own description is not enough")
-
-    @model_validator(mode="after")
-    def _exists(self) -> MartColumn:
-        word, _, name = self.source.partition(".")
-        if word not in COLUMN_SOURCES:
-            raise ValueError(f"source {self.source!r} begins with none of: {', '.join(COLUMN_SOURCES)}")
-        if name not in COLUMN_SOURCES[word].schema:
-            raise ValueError(f"there is no {self.source!r}; {word} has: {', '.join(COLUMN_SOURCES[word].schema)}")
-        return self
 
 
 class Transfer(Model):

@@ -46,8 +46,10 @@ MEASURES = Table(
         Column("event_count", pl.Int64(), "Events of app and web", sources=_ROW),
         Column("visit_count", pl.Int64(), "Visits seen by beacons", sources=_ROW),
         Column("call_count", pl.Int64(), "Calls", sources=_ROW),
+        Column("reading_count", pl.Int64(), "Readings of connected products", sources=_ROW),
         Column("first_event_at", UTC, "Earliest event of app and web", sources=_TIME),
         Column("last_event_at", UTC, "Latest event of app and web", sources=_TIME),
+        Column("last_reading_at", UTC, "Latest reading of a connected product", sources=_TIME),
     ),
     subject=("customer_id",),
 )
@@ -64,6 +66,8 @@ TYPES = {
     "last_event_at": "event",
     "visit_count": "visit",
     "call_count": "call",
+    "reading_count": "reading",
+    "last_reading_at": "reading",
 }
 
 
@@ -115,7 +119,9 @@ def measures(
             of("event").len().alias("event_count"),
             of("visit").len().alias("visit_count"),
             of("call").len().alias("call_count"),
+            of("reading").len().alias("reading_count"),
             of("event", "occurred_at").first().alias("first_event_at"),
             of("event", "occurred_at").last().alias("last_event_at"),
+            of("reading", "occurred_at").last().alias("last_reading_at"),
         )
     )

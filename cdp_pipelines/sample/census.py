@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from cdp_pipelines.golden.mart import mart_table
+from cdp_pipelines.golden.mart import KEY, column_of, mart_table
+from cdp_pipelines.golden.pseudonym import subject_key
 from cdp_pipelines.tables import (
     CLUSTER,
     CONSENT_EVENT,
@@ -187,8 +188,13 @@ def _raw(contract: ChannelContract, digest: str, ids: pl.Series, v: np.ndarray) 
     return _rows(contract.raw, source_record_id=ids, record=whole, **stood, **came, **fields)
 
 
-def by_customer(census: Census, purposes: Mapping[str, Purpose]) -> Iterator[tuple[Table, pl.DataFrame]]:
-    """Tables that are laid by customers, chunk by chunk, each chunk in the table's order."""
+def by_customer(
+    census: Census, purposes: Mapping[str, Purpose], keys: Mapping[str, str]
+) -> Iterator[tuple[Table, pl.DataFrame]]:
+    """Tables that are laid by customers, chunk by chunk, each chunk in the table's order.
+
+    `keys`: purpose to the key of its mart (see `golden.pseudonym`).
+    """
     for k in map(census.numbers, range(0, census.n, CHUNK)):
         v, ids = census.v_of(k), census.ids(k)
         whose = {"customer_id": ids}
@@ -220,7 +226,7 @@ def by_customer(census: Census, purposes: Mapping[str, Purpose]) -> Iterator[tup
         )
     for n, purpose in enumerate(purposes.values()):
         if purpose.columns:
-            yield from _members(census, purpose, n)
+            yield from _members(census, purpose, n, keys[purpose.key])
 
 
 def _decided(purpose: Purpose, n: int, k: np.ndarray, v: np.ndarray, ids: pl.Series) -> list[pl.DataFrame]:
@@ -238,7 +244,7 @@ def _decided(purpose: Purpose, n: int, k: np.ndarray, v: np.ndarray, ids: pl.Ser
     return [_rows(DECISION, customer_id=ids, **what, **why, **was), now]
 
 
-def _members(census: Census, purpose: Purpose, n: int) -> Iterator[tuple[Table, pl.DataFrame]]:
+def _members(census: Census, purpose: Purpose, n: int, key: str) -> Iterator[tuple[Table, pl.DataFrame]]:
     table = mart_table(purpose)
     for k in map(census.numbers, range(0, census.n, CHUNK)):
         mine = k[k % ONE_IN == n % ONE_IN]
@@ -247,4 +253,8 @@ def _members(census: Census, purpose: Purpose, n: int) -> Iterator[tuple[Table, 
         ids = census.ids(mine)
         yield MEMBERSHIP, _rows(MEMBERSHIP, purpose=purpose.key, customer_id=ids, **why, valid_from=BEFORE)
         told = {name: 1 for name, dtype in table.schema.items() if dtype == pl.Int64}
-        yield table, _rows(table, customer_id=ids, **told)
+        if purpose.aggregate:
+            yield table, table.empty()
+            continue
+        own = pl.DataFrame({"customer_id": ids}).select(subject_key("customer_id", key)).to_series()
+        yield table, _rows(table, **{column_of(purpose, KEY): own}, **told).sort(table.order)

@@ -15,6 +15,7 @@ from assets.cli import app, bench_audit, dossier
 from assets.cli.document import MANY, Document, Section, as_html
 from assets.cli.held import of_customer
 from assets.lake import end_of
+from assets.marts import named_in, people_of, published
 from assets.policies import contracts, register
 from cdp_pipelines.golden.mart import mart_table
 from cdp_pipelines.golden.measures import end
@@ -23,7 +24,9 @@ from cdp_pipelines.tables import CLUSTER, DECISION, LEDGER, MEMBERSHIP, PARTY, R
 from warehouse import verify_ledger
 from warehouse.code import code_version
 from warehouse.drops import drop_dates
+from warehouse.keys import mart_key
 from warehouse.lake import Lake
+from warehouse.verify_protection import digest
 
 
 def ask(*words):
@@ -155,21 +158,24 @@ def test_the_answer_has_all_that_art_15_asks_for(sample, member):
             raw.select(pl.exclude(pl.Date, pl.Datetime)).cast(pl.String).unpivot()["value"]
         )
     # What each mart holds of them, derived scores included.
-    ids = {row["purpose"]: row["value"] for row in told["In the marts now"] if row["from"] == "customer.customer_id"}
-    assert set(ids) == {row["mart"] for row in told["Marts and recipients"] if row["to"] is None}
-    assert set(ids.values()) == {customer_id}
+    keys = {row["purpose"]: row["value"] for row in told["In the marts now"] if row["from"] == "subject.key"}
+    now = {row["mart"] for row in told["Marts and recipients"] if row["to"] is None}
+    assert set(keys) == {key for key in now if not register()[key].aggregate}
+    for key, name in keys.items():
+        assert name == digest(mart_key(sample.lake.path, key).encode(), customer_id)
 
 
 def test_derived_values_are_told_with_how_and_what_for(sample):
     """Of somebody in the mart of profiling: each measure that is there, and none that is not derived."""
-    rows = sample.lake.read(mart_table(register()["profiling"]))
-    customer_id = rows.filter(pl.col("order_count") > 0)["customer_id"][0]
+    purpose = register()["profiling"]
+    rows = sample.lake.read(mart_table(purpose))
+    mine = rows.drop_nulls("orders").filter(pl.col("orders") != "0").row(0, named=True)
+    customer_id = named_in(sample.lake, purpose, mine["subject_key"])
     told = json.loads(ask("customer", customer_id, "--lake", sample.lake.path, "--format", "json").output)
-    mine = rows.filter(customer_id=customer_id).row(0, named=True)
     derived = {row["value"] for row in told["Derived values"] if row["purpose"] == "profiling"}
     names = {each.name for each in register()["profiling"].columns if each.source.startswith("measure.")}
     assert {value.partition(" = ")[0] for value in derived} == {name for name in names if mine[name] is not None}
-    assert f"order_count = {mine['order_count']}" in derived
+    assert f"orders = {mine['orders']}" in derived
     assert all("within P24M" in row["how"] for row in told["Derived values"] if row["purpose"] == "profiling")
 
 
@@ -201,17 +207,19 @@ def test_rows_of_a_night_are_those_of_the_marts_own_version(sample, member, tmp_
     last, path = drop_dates(sample.drops)[-1], tmp_path / "ids.csv"
     words = ("rows", "email_marketing", "--on", last, "--lake", sample.lake.path, "--format", "json")
     told = json.loads(ask(*words, "--ids", path).output)
-    table = mart_table(register()["email_marketing"])
-    held = sample.lake.read(table)
+    purpose = register()["email_marketing"]
+    held = people_of(sample.lake, purpose)["customer_id"].sort()
     assert "holds the same customers" in told["answer"]
-    assert pl.read_csv(path)["customer_id"].to_list() == held["customer_id"].to_list()
+    assert pl.read_csv(path)["customer_id"].to_list() == held.to_list()
     assert told["Customers"] == [
-        {"file": "ids.csv", "customers": held.height, "sha256": sha256(path.read_bytes()).hexdigest()}
+        {"file": "ids.csv", "customers": held.len(), "sha256": sha256(path.read_bytes()).hexdigest()}
     ]
     assert told["Night"][0]["code that wrote it"] == code_version()
     row = json.loads(ask(*words, "--customer", member[0]).output)
     assert {each["column"]: each["value"] for each in row["Row"]}["email"] == member[1]
-    out = json.loads(ask(*words[:1], "profiling", *words[2:], "--customer", held["customer_id"][0]).output)
+    keys = {each["column"]: each["value"] for each in row["Row"]}
+    assert ask(*words, "--customer", keys["subject_key"]).output == ask(*words, "--customer", member[0]).output
+    out = json.loads(ask(*words[:1], "profiling", *words[2:], "--customer", held[0]).output)
     assert out["answer"].split(",")[0] in {"In", "Out"}
 
 
@@ -222,7 +230,7 @@ def test_rows_that_are_not_what_was_told_are_seen(sample, tmp_path):
     lake = Lake(tmp_path / "lake")
     words = ("rows", "payment", "--on", last, "--lake", lake.path)
     noted = lake.read(VERSION)
-    planted = lake.read(table).head(1).with_columns(customer_id=pl.lit("c_0000000000000000"))
+    planted = lake.read(table).head(1).with_columns(subject_key=pl.lit("0" * 64))
     lake.append(table, planted)
     moved = pl.when(pl.col("table_name") == table.name).then(pl.col("delta_version") + 1).otherwise("delta_version")
     lake.replace(VERSION, noted.with_columns(moved.alias("delta_version")))
@@ -244,7 +252,10 @@ def test_a_night_notes_what_it_left_and_which_code_did(sample):
 def test_a_census_is_laid_as_a_night_lays_it_and_asked_as_any_lake(tmp_path):
     lake, people = Lake(tmp_path), census.Census(60)
     written = {}
-    for tables in (census.by_record(people, contracts()), census.by_customer(people, register())):
+    for tables in (
+        census.by_record(people, contracts()),
+        census.by_customer(people, register(), dict.fromkeys(register(), "07" * 32)),
+    ):
         for table, rows in tables:
             assert rows.equals(rows.sort(table.order, maintain_order=True)), table.name
             written.setdefault(table, []).append(rows)
@@ -258,6 +269,22 @@ def test_a_census_is_laid_as_a_night_lays_it_and_asked_as_any_lake(tmp_path):
     assert len(told["Wills"]) == len(census.WILLS)
     assert len(told["How the records were joined"]) == len(census.LINKS)
     assert all(len(told[f"Copy of {row['channel']}"]) == row["records"] for row in told["Held, by channel"])
+
+
+def test_a_row_of_a_mart_leads_back_to_its_decision_and_in_another_mart_to_nobody(sample, member):
+    last = drop_dates(sample.drops)[-1]
+    row = published(sample.lake, register()["email_marketing"]).filter(customer_id=member[0]).row(0, named=True)
+    names = (member[0], row["subject_key"], row["evidence_reference"])
+
+    def asked(mart, who):
+        return ask("mart", mart, "--on", last, "--customer", who, "--lake", sample.lake.path, "--format", "json")
+
+    by_id, by_key, by_reference = (asked("email_marketing", name) for name in names)
+    assert by_id.exit_code == 0, by_id.output
+    assert by_key.output == by_reference.output == by_id.output
+    assert json.loads(by_id.output)["Decision"][0]["reason"] == "allowed"
+    elsewhere = asked("payment", row["subject_key"])
+    assert "no customer has this id" in elsewhere.output + str(elsewhere.exception)
 
 
 def test_a_purpose_tells_whom_it_may_process_and_why_not(sample):

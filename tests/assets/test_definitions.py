@@ -172,6 +172,12 @@ def test_a_backfill_of_several_nights_is_one_run(sample, tmp_path):
         assert "- email: raw/consent_receipts.subject_type (contact), " in metadata["derives from"].value
         assert metadata["dagster/row_count"].value > 0
         assert metadata["bytes"].value > 0
+        profiling = instance.get_latest_materialization_event(dg.AssetKey(["mart", "profiling"]))
+        suppressed = profiling.asset_materialization.metadata["values suppressed"].value
+        assert sum(suppressed.values()) > 0
+        analytics = instance.get_latest_materialization_event(dg.AssetKey(["mart", "analytics"]))
+        counted = {name: each.value for name, each in analytics.asset_materialization.metadata.items()}
+        assert 0 < counted["cells suppressed"] <= counted["cells"]
 
 
 @pytest.mark.parametrize(

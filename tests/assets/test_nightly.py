@@ -14,13 +14,15 @@ import dagster as dg
 import duckdb
 import polars as pl
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from assets.cli.main import app
 from assets.cli.stays import Night
 from assets.definitions import defs
 from assets.lake import DROPS, end_of
-from assets.policies import contracts, register
+from assets.marts import people_of
+from assets.policies import DEFS, contracts, register
 from assets.report import PAGE
 from cdp_pipelines.consent import standing
 from cdp_pipelines.golden.mart import mart_table
@@ -42,9 +44,10 @@ from cdp_pipelines.tables import (
 from tests.conftest import content, gates, lasting
 from warehouse import serving
 from warehouse.drops import drop_dates
-from warehouse.keys import HEAD, PUBLIC
+from warehouse.keys import HEAD, PUBLIC, mart_key
 from warehouse.lake import Lake
 from warehouse.verify_ledger import verify
+from warehouse.verify_protection import digest
 
 MANY = 6
 MARTS = {key: mart_table(purpose) for key, purpose in register().items() if purpose.columns}
@@ -62,7 +65,7 @@ def assert_canaries(expected: pl.DataFrame, lake: Lake) -> int:
     of_record = lake.read(CROSSWALK).select("channel", "source_record_id", "customer_id")
     told = expected.join(of_record, on=["channel", "source_record_id"], how="left")
     assert told["customer_id"].null_count() == 0
-    seen = {key: set(lake.read(mart_table(register()[key]))["customer_id"]) for key in set(told["mart"])}
+    seen = {key: set(people_of(lake, register()[key])["customer_id"]) for key in set(told["mart"])}
     wrong = [
         (row["canary"], row["mart"], row["drop"], row["is_in"])
         for row in told.iter_rows(named=True)
@@ -174,7 +177,7 @@ def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(
         assert run(company.drops, lake.path, night) == 0
         n_seen += assert_canaries(company.canaries().filter(drop=night), lake)
         read[night] = {key: lake.read(table) for key, table in MARTS.items()}
-        held[night] = {(key, id_) for key, rows in read[night].items() for id_ in rows["customer_id"]}
+        held[night] = {(key, id_) for key in MARTS for id_ in people_of(lake, register()[key])["customer_id"]}
     stays = lake.read(MEMBERSHIP)
     for night, rows in held.items():
         told = members(stays.lazy(), end_of(night)).select("purpose", "customer_id").collect()
@@ -184,9 +187,10 @@ def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(
     for night, marts in read.items():
         for key, rows in marts.items():
             then = Night.of(lake, key, night)
-            assert then.rows(lake).collect().sort("customer_id").equals(rows), (night, key)
-            ids = then.stays(lake).select("customer_id").collect()["customer_id"].sort()
-            assert ids.equals(rows["customer_id"]), (night, key)
+            assert then.rows(lake).collect().sort(MARTS[key].key).equals(rows), (night, key)
+            if not register()[key].aggregate:
+                whose = then.rows_of(lake, then.stays(lake).collect())
+                assert whose.height == rows.height == then.stays(lake).collect().height, (night, key)
             assert then.n_rows == rows.height
     with capsys.disabled():
         print(f"\n{company.drops}: {n_seen} times a canary was looked for in a mart and found as its script says")
@@ -386,21 +390,26 @@ def test_readers_never_wait_nor_see_half(sample, run, tmp_path):
 SERVES_NOBODY = {"life_threatening_alert", "loyalty_personalisation"}
 
 
+def declared_columns(key: str) -> list[str]:
+    """As the YAML has them."""
+    told = yaml.safe_load((DEFS / "purposes" / key / "defs.yaml").read_text())["attributes"]
+    if counts := told.get("aggregate"):
+        return [*counts["dimensions"], "people", *counts["sums"], "lawful_basis"]
+    return [column["name"] for column in told["columns"]]
+
+
 def test_marts_have_the_declared_columns_and_the_served_file_holds_them(company):
     with duckdb.connect(str(serving.location(company.lake)), read_only=True) as served:
         schemas = {
             name for (name,) in served.execute("SELECT DISTINCT table_schema FROM information_schema.tables").fetchall()
         }
         assert schemas == {"main", *(key for key, purpose in register().items() if purpose.columns)}
-        for purpose in register().values():
-            if not purpose.columns:
-                continue
-            table = mart_table(purpose)
+        for key, table in MARTS.items():
             rows = company.lake.read(table)
-            assert rows.columns == [column.name for column in purpose.columns]
-            served_rows = served.sql(f'SELECT * FROM "{purpose.key}".customer').pl()
-            assert served_rows.sort("customer_id").select(table.key).equals(rows.select(table.key))
-            assert served_rows.is_empty() == (purpose.key in SERVES_NOBODY), purpose.key
+            assert rows.columns == declared_columns(key)
+            served_rows = serving.rows(company.lake, table, key)
+            assert served_rows.sort(table.key).equals(rows)
+            assert served_rows.is_empty() == (key in SERVES_NOBODY), key
 
 
 EMAIL = re.compile(rb"[a-z0-9._]+@[a-z0-9-]+\.(?:example|com|net|me)\b", re.IGNORECASE)
@@ -449,7 +458,7 @@ def test_a_split_undoes_what_the_merge_did_and_every_recipient_is_told(sample, r
     shutil.copytree(sample.lake.path, tmp_path / "split")
     split, never = Lake(tmp_path / "split"), Lake(tmp_path / "never")
     of_crm = sample.lake.read(CLUSTER).filter(pl.col("channel").is_in(["crm_east", "crm_west"]))
-    in_mart = sample.lake.read(MARTS["email_marketing"]).select("customer_id")
+    in_mart = people_of(sample.lake, register()["email_marketing"])
     of_both = of_crm.filter(pl.len().over("customer_id") == 2, pl.col("channel").n_unique().over("customer_id") == 2)
     pair = of_both.join(in_mart, on="customer_id", how="semi").sort("customer_id", "channel").head(2)
     records = [f"{channel}:{id_}" for channel, id_ in pair.select("channel", "source_record_id").iter_rows()]
@@ -468,8 +477,11 @@ def test_a_split_undoes_what_the_merge_did_and_every_recipient_is_told(sample, r
     ids = {*apart["customer_id"], *apart["other_id"]}
     expected = set()
     for key, table in MARTS.items():
+        if register()[key].aggregate:
+            continue
+        names = {digest(mart_key(split.path, key).encode(), id_): id_ for id_ in ids}
         before, after = (
-            {row["customer_id"]: row for row in lake.read(table).iter_rows(named=True) if row["customer_id"] in ids}
+            {names[row["subject_key"]]: row for row in lake.read(table).iter_rows(named=True) if row["subject_key"] in names}
             for lake in (sample.lake, split)
         )
         for id_ in before.keys() | after.keys():
@@ -494,23 +506,64 @@ def test_a_row_that_is_not_allowed_at_publication_stays_unpublished(sample, tmp_
         standing(lake.scan(DECISION)).filter(purpose="email_marketing", is_allowed=False).collect().row(0, named=True)
     )
     rows = lake.read(table)
-    planted = rows.head(1).with_columns(
-        customer_id=pl.lit(denied["customer_id"]), email=pl.lit(denied["contact_point"])
-    )
+    key = digest(mart_key(lake.path, "email_marketing").encode(), denied["customer_id"])
+    planted = rows.head(1).with_columns(subject_key=pl.lit(key), email=pl.lit(denied["contact_point"]))
     lake.replace(table, pl.concat([rows, planted]))
-    monkeypatch.setenv("CDP_DROPS", str(sample.drops))
-    monkeypatch.setenv("CDP_LAKE", str(lake.path))
-    job = defs().resolve_job_def("nightly")
-    with dg.DagsterInstance.ephemeral() as instance:
-        night = str(drop_dates(sample.drops)[-1])
-        instance.add_dynamic_partitions(DROPS.name, [night])
-        done = job.execute_in_process(
-            instance=instance,
-            partition_key=night,
-            asset_selection=[dg.AssetKey(["serving", "marts"])],
-        )
+    done = published(sample, lake, monkeypatch)
     (check,) = done.get_asset_check_evaluations()
     assert not check.passed
     assert check.description == "email_marketing: 1 rows withheld"
     with duckdb.connect(str(serving.location(lake)), read_only=True) as served:
         assert served.execute("SELECT count(*) FROM email_marketing.customer").fetchone() == (rows.height,)
+
+
+def published(sample, lake, monkeypatch):
+    """The step that publishes, alone."""
+    monkeypatch.setenv("CDP_DROPS", str(sample.drops))
+    monkeypatch.setenv("CDP_LAKE", str(lake.path))
+    night = str(drop_dates(sample.drops)[-1])
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions(DROPS.name, [night])
+        return (
+            defs()
+            .resolve_job_def("nightly")
+            .execute_in_process(
+                instance=instance,
+                partition_key=night,
+                asset_selection=[dg.AssetKey(["serving", "marts"])],
+                raise_on_error=False,
+            )
+        )
+
+
+def test_a_column_that_is_not_declared_is_not_published(sample, tmp_path, monkeypatch):
+    shutil.copytree(sample.lake.path, tmp_path / "lake")
+    lake = Lake(tmp_path / "lake")
+    table, served = MARTS["payment"], serving.location(lake).read_bytes()
+    lake.read(table).with_columns(shoe_size=pl.lit(44)).write_delta(
+        str(lake.location(table.name)), mode="overwrite", delta_write_options={"schema_mode": "overwrite"}
+    )
+    done = published(sample, lake, monkeypatch)
+    assert not done.success
+    (failed,) = [each for each in done.all_events if each.is_step_failure]
+    assert "payment: the columns are not those that the purpose declares" in str(failed.event_specific_data)
+    assert serving.location(lake).read_bytes() == served
+
+
+def test_a_planted_row_that_singles_somebody_out_is_not_published_as_it_is(sample, tmp_path, monkeypatch):
+    """Of a pseudonymous mart what it says is taken away; of an aggregate nothing is published at all."""
+    shutil.copytree(sample.lake.path, tmp_path / "lake")
+    lake = Lake(tmp_path / "lake")
+    alone, small = MARTS["profiling"], MARTS["analytics"]
+    rows, cells = lake.read(alone), lake.read(small)
+    lake.replace(alone, pl.concat([rows.head(1).with_columns(orders=pl.lit("77")), rows[1:]]))
+    lake.replace(small, pl.concat([cells.head(1).with_columns(people=pl.lit(1, pl.Int64)), cells[1:]]))
+    done = published(sample, lake, monkeypatch)
+    assert done.success
+    (check,) = done.get_asset_check_evaluations()
+    assert check.description == f"analytics: {cells.height} rows withheld"
+    with duckdb.connect(str(serving.location(lake)), read_only=True) as served:
+        assert served.execute("SELECT count(*), count(*) FILTER (orders = '77') FROM profiling.customer").fetchone() == (
+            rows.height, 0,
+        )  # fmt: skip
+        assert served.execute("SELECT count(*) FROM analytics.customer").fetchone() == (0,)

@@ -1,6 +1,7 @@
 """The register that the company declares: the basis of every purpose, what its marts may hold, and its export."""
 
 import csv
+import html
 import io
 import json
 import re
@@ -58,7 +59,7 @@ CATEGORY = {
 }
 MEASURED = {
     "purchase": r"(order|refund|receipt|last_order)_.*|currency_code",
-    "behaviour": r"(event|call)_count|(first|last)_event_at",
+    "behaviour": r"(event|call|reading)_count|(first|last)_event_at|last_reading_at",
     "location": r"visit_count",
 }
 
@@ -94,10 +95,28 @@ def test_a_mart_holds_no_category_that_its_purpose_does_not_name():
     for key, purpose in register().items():
         for column in purpose.columns:
             word, _, name = column.source.partition(".")
-            if word == "decision" or name == "customer_id":
+            if word in {"decision", "subject"}:
                 continue
             found = CATEGORY.get(name) or next(each for each, form in MEASURED.items() if re.fullmatch(form, name))
             assert found in purpose.data_categories, (key, column.name)
+
+
+# Whose marts hold people under a name of that mart alone, and numbers of people alone; the others name them.
+PSEUDONYMOUS = {"advertising", "fraud_prevention", "location_services", "personalisation", "profiling", "service_security"}  # fmt: skip
+AGGREGATE = {"analytics", "customer_value_reporting", "product_improvement"}
+
+
+def test_which_marts_name_people_and_why_is_in_the_record():
+    kinds = {key: each.mart_kind for key, each in register().items()}
+    assert {key for key, kind in kinds.items() if kind == "pseudonymous"} == PSEUDONYMOUS
+    assert {key for key, kind in kinds.items() if kind == "aggregate"} == AGGREGATE
+    told = {each["key"]: each["mart"] for each in json.loads(export("--format", "json"))["purposes"]}
+    for key, purpose in register().items():
+        if purpose.mart_kind == "identified":
+            assert told[key] == f"people can be named: {purpose.identified_because}"
+    assert told["profiling"] == "people under a name of this mart alone, no row said by fewer than 5"
+    assert told["analytics"] == "numbers of people, none of fewer than 10; nobody's row"
+    assert html.escape(register()["payment"].identified_because) in export("--format", "html")
 
 
 def test_every_value_of_a_mart_is_collected_for_its_purpose_by_some_channel():
@@ -111,7 +130,7 @@ def test_every_value_of_a_mart_is_collected_for_its_purpose_by_some_channel():
             if part
         ]
         told = {name for part in parts for name in part.model_dump(exclude_none=True)}
-        given = {each for name in told for each in split.get(name, (name,))} | {"customer_id"}
+        given = {each for name in told for each in split.get(name, (name,))}
         taken = {column.source for column in purpose.columns if column.source.startswith("customer.")}
         assert taken <= {f"customer.{name}" for name in given}, key
 

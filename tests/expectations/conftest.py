@@ -7,6 +7,8 @@ import polars as pl
 import pytest
 
 from cdp_pipelines.channel.contract import load_contracts
+from cdp_pipelines.consent import load_register
+from cdp_pipelines.golden.mart import mart_table
 from cdp_pipelines.tables import RAW_PROVENANCE, STATIC, quarantine_table, raw_table
 
 N_ROWS = 3
@@ -35,6 +37,8 @@ COMMON: Mapping[str, object] = {
     "event_id": "crm_west:{}",
     "subject_kind": ["email", "phone", "device_id"],
     "subject_value": "s{}",
+    "subject_key": DIGEST[:-1] + "{}",
+    "evidence_reference": DIGEST[1:] + "{}",
     "purpose": ["email_marketing", "*", "analytics"],
     "status": ["granted", "erased", "objected"],
     "expires_at": [datetime(2012, 12, 1, tzinfo=UTC), None, None],
@@ -92,6 +96,13 @@ COMMON: Mapping[str, object] = {
     "n_duplicates": [1, 0, 0],
     "outcome": ["loaded", "refused", "empty"],
     "detail": [None, None, "the file has no records"],
+}
+# Of an aggregate: the first cell is suppressed, and the others are told.
+CELLS = {
+    **{name: ["a", "b", "all"] for name in ("last_event_month", "buys", "last_reading_month")},
+    "people": [None, 10, 25],
+    **{name: [None, 0, 30] for name in ("event_count", "visit_count", "order_count", "net_amount_minor")},
+    "reading_count": [None, 0, 30],
 }
 # And what it holds in one table, where that is something else.
 OWN: Mapping[str, Mapping[str, object]] = {
@@ -183,38 +194,34 @@ OWN: Mapping[str, Mapping[str, object]] = {
     "raw/unsubscribes": {"list": ["email", "sms", "sms"], "reason_": ["STOP", "hard bounce", "asked agent"]},
     "raw/preferences": {"email": "a@x", "quiet_hours": ["22-07", None, "9-17"], "updated": "2011-07-05T19:33:08"},
     "raw/privacy_requests": {"kind": ["access", "erasure", "objection"], "subject_type": "email"},
-    "mart/analytics": {"lawful_basis": "consent"},
+    "mart/analytics": {"lawful_basis": "consent", **CELLS},
+    "mart/customer_value_reporting": {"lawful_basis": "legitimate_interests", "currency_code": "GBP", **CELLS},
+    "mart/product_improvement": {"lawful_basis": "legitimate_interests", **CELLS},
     "mart/order_fulfilment": {"lawful_basis": "contract", "currency_code": "GBP"},
     "mart/email_marketing": {"lawful_basis": "consent", "email": "a{}@example.com"},
 }
-# Columns that the suites of marts speak of, with those of their sources; a test compares them with the purposes.
-MART = {
-    "customer_id": pl.String(),
-    "email": pl.String(),
-    "phone": pl.String(),
-    "event_count": pl.Int64(),
-    "visit_count": pl.Int64(),
-    "first_event_at": pl.Datetime("us", "UTC"),
-    "last_event_at": pl.Datetime("us", "UTC"),
-    "order_count": pl.Int64(),
-    "last_order_amount_minor": pl.Int64(),
-    "currency_code": pl.String(),
+# Columns that the default suite of marts speaks of: a mart without a suite of its own has at least these.
+NEWCOMER = {
+    "subject_key": pl.String(),
     "lawful_basis": pl.String(),
-    "decided_since": pl.Datetime("us", "UTC"),
-    "evidence": pl.List(pl.String),
+    "decided_since": pl.Date(),
+    "evidence_reference": pl.String(),
 }
 
 
 @pytest.fixture(scope="session")
 def schema(pytestconfig: pytest.Config) -> Callable[[str], dict[str, pl.DataType]]:
-    """Column types of any table: those of its declaration, and of a channel's contract."""
+    """Column types of any table: those of its declaration, of a channel's contract, of a purpose's mart."""
     contracts = load_contracts(pytestconfig.rootpath / "assets" / "defs" / "channels")
+    register = load_register(pytestconfig.rootpath / "assets" / "defs" / "purposes")
 
     def of(table: str) -> dict[str, pl.DataType]:
         layer, _, name = table.partition("/")
         if layer == "raw":
             return (contracts[name].raw if name in contracts else raw_table(name, name, ())).schema
-        return {"quarantine": quarantine_table(name, name).schema, "mart": MART}.get(layer) or STATIC[table].schema
+        if layer == "mart":
+            return mart_table(register[name]).schema if name in register else NEWCOMER
+        return quarantine_table(name, name).schema if layer == "quarantine" else STATIC[table].schema
 
     return of
 
@@ -249,6 +256,8 @@ def _plain(dtype: pl.DataType) -> object:
             return "text"
         case pl.Datetime():
             return MOMENT
+        case pl.Date():
+            return MOMENT.date()
         case pl.Boolean():
             return False
         case pl.List():

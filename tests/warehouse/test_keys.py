@@ -1,4 +1,4 @@
-"""The ledger's key: made once, for its owner alone, or taken from the environment; the head is swapped in whole."""
+"""The ledger's key and the marts': made once, for its owner alone, or taken from the environment; the head is swapped in whole."""
 
 import json
 import os
@@ -10,8 +10,19 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from cdp_pipelines.errors import LakeError
-from warehouse.keys import HEAD, PRIVATE, PUBLIC, VARIABLE, keep_head, ledger_key
+from warehouse.keys import (
+    HEAD,
+    MART_SECRET,
+    MART_VARIABLE,
+    PRIVATE,
+    PUBLIC,
+    VARIABLE,
+    keep_head,
+    ledger_key,
+    mart_key,
+)
 from warehouse.verify_ledger import public_keys
+from warehouse.verify_protection import purpose_key
 
 # RFC 8032, section 7.1, test 2.
 SEED = "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb"
@@ -104,3 +115,28 @@ def test_head_and_public_key_are_kept_and_not_written_again(tmp_path):
     keep_head(tmp_path, {**batch, "batch": 2, "public_key": PUBLIC_KEY})
     assert json.loads((tmp_path / HEAD).read_text())["batch"] == 2
     assert sorted(path.name for path in (tmp_path / "audit").iterdir()) == ["ledger_head.json", "ledger_key.pem"]
+
+
+def test_the_secret_of_the_marts_is_made_once_for_its_owner_alone(tmp_path, monkeypatch):
+    monkeypatch.delenv(MART_VARIABLE)
+    first = mart_key(tmp_path, "payment")
+    assert stat.S_IMODE((tmp_path / MART_SECRET).stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700
+    assert mart_key(tmp_path, "payment") == first
+    assert mart_key(tmp_path / "another", "payment") != first
+    assert purpose_key(tmp_path, "payment") == first.encode()
+
+
+def test_each_purpose_has_a_key_of_its_own(tmp_path):
+    keys = {mart_key(tmp_path, purpose) for purpose in ("payment", "profiling", "analytics")}
+    assert len(keys) == 3
+    assert all(len(bytes.fromhex(key)) == 32 for key in keys)
+    assert not (tmp_path / MART_SECRET).exists()
+
+
+@pytest.mark.parametrize("told", ["", "0b", "x" * 64, "0b" * 33])
+def test_a_secret_that_is_none_is_refused_without_saying_it(told, tmp_path, monkeypatch):
+    monkeypatch.setenv(MART_VARIABLE, told)
+    with pytest.raises(LakeError) as raised:
+        mart_key(tmp_path, "payment")
+    assert str(raised.value) == f"{MART_VARIABLE} holds no secret of 64 hex digits"

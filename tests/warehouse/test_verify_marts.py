@@ -14,14 +14,16 @@ from assets.cli import app
 from assets.decisions import decided
 from assets.policies import DEFS, register
 from cdp_pipelines.golden.mart import mart_table
+from cdp_pipelines.golden.pseudonym import holders
 from cdp_pipelines.tables import CROSSWALK, DECISION
+from warehouse.keys import mart_key
 from warehouse.lake import Lake
 from warehouse.verify_marts import last_night, verify, verify_at
 
 ROOM = Path(warehouse.__file__).parent
 
 
-@pytest.mark.parametrize("name", ["verify_decisions", "verify_marts"])
+@pytest.mark.parametrize("name", ["verify_decisions", "verify_marts", "verify_protection"])
 def test_the_brute_force_imports_nothing_of_the_pipeline(name):
     tree = ast.parse((ROOM / f"{name}.py").read_text())
     imported = {
@@ -30,8 +32,9 @@ def test_the_brute_force_imports_nothing_of_the_pipeline(name):
         if isinstance(node, ast.Import | ast.ImportFrom)
         for module in ([node.module] if isinstance(node, ast.ImportFrom) else [each.name for each in node.names])
     }
-    allowed = {"re", "datetime", "pathlib", "dataclasses", "collections.abc", "yaml", "deltalake"}
-    assert imported - allowed <= {"warehouse.verify_decisions"}
+    allowed = {"re", "datetime", "pathlib", "dataclasses", "collections", "collections.abc", "yaml", "deltalake"}
+    allowed |= {"os", "hashlib", "hmac", "fractions", "itertools", "duckdb", "pyarrow"}
+    assert imported - allowed <= {"warehouse.verify_decisions", "warehouse.verify_protection"}
 
 
 @pytest.mark.parametrize("company", ["sample", "anytown"])
@@ -105,20 +108,48 @@ def test_a_record_that_slipped_through_the_gate_is_found(copy):
 
 def test_a_wrong_value_a_row_without_a_right_and_a_missing_row_are_found(copy):
     table = mart_table(register()["order_fulfilment"])
+    known = holders(copy.scan(table), copy.scan(CROSSWALK), mart_key(copy.path, "order_fulfilment")).collect()
+    names = dict(known.select("subject_key", "customer_id").iter_rows())
     row = change(copy, table, pl.col("order_count") > 0, order_count=pl.lit(99, pl.Int64))
     rows = copy.read(table)
-    planted = rows.tail(1).with_columns(customer_id=pl.lit("c_ffffffffffffffff"))
-    gone = next(each for each in rows["customer_id"] if each != row["customer_id"])
-    copy.replace(table, pl.concat([rows.filter(pl.col("customer_id") != gone), planted]))
+    planted = rows.tail(1).with_columns(subject_key=pl.lit("f" * 64))
+    gone = next(each for each in rows["subject_key"] if each != row["subject_key"])
+    copy.replace(table, pl.concat([rows.filter(pl.col("subject_key") != gone), planted]))
     done = CliRunner().invoke(app, ["verify", "marts", "--lake", str(copy.path), "--purpose", "order_fulfilment"])
     assert done.exit_code == 1
     assert "3 differences" in " ".join(done.output.split())
     for told in (
-        f"{row['customer_id']} differs in order_count",
-        f"{gone} is missing",
-        "c_ffffffffffffffff is there without a right",
+        f"{names[row['subject_key']]} differs in order_count",
+        f"{names[gone]} is missing",
+        f"{'f' * 64} is there without a right",
     ):
         assert f"mart/order_fulfilment: {told}" in done.output
+
+
+def test_a_value_that_singles_somebody_out_is_found(copy):
+    table = mart_table(register()["service_security"])
+    change(copy, table, pl.col("events").is_null(), events=pl.lit("77"))
+    (found,) = verify(copy.path, DEFS, ("service_security",)).differences
+    assert found.endswith("differs in events")
+
+
+# (what is done to the cells of an aggregate, what the brute force says of it)
+CELLS = [
+    pytest.param(lambda rows: rows.with_columns(pl.col("people") + 1), "is not the number of those whom it counts", id="another_number"),
+    pytest.param(lambda rows: rows.with_columns(pl.col("event_count") + 1), "is not the number of those whom it counts", id="another_sum"),
+    pytest.param(lambda rows: rows.with_columns(pl.col("people").fill_null(1)), "tells of too few", id="a_small_cell_told"),
+    pytest.param(lambda rows: rows.with_columns(pl.col("visit_count").fill_null(1)), "is suppressed but for a sum", id="a_sum_told"),
+    pytest.param(lambda rows: rows.filter(pl.col("events") != "all"), "cells are missing or are nobody's", id="cells_gone"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change_", "told"), CELLS)
+def test_an_aggregate_that_says_something_else_is_found(copy, change_, told):
+    table = mart_table(register()["analytics"])
+    copy.replace(table, change_(copy.read(table)))
+    found = verify(copy.path, DEFS, ("analytics",)).differences
+    assert found
+    assert any(told in line for line in found)
 
 
 def test_an_undeclared_column_is_found(copy):

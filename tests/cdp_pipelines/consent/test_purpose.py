@@ -31,7 +31,7 @@ BROKEN = [
     ),
     pytest.param(
         {"columns": [{"name": "x", "source": "raw.email"}]},
-        "source 'raw.email' begins with none of: customer, decision, measure",
+        "source 'raw.email' begins with none of: customer, decision, measure, subject",
         id="no_such_source",
     ),
     pytest.param(

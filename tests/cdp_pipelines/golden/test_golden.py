@@ -1,12 +1,13 @@
 """What customers did, and what a purpose sees of it and of the golden record."""
 
+import hmac
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
 
 from cdp_pipelines.consent import Purpose
-from cdp_pipelines.golden.mart import mart, mart_table
+from cdp_pipelines.golden.mart import mart_table, permitted, protected
 from cdp_pipelines.golden.measures import MEASURES, measures, window
 from cdp_pipelines.tables import (
     CROSSWALK,
@@ -24,6 +25,7 @@ def frame(table, rows):
     return pl.DataFrame([{**dict.fromkeys(table.schema), **row} for row in rows], schema=table.schema).lazy()
 
 
+SECRET = "5e" * 32
 PURPOSE = Purpose(
     key="letters",
     title="Letters",
@@ -35,12 +37,15 @@ PURPOSE = Purpose(
     data_categories=("contact",),
     recipients=(),
     retention="P1Y",
+    identified_because="a letter needs an address (Art. 6(1)(a))",
     columns=(
-        {"name": "customer_id", "source": "customer.customer_id"},
+        {"name": "subject_key", "source": "subject.key"},
         {"name": "email", "source": "customer.email"},
         {"name": "first_name", "source": "customer.first_name"},
         {"name": "orders", "source": "measure.order_count"},
-        {"name": "since", "source": "decision.since_at"},
+        {"name": "basis", "source": "decision.lawful_basis"},
+        {"name": "since", "source": "decision.since_at", "cut_to": "date"},
+        {"name": "evidence", "source": "subject.evidence"},
     ),
 )
 
@@ -64,11 +69,13 @@ def built(decisions, candidates, purpose=PURPOSE):
     decision = frame(
         DECISION,
         [
-            {"customer_id": C, "purpose": "letters", "contact_point": point, "is_allowed": allowed, "since_at": START}
+            {"customer_id": C, "purpose": "letters", "contact_point": point, "is_allowed": allowed, "since_at": START,
+             "lawful_basis": "consent", "purpose_version": "1", "evidence": ["b", "a"]}
             for point, allowed in decisions
         ],
-    )
-    return mart(purpose, decision, values, frame(CUSTOMER, [{"customer_id": C}]), frame(MEASURES, [])).collect()
+    )  # fmt: skip
+    customer_ = frame(CUSTOMER, [{"customer_id": C}])
+    return protected(purpose, permitted(purpose, decision, values, customer_, frame(MEASURES, []), SECRET).collect())
 
 
 def test_a_mart_takes_the_best_value_that_its_purpose_may_use():
@@ -81,7 +88,10 @@ def test_a_mart_takes_the_best_value_that_its_purpose_may_use():
             ("first_name", "Nicola", 2, ["letters", "service"]),
         ],
     )
-    assert found.rows() == [(C, "b@x.de", "Nicola", 0, START)]
+    key = hmac.new(SECRET.encode(), C.encode(), "sha256").hexdigest()
+    told = f"evidence\x1f{C}\x1fb@x.de\x1f1\x1fa\x1fb"
+    reference = hmac.new(SECRET.encode(), told.encode(), "sha256").hexdigest()
+    assert found.rows() == [(key, "b@x.de", "Nicola", 0, "consent", START.date(), reference)]
     assert found.columns == [column.name for column in PURPOSE.columns]
     assert found.schema == mart_table(PURPOSE).schema
 
