@@ -127,7 +127,7 @@ def short_streets(streets: pl.Series) -> pl.Series:
 
 def _in_ascii(texts: pl.Series) -> pl.DataFrame:
     """Column `text`: every script spelt in small letters of ASCII."""
-    other = texts.filter(texts.str.len_bytes() != texts.str.len_chars())
+    other = texts.filter(texts.str.len_bytes() != texts.str.len_chars()).unique()
     spelt = texts.replace(other, pl.Series([anyascii(each) for each in other.to_list()], dtype=pl.String))
     return spelt.str.to_lowercase().to_frame("text")
 
