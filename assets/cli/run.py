@@ -177,7 +177,7 @@ def _report(
         out.print(_odd_files(odd))
     layers: dict[str, float] = defaultdict(float)
     for step, taken in seen.seconds.items():
-        layers[seen.layer_of_step.get(step, step)] += taken
+        layers[seen.layer_of_step.get(step, step.split("__")[0])] += taken
     rows: dict[str, int] = defaultdict(int)
     for name, n in seen.rows.items():
         rows[name.split("/")[0]] += n
