@@ -210,24 +210,14 @@ PRIVACY_REQUEST = Table(
     subject=("subject_kind", "subject_value"),
 )
 
-# What tells one person from another: identifiers, and what is compared and blocked on.
-COMPARED = (
-    "first_name",
-    "middle_name",
-    "last_name",
-    "birth_date",
-    "street",
-    "postal_code",
-    "email",
-    "phone",
-    "account_id",
-    "device_id",
-    "advertising_id",
-    "loyalty_card",
-    "serial",
-    "handle",
-)
-_COMPARED = tuple(f"standardised/party.{name}" for name in COMPARED)
+# What records say that tells one person from another: identifiers, and what is compared and blocked on.
+_SAID = tuple(
+    f"standardised/party.{name}"
+    for name in (
+        "first_name", "middle_name", "last_name", "birth_date", "street", "postal_code", "email", "phone",
+        "loyalty_card", "device_id", "advertising_id", "serial", "handle", "account_id",
+    )
+)  # fmt: skip
 
 LINK = Table(
     "identity/link",
@@ -254,26 +244,18 @@ LINK = Table(
             "rule",
             pl.String(),
             "What brought the two together: an identifier, comparison, review (a clerk) or same (they say the same)",
-            sources=(*_COMPARED, "identity/review.is_same"),
+            sources=(*_SAID, "identity/review.is_same"),
         ),
-        Column("is_exact", pl.Boolean(), "An exact match on an identifier, not a probable link", sources=_COMPARED),
+        Column("is_exact", pl.Boolean(), "An exact match on an identifier, not a probable link", sources=_SAID),
         Column(
             "match_weight",
             pl.Float64(),
             "Sum of log2(m/u) over the comparisons; null where an identifier alone joined them",
-            sources=_COMPARED,
+            sources=_SAID,
         ),
-        Column("evidence", TEXTS, "Comparison levels reached, as field:level; never a value", sources=_COMPARED),
+        Column("evidence", TEXTS, "Comparison levels reached, as field:level; never a value", sources=_SAID),
     ),
 )
-
-_SAID = tuple(
-    f"standardised/party.{name}"
-    for name in (
-        "first_name", "middle_name", "last_name", "birth_date", "street", "postal_code", "email", "phone",
-        "loyalty_card", "device_id", "advertising_id", "serial", "handle", "account_id",
-    )
-)  # fmt: skip
 
 SEEN = Table(
     "identity/seen",

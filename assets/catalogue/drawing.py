@@ -8,7 +8,7 @@ from itertools import pairwise
 from cdp_pipelines.lineage import Path
 
 ROW, HEAD, GAP, PAD = 18, 24, 12, 8
-WIDTHS = (250, 210, 190, 190)
+WIDTHS = (250, 210, 190, 230)
 BETWEEN = 56
 TITLES = ("Raw fields, by channel", "Standardised", "Golden record", "Mart")
 

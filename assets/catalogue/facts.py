@@ -6,11 +6,13 @@ from datetime import date
 
 import polars as pl
 
-from assets.policies import contracts, controller, register
+from assets.policies import contracts, controller, register, retention
 from assets.report import kept
+from cdp_pipelines.channel.contract import ChannelContract
 from cdp_pipelines.consent.record import duration_words
 from cdp_pipelines.lineage import STOPS, ColumnGraph, Path, Place, column_graph, every_table, places, purpose_graph
 from cdp_pipelines.lineage.graph import WHOLE_RECORD
+from cdp_pipelines.retention import of_quarantine, spans
 from cdp_pipelines.tables import RUN, Column, Table
 from expectations.result import GateResult
 from warehouse.lake import Lake
@@ -152,7 +154,18 @@ def _purposes(name: str, used: Mapping[str, set[str]]) -> tuple[str, ...]:
 def _retention(name: str) -> str:
     layer, _, key = name.partition("/")
     if layer in {"raw", "quarantine"}:
-        return f"{duration_words(contracts()[key].retention)} from the event time"
+        return _of_channel(contracts()[key], is_refused=layer == "quarantine")
     if layer == "mart":
         return f"{duration_words(register()[key].retention)} from {register()[key].retention_from}"
     return EVIDENCE if layer == "audit" or name in HISTORIES else DERIVED
+
+
+def _of_channel(contract: ChannelContract, *, is_refused: bool) -> str:
+    policy = retention()
+    held = f"and a hold of {duration_words(policy.hold)}"
+    if is_refused:
+        return f"{duration_words(of_quarantine(contract, policy).retention)} from the night that refused it, {held}"
+    found = spans(contract, register())
+    row = f"rows {duration_words(found.row.retention)} from the event ({found.row.rule})"
+    values = [f"{', '.join(each.columns)} {duration_words(each.retention)} ({each.rule})" for each in found.values]
+    return "; ".join([row, *values]) + f", {held}"

@@ -145,7 +145,7 @@ def _table(each: TableFacts, facts: Facts) -> str:
     shown = {
         "Owner": escape(each.owner or UNKNOWN),
         "Rows": "never written" if each.rows is None else f"{each.rows:,}",
-        "Fresh as of": f"the night of {each.night}" if each.night else UNKNOWN,
+        "Fresh as of": f"the night of {each.night}" if each.night else "not yet",
         "Quality": _quality(each),
         "Retention": escape(each.retention),
         "One row per": escape(", ".join(table.key)),

@@ -145,11 +145,7 @@ def purpose_graph(purpose: Purpose, contracts: Mapping[str, ChannelContract]) ->
         for column in purpose.columns
         if column.source.startswith("measure.")
     }
-    typed: dict[str, dict[str, str]] = {}
-    for measure in of_measure.values():
-        for plain in next(each for each in MEASURES.columns if each.name == measure).sources:
-            if plain.startswith(f"{INTERACTION.name}.") and measure in TYPES:
-                typed.setdefault(plain, {})[f"{plain}[{TYPES[measure]}]"] = TYPES[measure]
+    typed = _typed({*of_measure.values()})
     for plain, names in typed.items():
         for name, type_ in names.items():
             able = [each for each in counted if each.interaction and each.interaction.may_be(type_)]
@@ -167,6 +163,17 @@ def purpose_graph(purpose: Purpose, contracts: Mapping[str, ChannelContract]) ->
         ]
         sources[f"{table.name}.{column.name}"] = tuple((name, None) for name in names)
     return ColumnGraph(sources, _raw_categories(contracts.values()))
+
+
+def _typed(measures: Collection[str]) -> dict[str, dict[str, str]]:
+    """Columns of interactions that measures read, each with its names by type and the types: `…amount_minor[order]`."""
+    found: dict[str, dict[str, str]] = {}
+    for column in MEASURES.columns:
+        type_ = TYPES.get(column.name)
+        if column.name in measures and type_:
+            for source in column.sources:
+                found.setdefault(source, {})[f"{source}[{type_}]"] = type_
+    return found
 
 
 def _raw_categories(contracts: Iterable[ChannelContract]) -> dict[str, str | None]:

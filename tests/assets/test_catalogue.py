@@ -83,8 +83,13 @@ def test_every_table_and_column_is_told_with_its_meaning_owner_retention_and_cou
 def test_owner_retention_and_purposes_of_a_channel_and_a_mart_are_as_declared(page):
     told = page.tables["raw/beacons"]
     labels = dict(pairwise(told))
-    assert (labels["Owner"], labels["Retention"]) == ("team:stores", "30 days from the event time")
+    assert (labels["Owner"], labels["Retention"]) == (
+        "team:stores",
+        "rows 30 days from the event (channel), and a hold of 30 days",
+    )
     assert {"location_services", "analytics", "profile_unification"} <= {*told}
+    told = page.tables["quarantine/beacons"]
+    assert "30 days from the night that refused it, and a hold of 30 days" in told
     mart = page.tables["mart/email_marketing"]
     assert "3 years from the withdrawal, or the last contact if that is earlier (opening a mail is no contact)" in mart
     assert "the night of 2024-06-30" in mart

@@ -80,3 +80,22 @@ def test_a_register_with_such_a_mart_does_not_load(tmp_path, monkeypatch):
         policies.register.__wrapped__()
     assert raised.value.file == str(file)
     assert PATH in str(raised.value)
+
+
+def test_a_mart_whose_sql_gives_it_another_name_does_not_load(tmp_path, monkeypatch):
+    shutil.copytree(policies.DEFS, tmp_path / "defs")
+    folder = tmp_path / "defs" / "purposes" / "customer_value_reporting"
+    file, sql = folder / "defs.yaml", folder / "mart.sql"
+    file.write_text(file.read_text().replace("data_categories: [purchase]", "data_categories: [behaviour]"))
+    begin, end = sql.read_text().split("    CASE")[0], sql.read_text().split("END AS buys")[1]
+    sql.write_text(f"{begin}    CASE WHEN receipt_count > 0 THEN 'a' ELSE 'b' END AS buys{end}")
+    monkeypatch.setattr(policies, "DEFS", tmp_path / "defs")
+    with pytest.raises(PolicyError) as raised:
+        policies.register.__wrapped__()
+    assert raised.value.file == str(file)
+    problem = next(each for _, each in raised.value.problems if each.startswith("buys "))
+    assert problem.startswith(
+        "buys derives from purchase; data_categories has: behaviour. The path: "
+        "mart/customer_value_reporting.buys <- standardised/interaction.source_record_id["
+    )
+    assert problem.endswith("[purchase]")

@@ -12,7 +12,7 @@ from cdp_pipelines.golden.mart import mart_table
 from cdp_pipelines.golden.measures import MEASURES, TYPES, measures
 from cdp_pipelines.identity.policy import Compared, Identifier
 from cdp_pipelines.lineage import STOPS, LineageError, column_graph, every_table, purpose_graph
-from cdp_pipelines.tables import COMPARED, CUSTOMER, INTERACTION, STATIC, Column, Table
+from cdp_pipelines.tables import CUSTOMER, INTERACTION, LINK, STATIC, Column, Table
 
 MARTS = {key: each for key, each in register().items() if each.columns}
 # Columns that derive from nothing that anybody delivered: numbers in sequence, digests and seals, what a clerk, the
@@ -42,6 +42,17 @@ MADE = {
     "consent/batch.public_key",
     "consent/batch.leaves",
     "audit/run.as_of",
+    "audit/version.table_name",
+    "audit/version.delta_version",
+    "audit/version.n_rows",
+    "audit/version.code_version",
+    "audit/retention.table",
+    "audit/retention.field",
+    "audit/retention.rule",
+    "audit/retention.retention",
+    "audit/retention.hold",
+    "audit/retention.ended_on",
+    "audit/retention.n",
     "audit/membership.valid_to",
     "audit/correction.recipient",
     "audit/correction.change",
@@ -68,7 +79,9 @@ def test_every_source_is_a_column_of_a_table():
 
 
 def test_what_identity_compares_is_what_links_derive_from():
-    assert {*Compared.__args__, *Identifier.__args__} <= {*COMPARED}
+    compared = {f"standardised/party.{name}" for name in (*Compared.__args__, *Identifier.__args__)}
+    for column in LINK.columns[4:]:
+        assert compared <= {*column.sources}, column.name
 
 
 @pytest.mark.parametrize("key", MARTS)

@@ -203,6 +203,15 @@ def test_a_text_extracted_from_a_note_is_judged_as_what_it_is_and_the_note_as_a_
         minimised(register()["order_fulfilment"], {**contracts(), "call_centre": careless}, FILE)
 
 
+def test_a_field_of_no_category_at_all_is_refused():
+    """Its own or that of its record: what is not known is not permitted."""
+    told = contracts()["webshop_orders"]
+    fields = {**told.fields, told.key: told.fields[told.key].model_copy(update={"category": "other"})}
+    careless = {**contracts(), "webshop_orders": told.model_copy(update={"fields": fields})}
+    with pytest.raises(PolicyError, match=r"derives from other; .* raw/webshop_orders.id \[other\]"):
+        minimised(register()["similar_products_email"], careless, FILE)
+
+
 def test_what_is_exempt_is_judged_by_the_purpose_that_answers_for_it():
     narrow = register()["profile_unification"].model_copy(update={"data_categories": ("identity", "contact", "device")})
     with pytest.raises(PolicyError) as raised:
