@@ -16,7 +16,7 @@ from cdp_pipelines.identity.compare import compare, named
 from cdp_pipelines.identity.groups import groups as groups_of
 from cdp_pipelines.identity.memory import recall
 from cdp_pipelines.identity.pairs import block
-from cdp_pipelines.identity.values import nodes
+from cdp_pipelines.identity.values import nodes, plain_names
 from cdp_pipelines.tables import CLUSTER, HISTORY, LINK, PARTY, REVIEW
 
 POLICY = identity()
@@ -383,6 +383,11 @@ def test_levels(field, left, right, level):
     pair = pl.DataFrame({"left": [0], "right": [1]}, schema={"left": pl.Int64, "right": pl.Int64})
     compared = compare(pair, told, POLICY)
     assert compared.select(named(field, POLICY)).item() == level
+
+
+def test_names_are_spelt_in_plain_letters_however_often_they_come():
+    names = pl.Series(["Мария", "Ann", "Мария", None, "Núria", "???"])
+    assert plain_names(names).to_list() == ["mariya", "ann", "mariya", None, "nuria", None]
 
 
 def test_each_pair_of_values_is_judged_once(monkeypatch):
