@@ -21,11 +21,13 @@ from cdp_pipelines.sample import census
 from cdp_pipelines.tables import (
     CLUSTER,
     CONSENT_EVENT,
+    CONTACT_POINT,
     CROSSWALK,
     CUSTOMER,
     DECISION,
     FILE,
     HISTORY,
+    HOUSEHOLD,
     IDENTIFIER,
     INTERACTION,
     LEDGER,
@@ -46,7 +48,21 @@ if TYPE_CHECKING:
 
 TARGET_S = 2.0
 MART = "email_marketing"
-HELD = (CLUSTER, PARTY, INTERACTION, CROSSWALK, CUSTOMER, PROVENANCE, DECISION, MEMBERSHIP, LEDGER, LINK, HISTORY)
+HELD = (
+    CLUSTER,
+    PARTY,
+    INTERACTION,
+    CROSSWALK,
+    CUSTOMER,
+    PROVENANCE,
+    CONTACT_POINT,
+    HOUSEHOLD,
+    DECISION,
+    MEMBERSHIP,
+    LEDGER,
+    LINK,
+    HISTORY,
+)
 
 
 def measure(customers: int, lake: Path | None, repeats: int, out: Console) -> None:

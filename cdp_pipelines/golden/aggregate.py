@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from scipy.optimize import linprog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -102,6 +101,9 @@ def protected(counts: dict[Cell, int], small: set[Cell], minimum: int) -> set[Ce
 
 def ranges(counts: dict[Cell, int], hidden: set[Cell], sums: Sequence[Line]) -> dict[Cell, tuple[float, float]]:
     """What an attacker can tell of each hidden cell from all published ones: the least and the most people in it."""
+    # Half a second to load, for one question of the night: no command needs it.
+    from scipy.optimize import linprog
+
     order = sorted(hidden)
     place = {cell: n for n, cell in enumerate(order)}
     rows, values = [], []

@@ -1,7 +1,7 @@
 """Tables of a lake of many customers, to measure answers on: as large as real ones, and laid as a lake lays them.
 
 Per customer seven records of six channels, five identifiers, six wills, a decision for each purpose and a closed one
-for some, ten golden values, and a stay in about one mart of nine: the proportions of Anytown. Nothing is decided or
+for some, ten golden values, two contact points, and a stay in about one mart of nine: the proportions of Anytown. Nothing is decided or
 linked here; what the rows say is made up, how many there are and in which order is not.
 
 A customer has two numbers: `k`, by which customer ids are sorted, and `v`, by which records and identifiers are. One
@@ -22,10 +22,12 @@ from cdp_pipelines.golden.pseudonym import subject_key
 from cdp_pipelines.tables import (
     CLUSTER,
     CONSENT_EVENT,
+    CONTACT_POINT,
     CROSSWALK,
     CUSTOMER,
     DECISION,
     HISTORY,
+    HOUSEHOLD,
     IDENTIFIER,
     INTERACTION,
     LEDGER,
@@ -220,6 +222,15 @@ def by_customer(
             for name, value in best.items()
         ]
         yield PROVENANCE, _woven(parts)
+        used = {"state": "unverified", "is_golden": True, "is_preferred": False, "last_told_at": SEEN, "n_customers": 1}
+        points = [
+            _rows(CONTACT_POINT, **whose, kind=kind, value=best[kind], **used, collected_for=collected,
+                  allowed_for=collected)
+            for kind in ("email", "phone")
+        ]  # fmt: skip
+        yield CONTACT_POINT, _woven(points)
+        lives = {"household_id": "h" + ids.str.slice(1), "n_members": 1, "collected_for": collected}
+        yield HOUSEHOLD, _rows(HOUSEHOLD, **whose, **lives)
         yield (
             DECISION,
             _woven([part for n, each in enumerate(purposes.values()) for part in _decided(each, n, k, v, ids)]),
