@@ -27,7 +27,19 @@ from cdp_pipelines.errors import ServerError
 from cdp_pipelines.golden.correction import come_apart, corrections
 from cdp_pipelines.golden.mart import mart_table
 from cdp_pipelines.golden.membership import follow
-from cdp_pipelines.tables import CORRECTION, DECISION, FILE, GROUP, HISTORY, MEMBERSHIP, RETENTION, RUN
+from cdp_pipelines.tables import (
+    CORRECTION,
+    DECISION,
+    FILE,
+    HISTORY,
+    MEMBERSHIP,
+    RECTIFICATION,
+    RETENTION,
+    REVIEW,
+    RUN,
+    STATIC,
+    VERSION,
+)
 from warehouse import postgres, serving
 
 MARTS = {purpose.key: mart_table(purpose) for purpose in register().values() if purpose.columns}
@@ -197,8 +209,11 @@ def record_correction(context: dg.AssetExecutionContext, lake: LakeResource) -> 
     )
 
 
-# The last of the night: nothing is written after it but the night itself.
-@lake_assets(specs=[spec(RUN, deps=["serving/marts", FILE.name, MEMBERSHIP.name, GROUP.name], owner="team:data")])
+# Nothing that holds a value of a person is written after the night is noted.
+MADE_BEFORE = [name for name in STATIC if name not in {RUN.name, VERSION.name, REVIEW.name, RECTIFICATION.name}]
+
+
+@lake_assets(specs=[spec(RUN, deps=["serving/marts", *MADE_BEFORE], owner="team:data")])
 def record_night(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
     """Note every night that the lake holds, from its files alone: nights one by one give what nights at once give.
 

@@ -42,7 +42,9 @@ def exact(lake, key):
     crosswalk, secret = lake.scan(CROSSWALK), mart_key(lake.path, key)
     done = measures(lake.scan(INTERACTION), crosswalk, channels, window(bare.retention, as_of), as_of)
     rows = permitted(bare, lake.scan(DECISION), lake.scan(PROVENANCE), lake.scan(CUSTOMER), done, secret)
-    return Published(declared.model_copy(update={"columns": tuple(columns)}), holders(rows, crosswalk, secret).collect())
+    return Published(
+        declared.model_copy(update={"columns": tuple(columns)}), holders(rows, crosswalk, secret).collect()
+    )
 
 
 def test_with_exact_values_the_same_attack_names_people(sample, capsys):

@@ -481,7 +481,11 @@ def test_a_split_undoes_what_the_merge_did_and_every_recipient_is_told(sample, r
             continue
         names = {digest(mart_key(split.path, key).encode(), id_): id_ for id_ in ids}
         before, after = (
-            {names[row["subject_key"]]: row for row in lake.read(table).iter_rows(named=True) if row["subject_key"] in names}
+            {
+                names[row["subject_key"]]: row
+                for row in lake.read(table).iter_rows(named=True)
+                if row["subject_key"] in names
+            }
             for lake in (sample.lake, split)
         )
         for id_ in before.keys() | after.keys():

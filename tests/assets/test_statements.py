@@ -427,7 +427,9 @@ def test_statement_7_no_decision_of_a_live_purpose_changes_by_what_left(anytown,
         print(f"\n{both.height:,} decisions are the same with {more.height:,} records more that nobody may use")
 
 
-def test_statement_12_an_objection_to_marketing_takes_out_of_all_marketing_whatever_the_basis(lake, ledger, held, decisions):
+def test_statement_12_an_objection_to_marketing_takes_out_of_all_marketing_whatever_the_basis(
+    lake, ledger, held, decisions
+):
     objections = ledger.filter(pl.col("status") == "objected", pl.col("method") == "privacy_request")
     objected = objections.join(held, left_on=["subject_kind", "subject_value"], right_on=["kind", "value"])
     assert objected.height > 0
