@@ -105,7 +105,7 @@ def _shared(one: Purpose, other: Purpose) -> list[tuple[str, pl.Expr, pl.Expr]]:
         for purpose in (one, other)
     )
     return [
-        (f"{column.name}={like.name}", *pair)
+        (column.name if column.name == like.name else f"{column.name}={like.name}", *pair)
         for column in mine.values()
         for like in theirs.values()
         if column.source == like.source and (pair := _as_coarse(column, like))
