@@ -24,7 +24,7 @@ from cdp_pipelines.tables import VERSION
 from warehouse.code import code_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from cdp_pipelines.tables import Table
@@ -123,14 +123,15 @@ class Lake:
         delta = DeltaTable(self.location(table.name))
         return Written(delta.version(), *_size(delta), is_changed)
 
-    def forget_versions(self, table: str) -> int:
-        """Remove every data file that the newest version does not read, and give their number.
+    def forget_versions(self, table: str, keep: Iterable[int] = ()) -> int:
+        """Remove every data file that neither the newest version nor one of `keep` reads, and give their number.
 
-        So go older versions, what a killed writer left, and files that were never committed; a vacuum does not find
+        So go other versions, what a killed writer left, and files that were never committed; a vacuum does not find
         all of these. It is no commit: the version stays, and older ones can be read no more.
         """
         folder = self.location(table)
-        read = {unquote(uri.rsplit("/", 1)[-1]) for uri in DeltaTable(folder).file_uris()}
+        kept = (DeltaTable(folder), *(DeltaTable(folder, version=version) for version in keep))
+        read = {unquote(uri.rsplit("/", 1)[-1]) for delta in kept for uri in delta.file_uris()}
         files = [path for path in folder.iterdir() if path.is_file() and path.name not in read]
         for path in files:
             path.unlink()

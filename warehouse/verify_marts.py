@@ -382,9 +382,7 @@ def window(as_of: datetime, duration: str) -> datetime:
             day -= 1
 
 
-def compare_mart(
-    lake: Path, key: str, purpose: dict, rows: dict[str, dict], sql: str | None, report: Report
-) -> None:
+def compare_mart(lake: Path, key: str, purpose: dict, rows: dict[str, dict], sql: str | None, report: Report) -> None:
     """A mart's rows against those that it may take, as the purpose lets them out."""
     counts = purpose.get("aggregate")
     columns = [column["name"] for column in purpose.get("shape") or purpose["columns"]]

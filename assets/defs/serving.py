@@ -21,8 +21,9 @@ from assets.lake import (
     spec,
 )
 from assets.marts import holders_of, may_be_published, people_of
-from assets.policies import register
+from assets.policies import register, retention
 from cdp_pipelines.consent import standing
+from cdp_pipelines.consent.contracts import after
 from cdp_pipelines.errors import ServerError
 from cdp_pipelines.golden.correction import come_apart, corrections
 from cdp_pipelines.golden.mart import mart_table
@@ -34,7 +35,6 @@ from cdp_pipelines.tables import (
     HISTORY,
     MEMBERSHIP,
     RECTIFICATION,
-    RETENTION,
     REVIEW,
     RUN,
     STATIC,
@@ -217,14 +217,14 @@ MADE_BEFORE = [name for name in STATIC if name not in {RUN.name, VERSION.name, R
 def record_night(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
     """Note every night that the lake holds, from its files alone: nights one by one give what nights at once give.
 
-    Where anything left since the night before, first let go of all that only older versions of tables still hold.
+    First let go of all that only older versions of tables still hold. What a mart held in a night was in use then, so
+    its version may stay for the hold, and audits compare with it; of all other tables the newest version stays.
     """
     store, night = lake.open, lake.night(context)
-    before = store.scan(RUN).filter(pl.col("night") < night).select(pl.col("as_of").max()).collect().item()
-    since = pl.lit(True) if before is None else pl.col("left_at") > before
-    n_forgotten = 0
-    if not store.scan(RETENTION).filter(since).limit(1).collect().is_empty():
-        n_forgotten = sum(store.forget_versions(name) for name in store.tables())
+    in_hold = after(pl.col("as_of"), retention().hold) > lake.as_of(context)
+    of_marts = store.scan(VERSION).filter(in_hold, pl.col("table_name").str.starts_with("mart/")).collect()
+    versions = dict(of_marts.group_by("table_name").agg(pl.col("delta_version").unique()).iter_rows())
+    n_forgotten = sum(store.forget_versions(name, versions.get(name, ())) for name in store.tables())
     nights = pl.concat(
         [
             store.read(RUN).select("night"),
