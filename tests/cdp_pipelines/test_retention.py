@@ -62,6 +62,8 @@ def channel(retention="P5Y", collected_for=("mailing", "profiling", "profile_uni
         {
             "title": "Shop",
             "owner": "team:shop",
+            "system": "shop",
+            "region": "EU",
             "files": "*.csv",
             "format": "csv",
             "key": "id",
