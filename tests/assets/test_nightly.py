@@ -22,10 +22,11 @@ from assets.cli.stays import Night
 from assets.definitions import defs
 from assets.lake import DROPS, end_of
 from assets.marts import people_of
-from assets.policies import DEFS, contracts, register
+from assets.policies import DEFS, contracts, register, retention
 from assets.report import PAGE
 from cdp_pipelines.consent import standing
 from cdp_pipelines.golden.mart import mart_table
+from cdp_pipelines.golden.measures import window
 from cdp_pipelines.golden.membership import members
 from cdp_pipelines.retention import in_use, spans
 from cdp_pipelines.tables import (
@@ -168,13 +169,13 @@ def test_the_same_night_twice_changes_nothing(company, run):
     assert serving.location(company.lake).stat().st_mtime_ns == modified
 
 
-def assert_versions_hold_who_was_in(lake: Lake, night: date, marts: dict[str, pl.DataFrame], *, is_last=True) -> None:
+def assert_versions_hold_who_was_in(lake: Lake, night: date, marts: dict[str, pl.DataFrame], *, is_kept=True) -> None:
     """Who membership says was in a mart after a night is whose rows the mart's own version of that night holds."""
     for key, rows in marts.items():
         then = Night.of(lake, key, night)
         assert then.n_rows == rows.height
         held = then.rows(lake)
-        assert held is not None or not is_last
+        assert held is not None or not is_kept
         if held is not None:
             assert held.collect().sort(MARTS[key].key).equals(rows), (night, key)
             if not register()[key].aggregate:
@@ -200,8 +201,9 @@ def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(
         assert told.height == len(rows)
     assert set(stays["left_because"].drop_nulls()) > {"withdrawn"}
     for night, marts in read.items():
-        # Of a night before the last, once anything left by retention, the history of membership alone is kept.
-        assert_versions_hold_who_was_in(lake, night, marts, is_last=night == nights[-1])
+        # Of a night longer ago than the hold the history of membership alone is kept.
+        is_kept = end_of(night) > window(retention().hold, end_of(nights[-1]))
+        assert_versions_hold_who_was_in(lake, night, marts, is_kept=is_kept)
     with capsys.disabled():
         print(f"\n{company.drops}: {n_seen} times a canary was looked for in a mart and found as its script says")
     assert_equal(lasting(content(lake)), lasting(content(company.lake)))
