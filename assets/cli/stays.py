@@ -120,9 +120,11 @@ def of_rows(lake: Lake, key: str, on: date, customer_id: str | None = None, ids:
     elif whose is None:
         compared = "the mart's own version of that night is not kept any more"
     else:
-        is_equal = whose.height == night.n_rows == found.height
+        n_held = night.rows(lake).select(pl.len()).collect().item()
         compared = f"the mart's own version {night.delta_version} of that night holds " + (
-            "the same customers" if is_equal else f"others: {night.n_rows} rows, {whose.height} of them of these"
+            "the same customers"
+            if whose.height == n_held == found.height
+            else f"others: {n_held} rows, {whose.height} of them of these"
         )
     written = _written(ids, found) if ids else []
     counted = found.group_by("lawful_basis", "purpose_version").len("customers").sort("lawful_basis", "purpose_version")
