@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -30,13 +31,22 @@ def location(lake: Lake) -> Path:
     return lake.path / FILE
 
 
-def published(lake: Lake) -> dict[str, tuple[int, int]]:
-    """Purpose to the Delta version of its mart that the published file holds, and its rows there."""
+def published(lake: Lake) -> dict[str, tuple]:
+    """Purpose to what the published file holds of its mart, as `states` gives it."""
     if not location(lake).exists():
         return {}
     with duckdb.connect(str(location(lake)), read_only=True) as connection:
-        told = connection.execute("SELECT purpose, delta_version, row_count FROM main.published").fetchall()
-    return {purpose: (version, n_rows) for purpose, version, n_rows in told}
+        told = connection.execute("SELECT * FROM main.published").fetchall()
+    return {purpose: tuple(state) for purpose, *state in told}
+
+
+def states(lake: Lake, marts: Mapping[str, Table], frames: Mapping[str, pl.DataFrame]) -> dict[str, tuple]:
+    """Purpose to the Delta version of its mart, how many of its rows are to be published, and a digest of which."""
+    found = {}
+    for purpose, table in marts.items():
+        keys = frames[purpose].select(table.key).sort(table.key)
+        found[purpose] = lake.version(table.name), keys.height, sha256(keys.write_csv().encode()).hexdigest()
+    return found
 
 
 def rows(lake: Lake, table: Table, purpose: str) -> pl.DataFrame:
@@ -74,9 +84,11 @@ def build(
     `marts` and `frames`: purpose to its table, and to the rows of it that are to be published. `main.published` says
     from which version of each mart the file was made.
     """
-    connection.execute("CREATE TABLE main.published (purpose VARCHAR, delta_version BIGINT, row_count BIGINT)")
-    for purpose, table in marts.items():
-        frame = frames[purpose]
+    connection.execute(
+        "CREATE TABLE main.published (purpose VARCHAR, delta_version BIGINT, row_count BIGINT, keys_sha256 VARCHAR)"
+    )
+    for purpose, state in states(lake, marts, frames).items():
+        table, frame = marts[purpose], frames[purpose]
         connection.register("frame", frame.to_arrow())
         name = f"{quoted(purpose)}.{quoted('customer')}"
         connection.execute(f"CREATE SCHEMA {quoted(purpose)}")
@@ -85,9 +97,7 @@ def build(
         connection.execute(f"COMMENT ON TABLE {name} IS {literal(table.description)}")
         for column in table.columns:
             connection.execute(f"COMMENT ON COLUMN {name}.{quoted(column.name)} IS {literal(column.description)}")
-        connection.execute(
-            "INSERT INTO main.published VALUES (?, ?, ?)", [purpose, lake.version(table.name), frame.height]
-        )
+        connection.execute("INSERT INTO main.published VALUES (?, ?, ?, ?)", [purpose, *state])
 
 
 def query(lake: Lake, sql: str) -> tuple[list[str], list[tuple]]:

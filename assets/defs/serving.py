@@ -80,8 +80,7 @@ def marts(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materiali
         )
     frames = {key: may_be_published(store, register()[key], frame, decisions) for key, frame in rows.items()}
     withheld = {key: rows[key].height - frame.height for key, frame in frames.items()}
-    state = {key: (store.version(table.name), frames[key].height) for key, table in MARTS.items()}
-    is_changed = serving.published(store) != state
+    is_changed = serving.published(store) != serving.states(store, MARTS, frames)
     if is_changed:
         with serving.replacing(store) as draft, DuckDBResource(database=str(draft)).get_connection() as connection:
             serving.build(connection, store, MARTS, frames)

@@ -531,6 +531,13 @@ def test_a_row_that_is_not_allowed_at_publication_stays_unpublished(sample, tmp_
     assert check.description == "email_marketing: 1 rows withheld"
     with duckdb.connect(str(serving.location(lake)), read_only=True) as served:
         assert served.execute("SELECT count(*) FROM email_marketing.customer").fetchone() == (rows.height,)
+        before = serving.published(lake)["email_marketing"]
+    # As many rows of the same version, but others: that is told apart as well.
+    others = {key: lake.read(each) for key, each in MARTS.items()}
+    others["email_marketing"] = pl.concat([rows[1:], planted])
+    now = serving.states(lake, MARTS, others)["email_marketing"]
+    assert now[:2] == before[:2]
+    assert now != before
 
 
 def published(sample, lake, monkeypatch):
