@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from cdp_pipelines.consent.identifiers import HELD, RECORD
 from cdp_pipelines.consent.people import record_id
+from cdp_pipelines.golden.measures import months_and_days
 from cdp_pipelines.tables import UTC
 
 if TYPE_CHECKING:
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 
 def after(moment: pl.Expr, duration: str) -> pl.Expr:
     """An ISO 8601 duration later: first years and months, to the end of a shorter month, then days."""
-    years, months, days = (
-        int(part or 0) for part in re.fullmatch(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?", duration).groups()
-    )
-    return moment.dt.offset_by(f"{12 * years + months}mo").dt.offset_by(f"{days}d")
+    months, days = months_and_days(duration)
+    return moment.dt.offset_by(f"{months}mo").dt.offset_by(f"{days}d")
 
 
 def happened(interaction: pl.LazyFrame, people: People, as_of: datetime, known_at: datetime) -> pl.LazyFrame:

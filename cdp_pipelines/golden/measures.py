@@ -71,6 +71,13 @@ TYPES = {
 }
 
 
+def months_and_days(duration: str) -> tuple[int, int]:
+    """An ISO 8601 duration of years, months and days, in months and days."""
+    parts = re.fullmatch(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?", duration)
+    years, months, days = (int(part or 0) for part in parts.groups())
+    return 12 * years + months, days
+
+
 def window(retention: str, as_of: datetime) -> datetime:
     """Begin of the window that a retention (ISO 8601 duration of years, months, days) leaves open at `as_of`."""
     return _moved(as_of, retention, "-")
@@ -82,9 +89,8 @@ def end(retention: str, since: datetime) -> datetime:
 
 
 def _moved(moment: datetime, duration: str, sign: str) -> datetime:
-    parts = re.fullmatch(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?", duration)
-    years, months, days = (int(part or 0) for part in parts.groups())
-    return pl.Series([moment]).dt.offset_by(f"{sign}{12 * years + months}mo").dt.offset_by(f"{sign}{days}d").item()
+    months, days = months_and_days(duration)
+    return pl.Series([moment]).dt.offset_by(f"{sign}{months}mo").dt.offset_by(f"{sign}{days}d").item()
 
 
 def measures(
