@@ -21,36 +21,51 @@ STEP, LONGEST = 4, 40
 STEPS = (1, 2, 3, 5, 10, 20, 50, 100, 1000)
 
 
-def draw(lake: Path, found: Resolution, policy: IdentityPolicy, night: str) -> Path:
+def draw(lake: Path, found: Resolution, sizes: pl.DataFrame, policy: IdentityPolicy, night: str) -> Path:
     """Write the page of a night's resolution into the lake; its path."""
     page = lake / PAGE
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(as_html(document(found, policy, night)), encoding="utf-8")
+    page.write_text(as_html(document(found, sizes, policy, night)), encoding="utf-8")
     return page
 
 
-def document(found: Resolution, policy: IdentityPolicy, night: str) -> Document:
-    """Match weights, cluster sizes, blocking, and the model's probabilities."""
+def document(found: Resolution, sizes: pl.DataFrame, policy: IdentityPolicy, night: str) -> Document:
+    """Match weights, cluster sizes, blocking, and the model's probabilities.
+
+    `sizes`: size of each customer there is, in records.
+    """
     report, model = found.report, found.model
     shares = ", ".join(f"{name} {share:.2g}" for name, share in report["share of pairs"].items())
+    tonight = "of all records" if found.touched is None else "of the records resolved tonight"
     return Document(
         f"Who is one person: the night of {night}",
-        f"{report['records']:,} records are {report['customers']:,} customers, over {report['links']:,} links; "
-        f"{report['pairs compared']:,} pairs were compared. Weights: {model.origin}. "
+        f"{report['records']:,} records are {sizes.height:,} customers. "
+        f"{report['records new or changed']:,} records came or changed; with what they touch "
+        f"{report['records resolved']:,} were resolved, over {report['links']:,} links; {report['pairs compared']:,} "
+        f"pairs were compared. Weights: {model.origin}, from the {report['learned from']:,} records until "
+        f"{report['learned until']}. "
         f"A pair is linked from a probability of {policy.threshold:g}; "
         f"{report['links refused']:,} such links were refused because of what else is known. "
         f"Of all pairs: {shares}.",
         [
             Section(
-                "Match weights", _weights(found.scored), "log2 of how much likelier the agreement is in one person"
+                "Match weights",
+                _weights(found.scored),
+                f"log2 of how much likelier the agreement is in one person; pairs {tonight}",
             ),
-            Section("Customers by number of records", _sizes(found.cluster), "The largest is looked at first"),
+            Section("Customers by number of records", _sizes(sizes), "Of all; the largest is looked at first"),
             Section(
                 "Identifiers that too many share",
                 [{"identifier": name, "values": f"{n:,}"} for name, n in report["crowded identifiers"].items()],
                 f"A value with more than {policy.max_sharers:,} different records joins nobody",
             ),
-            Section("Blocking", report["blocking"], "Which records were compared, and what was too large to be"),
+            Section(
+                "Blocking",
+                report["blocking"],
+                f"Which were compared, and what was too large to be; pairs {tonight}"
+                if found.touched is None
+                else "The blocks that tonight's changes touch, and the pairs that they add",
+            ),
             Section("Model", _model(found), "Probability of a level in one person (m), one household (h), two (u)"),
         ],
     )
@@ -70,8 +85,7 @@ def _weights(scored: pl.DataFrame) -> list[dict[str, object]]:
     ]
 
 
-def _sizes(cluster: pl.DataFrame) -> list[dict[str, object]]:
-    sizes = cluster.group_by("customer_id").agg(pl.len().alias("size"))
+def _sizes(sizes: pl.DataFrame) -> list[dict[str, object]]:
     up_to = pl.col("size").map_batches(lambda each: pl.Series(np.searchsorted(STEPS, each.to_numpy())))
     counted = sizes.group_by(up_to.alias("step")).agg(pl.len().alias("n"), pl.col("size").max()).sort("step")
     most = counted["n"].max() or 1

@@ -85,12 +85,11 @@ def survivorship() -> Survivorship:
 
 @cache
 def comparing() -> str:
-    """A digest of the code and the versions of the libraries that find pairs and compare them."""
-    ours = (
-        import_module(f"cdp_pipelines.identity.{name}").__file__ for name in ("values", "pairs", "compare", "policy")
-    )
-    theirs = (f"{name}=={metadata.version(name)}" for name in ("anyascii", "jellyfish", "nicknames", "polars-strsim"))
-    return sha256(b"".join(Path(each).read_bytes() for each in ours) + "".join(theirs).encode()).hexdigest()
+    """A digest of the code and the versions of the libraries that resolve identities."""
+    ours = sorted(Path(import_module("cdp_pipelines.identity").__file__).parent.glob("*.py"))
+    names = ("anyascii", "jellyfish", "nicknames", "numpy", "polars", "polars-strsim", "scipy")
+    theirs = "".join(f"{name}=={metadata.version(name)}" for name in names)
+    return sha256(b"".join(path.read_bytes() for path in ours) + theirs.encode()).hexdigest()
 
 
 @cache

@@ -257,59 +257,110 @@ LINK = Table(
     ),
 )
 
+# Of what a record says to tell one person from another, and of parts of it, a night remembers digests alone.
+_PARTS = {
+    name: f"standardised/party.{of}"
+    for name, of in (
+        ("first_initial", "first_name"), ("first_sound", "first_name"), ("last_sound", "last_name"),
+        ("house_number", "street"), ("email_local", "email"), ("phone_tail", "phone"),
+    )
+}  # fmt: skip
+
 SEEN = Table(
     "identity/seen",
-    "What records said when they were last compared, as digests, so that the next night compares what is new alone.",
-    ("node",),
+    "What every record said when it was last resolved, as digests, so that a night looks again at what it touches.",
+    ("record",),
     (
         Column(
-            "node",
+            "record",
             pl.Int64(),
-            "Number of records that say the same of a person, in order of the first of them",
+            "Digest of the record's channel and id",
+            is_personal=True,
             sources=("standardised/party.source_record_id",),
         ),
         Column(
             "fingerprint",
             pl.Int64(),
-            "Digest of the first record's id, of all that it says, and of the rules by which it was compared",
+            "Digest of all that the record says, of decisions on it, and of the rules by which it was resolved",
             is_personal=True,
-            sources=("standardised/party.source_record_id", *_SAID),
+            sources=(*_SAID, "identity/review.is_same"),
+        ),
+        Column("node", pl.Int64(), "Digest of what it says, by which records that say the same are one", sources=_SAID),
+        Column(
+            "neighbourhood",
+            pl.Int64(),
+            "The least `record` of those that it hangs together with: over links, or over an identifier said alone",
+            sources=(*_SAID, "identity/review.is_same"),
         ),
         Column(
-            "large",
+            "cut",
             pl.Int64(),
-            "A bit per blocking rule, from the first on, in which its block was too large",
+            "Four bits per blocking rule, from the lowest on: by how many fields its block was cut down; 14 too large "
+            "for all, 15 none",
             sources=_SAID,
         ),
         Column(
-            "generation",
+            "crowded",
             pl.Int64(),
-            "Sum of all fingerprints, by which seen and compared are known to be of one night",
-            sources=("identity/seen.fingerprint",),
+            "A bit per identifier, exact ones first, as declared: so many share its value that it joins nobody",
+            sources=_SAID,
+        ),
+        *(
+            Column(
+                f"{name.rpartition('.')[2]}_digest",
+                pl.Int64(),
+                "Digest of what it says here",
+                is_personal=True,
+                sources=(name,),
+            )
+            for name in _SAID
+        ),
+        *(
+            Column(f"{name}_digest", pl.Int64(), "Digest of this part of it", is_personal=True, sources=(source,))
+            for name, source in _PARTS.items()
         ),
     ),
 )
 
-COMPARED = Table(
-    "identity/compared",
-    "Pairs that were compared, and how: what a night need not do again.",
-    ("left", "right"),
+MODEL = Table(
+    "identity/model",
+    "How often records of one person, of one household and of two people compare so; and from what that was learned.",
+    ("field", "level"),
     (
-        Column("left", pl.Int64(), "The first of two nodes", sources=("identity/seen.node",)),
-        Column("right", pl.Int64(), "The second", sources=("identity/seen.node",)),
+        Column("field", pl.String(), "The field compared"),
+        Column("level", pl.String(), "How it compares"),
+        Column("m", pl.Float64(), "Probability of the level among records of one person", sources=_SAID),
+        Column("h", pl.Float64(), "The same among people of one household", sources=_SAID),
+        Column("u", pl.Float64(), "The same among two people", sources=_SAID),
         Column(
-            "rules",
-            pl.Int64(),
-            "A bit per blocking rule that finds the pair; 0 of those compared besides",
-            sources=_SAID,
+            "common", pl.Float64(), "Probability that two people agree by chance; where values weigh", sources=_SAID
         ),
+        Column("told", pl.Int64(), "Records, each said once, that say the field; where values weigh", sources=_SAID),
+        Column("one_person", pl.Float64(), "Share of one person's among all pairs", sources=_SAID),
+        Column("one_household", pl.Float64(), "Share of one household's", sources=_SAID),
+        Column("two_people", pl.Float64(), "Share of the rest", sources=_SAID),
+        Column("origin", pl.String(), "Whether it was learned or declared, and why"),
         Column(
-            "pattern",
-            pl.Int64(),
-            "Level of each compared field in turn, missing 0, as digits of base 16",
-            sources=_SAID,
+            "learned_until",
+            pl.Date(),
+            "Newest drop date of the records that it was learned from",
+            sources=("standardised/party.drop_date",),
         ),
-        Column("generation", pl.Int64(), "As in identity/seen", sources=("identity/seen.generation",)),
+        Column("learned_from", pl.Int64(), "Their number", sources=("standardised/party.source_record_id",)),
+        Column("made_by", pl.Int64(), "Digest of rules and code by which it was learned"),
+        Column("decided", pl.Int64(), "Digest of decisions it was learned from", sources=("identity/review.is_same",)),
+        Column("versions", pl.String(), "Versions of the other tables of identity that belong to it"),
+    ),
+)
+
+FREQUENCY = Table(
+    "identity/frequency",
+    "How many said a value, as a digest, when the model was learned; those that one said alone are left out.",
+    ("field", "digest"),
+    (
+        Column("field", pl.String(), "The field"),
+        Column("digest", pl.Int64(), "Digest of the value", is_personal=True, sources=_SAID),
+        Column("n", pl.Int64(), "Records that said it, each once", sources=_SAID),
     ),
 )
 
@@ -987,7 +1038,8 @@ STATIC = by_name(
         LINK,
         CLUSTER,
         SEEN,
-        COMPARED,
+        MODEL,
+        FREQUENCY,
         IDENTIFIER,
         REVIEW,
         CROSSWALK,

@@ -90,12 +90,16 @@ class Lake:
         self._write(table, rows.sort(table.order), "append")
         return self._written(table, is_changed=True)
 
-    def replace(self, table: Table, rows: pl.DataFrame) -> Written:
-        """Make `rows` the table's content, in one commit; the same content leaves its version as it is."""
+    def replace(self, table: Table, rows: pl.DataFrame, before: pl.DataFrame | None = None) -> Written:
+        """Make `rows` the table's content, in one commit; the same content leaves its version as it is.
+
+        `before`: what the table holds, where it has been read already.
+        """
         rows = rows.sort(table.order)
         if self.version(table.name) is not None:
-            before = self.scan(table).collect()
-            if before.schema == rows.schema and before.sort(table.order).equals(rows):
+            before = self.scan(table).collect() if before is None else before
+            # Sorted only where it may be the same.
+            if before.schema == rows.schema and before.height == rows.height and before.sort(table.order).equals(rows):
                 return self._written(table, is_changed=False)
         self._write(table, rows, "overwrite")
         return self._written(table, is_changed=True)

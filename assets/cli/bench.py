@@ -74,18 +74,20 @@ def identity(
 
 @app.command()
 def night(
-    records: Annotated[int, typer.Argument(min=100, help="Sample records, those of tonight included.")] = 100_000,
-    percent: Annotated[float, typer.Option(min=0.01, max=50, help="Share of them that comes tonight.")] = 1.0,
+    records: Annotated[int, typer.Argument(min=100, help="Sample records that are there the night before.")] = 100_000,
+    percent: Annotated[
+        list[float] | None, typer.Option(min=0, max=25, help="So many more come; may be given again.")
+    ] = None,
 ) -> None:
-    """Find who is one person after a night that brings a few records, beside doing all of it anew.
+    """Find who is one person after nights that bring a few records, beside resolving all of them.
 
-    Fails where the two differ in a customer, a link or what they leave to the next night.
+    Fails where a night differs from all records at once in a customer, a link or what it leaves to the next night.
 
-    Example: [cyan]cdp bench night 1000000[/]
+    Example: [cyan]cdp bench night 1000000 --percent 0.1 --percent 1[/]
     """
     from assets.cli.bench_night import measure
 
-    if not measure(records, percent, out):
+    if not measure(records, percent or [0.0, 0.1, 1.0, 10.0], out):
         raise typer.Exit(1)
 
 

@@ -1,94 +1,134 @@
-"""`cdp bench night`: who is one person, after a night that brings a few records, with what was remembered and without.
+"""`cdp bench night`: who is one person, after nights that bring few records, beside resolving all of them.
 
-Each is measured in a process of its own, from reading Parquet files to writing them; what is remembered is read and
-written with the rest.
+Each is measured in a process of its own, in a lake, from reading the records to the last table written, gates and page
+included; Dagster, and what a process loads but once, are not.
 """
 
+import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 from rich.console import Console
 from rich.table import Table
 
 from assets.cli.apart import apart
+from assets.lake import end_of
+from cdp_pipelines.sample.copies import TODAY, copies
+from cdp_pipelines.tables import CLUSTER, FREQUENCY, GROUP, LINK, MODEL, PARTY, SEEN
+from warehouse.lake import Lake
 
-RECORD = ["channel", "source_record_id"]
-KEPT = ("cluster", "link", "seen", "compared")
+COLUMNS = (
+    "",
+    "seconds",
+    "CPU seconds",
+    "peak GiB",
+    "new",
+    "resolved",
+    "pairs compared",
+    "customers changed",
+    "ratio",
+    "equal",
+)
 
 
-def measure(records: int, percent: float, out: Console) -> bool:
-    """Print seconds and work of both, and their ratio; whether the two gave the same customers and links."""
+class Night(NamedTuple):
+    """What a night took and did."""
+
+    seconds: float
+    cpu: float
+    gib: float
+    new: int
+    resolved: int
+    pairs: int
+
+    def cells(self) -> list[str]:
+        """As the table shows it."""
+        return [f"{self.seconds:.1f}", f"{self.cpu:.1f}", f"{self.gib:.1f}", *(f"{each:,}" for each in self[3:])]
+
+
+def measure(records: int, percents: Sequence[float], out: Console) -> bool:
+    """Print seconds and work of each night, and its ratio to all; whether each came out as all records at once do."""
+    table = Table(box=None)
+    for column in COLUMNS:
+        table.add_column(column, justify="right" if column else "left")
+    equal = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        out.print(f"making {records:,} records, of which {percent:g} % come tonight", style="dim")
-        apart(_make, folder, records, percent)
-        apart(_resolve, folder, "yesterday.parquet", "before", None)
-        rows = {
-            "remembering": apart(_resolve, folder, "tonight.parquet", "night", "before"),
-            "all at once": apart(_resolve, folder, "tonight.parquet", "anew", None),
-        }
-        equal = all(
-            pl.read_parquet(folder / f"night-{kept}.parquet").equals(pl.read_parquet(folder / f"anew-{kept}.parquet"))
-            for kept in KEPT
-        )
-        touched, customers = _touched(folder)
-        size = sum((folder / f"night-{kept}.parquet").stat().st_size for kept in ("seen", "compared"))
-    table = Table(box=None)
-    for column in ("", "seconds", "CPU seconds", "peak GiB", "nodes read anew", "pairs compared"):
-        table.add_column(column, justify="right" if column else "left")
-    cpu = []
-    for name, (seconds, gib, told) in rows.items():
-        spent, new, pairs = told.split()
-        cpu.append(float(spent))
-        table.add_row(name, f"{seconds:.1f}", f"{cpu[-1]:.1f}", f"{gib:.1f}", f"{int(new):,}", f"{int(pairs):,}")
+        before, night, anew = (folder / each for each in ("before", "night", "anew"))
+        out.print(f"making {records:,} records, and up to {max(percents):g} % more", style="dim")
+        apart(_make, folder / "party.parquet", records, max(percents))
+        whole = _night(before, folder / "party.parquet", records, 0)
+        table.add_row("all records", *whole.cells(), "", "", "")
+        for percent in percents:
+            shutil.copytree(before, night)
+            few = round(records * percent / 100)
+            brought = _night(night, folder / "party.parquet", records, few)
+            _night(anew, folder / "party.parquet", records, few)
+            equal.append(_same(Lake(night), Lake(anew)))
+            changed = _changed(Lake(before), Lake(night))
+            ratio = f"{brought.seconds / whole.seconds:.2f}"
+            table.add_row(f"{percent:g} % more", *brought.cells(), f"{changed:,}", ratio, "yes" if equal[-1] else "NO")
+            shutil.rmtree(night)
+            shutil.rmtree(anew)
+        size = sum(file.stat().st_size for file in Lake(before).location(SEEN.name).glob("*.parquet"))
     out.print(table)
-    night, anew = (seconds for seconds, *_ in rows.values())
     out.print(
-        f"ratio {night / anew:.2f} in seconds, {cpu[0] / cpu[1]:.2f} in CPU seconds; {touched:,} of {customers:,} "
-        f"customers changed; remembered: {size / 2**20:.0f} MiB; customers, links and memory "
-        f"{'are equal' if equal else 'DIFFER'}"
+        f"ratio: in seconds, to all records; equal: customers, links and what is remembered are those of that night's "
+        f"records all at once; remembered: {size / 2**20:.0f} MiB"
     )
-    return equal
+    return all(equal)
 
 
-def _make(folder: Path, records: int, percent: float) -> str:
-    from cdp_pipelines.sample.copies import copies
-
-    party, _ = copies(records)
-    few = round(records * percent / 100)
-    is_new = pl.int_range(pl.len()) >= pl.len() - few
-    night = pl.when(is_new).then(pl.col("drop_date") + timedelta(days=1)).otherwise("drop_date")
-    tonight = party.with_columns(night.alias("drop_date"))
-    tonight.write_parquet(folder / "tonight.parquet")
-    tonight.head(records - few).write_parquet(folder / "yesterday.parquet")
+def _make(file: Path, records: int, percent: float) -> str:
+    copies(records + round(records * percent / 100))[0].write_parquet(file)
     return ""
 
 
-def _resolve(folder: Path, party: str, name: str, before: str | None) -> str:
-    from assets.policies import comparing, identity
-    from cdp_pipelines.identity import Memory, resolve
-
-    start = time.process_time()
-    kept = [pl.read_parquet(folder / f"{before}-{each}.parquet") for each in ("seen", "compared")] if before else None
-    records = pl.read_parquet(folder / party)
-    found = resolve(records, identity(), before=Memory(*kept) if kept else None, made_by=comparing())
-    frames = (found.cluster, found.link, found.memory.seen, found.memory.compared)
-    for each, frame in zip(KEPT, frames, strict=True):
-        frame.write_parquet(folder / f"{name}-{each}.parquet")
-    report = found.report
-    return f"{time.process_time() - start} {report['nodes that are new']} {report['pairs compared tonight']}"
+def _night(lake: Path, party: Path, records: int, more: int) -> Night:
+    """Bring a lake to a night that has so many records more, which come the day after the others."""
+    apart(_fill, lake, party, records, more)
+    _, gib, told = apart(_bring, lake, more)
+    seconds, cpu, *counts = told.split()
+    return Night(float(seconds), float(cpu), gib, *map(int, counts))
 
 
-def _touched(folder: Path) -> tuple[int, int]:
-    """Customers of tonight who hold other records than the night before, and all."""
-    before, after = (
-        pl.read_parquet(folder / f"{name}-cluster.parquet").select(*RECORD, "customer_id")
-        for name in ("before", "night")
-    )
-    told = pl.concat([before.with_columns(pl.lit(-1).alias("n")), after.with_columns(pl.lit(1).alias("n"))])
-    moved = told.group_by(*RECORD, "customer_id").agg(pl.col("n").sum()).filter(pl.col("n") != 0)
-    customers = after["customer_id"].unique()
-    return moved["customer_id"].unique().is_in(customers.implode()).sum(), customers.len()
+def _fill(lake: Path, party: Path, records: int, more: int) -> str:
+    night = pl.when(pl.int_range(pl.len()) >= records).then(TODAY + timedelta(days=1)).otherwise(TODAY)
+    Lake(lake).replace(PARTY, pl.read_parquet(party).head(records + more).with_columns(drop_date=night))
+    return ""
+
+
+def _bring(lake: Path, more: int) -> str:
+    from assets.policies import bound_channels, comparing, identity, linking_channels
+    from assets.resolved import bring
+    from expectations.gate import validate
+
+    # What a process loads once: Great Expectations, and what is declared.
+    validate(GROUP.name, GROUP.empty())
+    policy, _ = identity(), (bound_channels(), comparing(), linking_channels())
+    night = TODAY + timedelta(days=1 if more else 0)
+    wall, cpu = time.perf_counter(), time.process_time()
+    told = [each.metadata for each in bring(Lake(lake), policy, night, end_of(night)) if each.metadata]
+    spent = time.perf_counter() - wall, time.process_time() - cpu
+    report = {name: value for each in told for name, value in each.items()}
+    names = ("records new or changed", "records resolved", "pairs compared")
+    return " ".join(map(str, [*spent, *(report[f"identity {name}"] for name in names)]))
+
+
+def _same(one: Lake, other: Lake) -> bool:
+    """Whether two lakes agree in who is one person and why, and in what they leave to the next night."""
+    pairs = [(lake.read(MODEL).drop("versions") for lake in (one, other))]
+    pairs += [(lake.read(table) for lake in (one, other)) for table in (LINK, CLUSTER, GROUP, SEEN, FREQUENCY)]
+    return all(left.equals(right) for left, right in pairs)
+
+
+def _changed(before: Lake, after: Lake) -> int:
+    """Customers who hold other records than the night before."""
+    held = [lake.read(CLUSTER).drop("is_exact") for lake in (before, after)]
+    moved = [one.join(other, on=one.columns, how="anti") for one, other in (held, held[::-1])]
+    return pl.concat(moved)["customer_id"].unique().is_in(held[1]["customer_id"].implode()).sum()

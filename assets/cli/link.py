@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import polars as pl
 import typer
@@ -10,11 +10,8 @@ from rich.console import Console
 
 from assets.cli.document import Document, Section, give
 from cdp_pipelines.errors import CdpError, LakeError
-from cdp_pipelines.tables import PARTY, REVIEW
+from cdp_pipelines.tables import CLUSTER, PARTY, REVIEW, Table
 from warehouse.lake import Lake
-
-if TYPE_CHECKING:
-    from cdp_pipelines.identity import Resolution
 
 app = typer.Typer(no_args_is_help=True, help="Why two records are one person, and what a clerk says of it.")
 out = Console()
@@ -39,17 +36,16 @@ def explain(
     Example: [cyan]cdp link explain crm_west:W000017 call_centre:CALL-000042 --format html --output pair.html[/]
     """
     store = _lake(lake)
-    found = _resolved(store)
-    one, other = _node(found, left), _node(found, right)
-    ids = {node: customer for node, customer in _customers(found).iter_rows() if node in {one, other}}
-    together = "one customer" if ids[one] == ids[other] else "two customers"
-    if one == other:
-        give(Document(f"{left} and {right}", f"They say the same: {together}.", []), format_, output, out)
-        return
+    together = _together(store, [_record(left), _record(right)])
     from assets.policies import identity
+    from assets.resolved import weighed
     from cdp_pipelines.identity.explain import waterfall
 
-    steps = waterfall(found, identity(), *sorted((one, other)))
+    told, model = weighed(store, identity(), [_record(left), _record(right)])
+    if told.says.height == 1:
+        give(Document(f"{left} and {right}", f"They say the same: {together}.", []), format_, output, out)
+        return
+    steps = waterfall(told, model, identity(), 0, 1)
     odds = steps["total"][-1]
     rows = [
         {**step, "weight": f"{step['weight']:+.2f}", "total": f"{step['total']:+.2f}"}
@@ -98,11 +94,7 @@ def review(
     if not by:
         raise CdpError("nobody is named who decided: --by NAME")
     pair = sorted((_record(left), _record(right)))
-    known = store.scan(PARTY)
-    for channel, record in pair:
-        here = pl.col("channel") == channel, pl.col("source_record_id") == record
-        if known.filter(*here).select(pl.len()).collect().item() == 0:
-            raise LakeError(f"{lake} has no record {channel}:{record}")
+    _held(store, PARTY, pair)
     _take_down(store, pair, is_same=decision == "same", by=by)
     out.print(f"{left} and {right}: {decision}, by {by}. The next night obeys.", highlight=False)
 
@@ -136,6 +128,8 @@ def _take_down(store: Lake, pair: list[Record], *, is_same: bool, by: str) -> No
 
 
 def _list(store: Lake, limit: int, format_: str, output: Path | None) -> None:
+    from assets.policies import identity
+    from assets.resolved import resolved
     from cdp_pipelines.identity.explain import least_certain
 
     rows = [
@@ -146,7 +140,7 @@ def _list(store: Lake, limit: int, format_: str, output: Path | None) -> None:
             "linked": "yes" if row["is_linked"] else "no",
             "evidence": row["evidence"],
         }
-        for row in least_certain(_resolved(store), limit).iter_rows(named=True)
+        for row in least_certain(resolved(store, identity(), anew=True), limit).iter_rows(named=True)
     ]
     about = "Nearest to even odds first; cdp link explain A B shows why, cdp link review A B same|different decides"
     give(Document("Pairs to review", about, [Section("Least certain", rows)]), format_, output, out)
@@ -159,13 +153,6 @@ def _lake(path: Path) -> Lake:
     return store
 
 
-def _resolved(store: Lake) -> "Resolution":
-    from assets.policies import identity
-    from assets.resolved import resolved
-
-    return resolved(store, identity())
-
-
 def _record(named: str) -> Record:
     channel, _, record = named.partition(":")
     if not record:
@@ -173,17 +160,21 @@ def _record(named: str) -> Record:
     return channel, record
 
 
-def _node(found: "Resolution", named: str) -> int:
-    channel, record = _record(named)
-    held = found.nodes.records.filter(pl.col("channel") == channel, pl.col("source_record_id") == record)
-    if held.is_empty():
-        raise LakeError(f"the lake has no record {named}")
-    return held["node"][0]
+def _held(store: Lake, table: Table, records: list[Record]) -> pl.DataFrame:
+    """The rows of a table about these records; an error where there is none about one."""
+    rows = []
+    for channel, record in records:
+        here = pl.col("channel") == channel, pl.col("source_record_id") == record
+        rows.append(store.scan(table).filter(*here).collect())
+        if rows[-1].is_empty():
+            raise LakeError(f"{store.path} has no record {channel}:{record} in {table.name}")
+    return pl.concat(rows)
 
 
-def _customers(found: "Resolution") -> pl.DataFrame:
-    on = ["channel", "source_record_id"]
-    return found.nodes.records.join(found.cluster, on=on).select("node", "customer_id").unique()
+def _together(store: Lake, records: list[Record]) -> str:
+    """Whether the last night held them to be one customer."""
+    held = _held(store, CLUSTER, records)
+    return "one customer" if held["customer_id"].n_unique() == 1 else "two customers"
 
 
 def _drawn(steps: pl.DataFrame) -> str:

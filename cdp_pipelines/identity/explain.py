@@ -13,30 +13,33 @@ from cdp_pipelines.identity.policy import LEVELS
 from cdp_pipelines.identity.resolve import score
 
 if TYPE_CHECKING:
+    from cdp_pipelines.identity.model import Model
     from cdp_pipelines.identity.policy import IdentityPolicy
     from cdp_pipelines.identity.resolve import Resolution
+    from cdp_pipelines.identity.values import Nodes
 
 PRIOR, RARE, HOUSEHOLD = "odds of any two records", "how common the value is", "may be of one household"
 
 
-def waterfall(found: Resolution, policy: IdentityPolicy, left: int, right: int) -> pl.DataFrame:
-    """Steps (comparison, level, weight, total) from the odds of any two records to the log odds of this pair, log2.
+def waterfall(nodes: Nodes, model: Model, policy: IdentityPolicy, left: int, right: int) -> pl.DataFrame:
+    """Steps (comparison, level, weight, total) from the odds of any two records to the log odds of a pair, log2.
 
-    Each comparison adds log2(m/u) of its level, a rare value something more, and that people of one household agree as
-    well takes something off. The last total is the pair's log odds of being one person.
+    `left`, `right`: two of `nodes`, the lesser first. Each comparison adds log2(m/u) of its level, a rare value
+    something more, and that people of one household agree as well takes something off. The last total is the pair's log
+    odds of being one person.
     """
     pair = pl.DataFrame({"left": [left], "right": [right]}, schema={"left": pl.Int64, "right": pl.Int64})
     names = list(policy.comparisons)
-    compared = compare(pair, found.nodes, policy).with_columns(pattern(names))
-    scored = score(compared, found.nodes, found.model, policy)
+    compared = compare(pair, nodes, policy).with_columns(pattern(names))
+    scored = score(compared, nodes, model, policy)
     of = Patterns.of(compared, names)
-    rare = {name: float(more[0]) for name, more in rarity(pair, of, found.nodes, found.model).items()}
-    match, *_ = found.model.shares
+    rare = {name: float(more[0]) for name, more in rarity(pair, of, nodes, model).items()}
+    match, *_ = model.shares
     steps = [(PRIOR, "", log2(match / (1 - match)))]
-    for name, kind in found.model.kinds.items():
+    for name, kind in model.kinds.items():
         level = compared[name][0]
         if level != MISSING:
-            steps.append((name, LEVELS[kind][level], found.model.weights[name][LEVELS[kind][level]]))
+            steps.append((name, LEVELS[kind][level], model.weights[name][LEVELS[kind][level]]))
             if more := rare.get(name, 0.0):
                 steps.append((name, RARE, more))
     told = sum(weight for *_, weight in steps)

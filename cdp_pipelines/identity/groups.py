@@ -23,8 +23,10 @@ def groups(
     `link`, `cluster` and `history`: `LINK`, `CLUSTER` and `HISTORY`; `channels`: purpose to the channels whose data may
     link for it. A group goes by the name of its oldest customer.
     """
-    born = history.filter(pl.col("event") == "born").group_by("customer_id").agg(pl.col("happened_at").min())
-    customers = cluster.select("customer_id").unique().join(born, on="customer_id", how="left")
+    customers = cluster.select("customer_id").unique()
+    born = history.filter(pl.col("event") == "born").join(customers, on="customer_id", how="semi")
+    born = born.group_by("customer_id").agg(pl.col("happened_at").min())
+    customers = customers.join(born, on="customer_id", how="left")
     numbered = customers.sort("happened_at", "customer_id", nulls_last=True).with_row_index("number")
     of_record = cluster.join(numbered, on="customer_id").select(*RECORD, "number")
     ends = link

@@ -23,6 +23,7 @@ import polars as pl
 
 from cdp_pipelines.identity.compare import MISSING
 from cdp_pipelines.identity.policy import LEVELS
+from cdp_pipelines.tables import FREQUENCY, MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,13 +39,17 @@ CLOSE_ENOUGH = 1e-7
 BASE = 16
 Probabilities = dict[str, np.ndarray]
 MATCH, HOUSEHOLD, OTHER = range(3)
+_SHARES = ("one_person", "one_household", "two_people")
+_OF_MODEL = {"field", "level", "m", "h", "u", "common", "told", *_SHARES, "origin"}
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
     """Probabilities by field and level (places in `LEVELS`) in each class, shares of the classes among all pairs.
 
-    `common`: field to the average probability of an exact agreement by chance, by which a value's own is measured.
+    `common`: field to the average probability of an exact agreement by chance, by which a value's own is measured;
+    `frequency`: how often nodes said each value (digest, n) of these fields, but those said once, and `told`, how many
+    nodes said any.
     """
 
     kinds: Mapping[str, Kind]
@@ -55,6 +60,8 @@ class Model:
     origin: str
     common: Mapping[str, float] = field(default_factory=dict)
     shared: frozenset[str] = frozenset()
+    frequency: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    told: Mapping[str, int] = field(default_factory=dict)
 
     def score(self, of: Patterns, rare: Mapping[str, np.ndarray]) -> pl.DataFrame:
         """`match_weight` and `log_odds` (both log2) of being one person, of each pair.
@@ -80,6 +87,38 @@ class Model:
             name: {level: log2(m / u) for level, m, u in zip(LEVELS[kind], self.m[name], self.u[name], strict=True)}
             for name, kind in self.kinds.items()
         }
+
+    def rows(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The model as columns of `MODEL` (field, level, m, h, u, common, told, shares, origin), and `FREQUENCY`."""
+        rows = [
+            (name, level, *(float(of[name][at]) for of in (self.m, self.h, self.u)), self.common.get(name),
+             self.told.get(name), *self.shares, self.origin)
+            for name, kind in self.kinds.items()
+            for at, level in enumerate(LEVELS[kind])
+        ]  # fmt: skip
+        names = [name for name in MODEL.schema if name in _OF_MODEL]
+        each = [of.select(pl.lit(name).alias("field"), "digest", "n") for name, of in self.frequency.items()]
+        frequency = FREQUENCY.conform(pl.concat([FREQUENCY.empty(), *each]).lazy()).collect()
+        return (
+            pl.DataFrame(rows, schema={name: MODEL.schema[name] for name in names}, orient="row"),
+            frequency.sort(FREQUENCY.key),
+        )
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame, frequency: pl.DataFrame, policy: IdentityPolicy) -> Model:
+        """The model of `rows` (`MODEL`) and `frequency` (`FREQUENCY`), which was learned by `policy`."""
+        told = {(row["field"], row["level"]): row for row in rows.iter_rows(named=True)}
+        kinds = {name: each.kind for name, each in policy.comparisons.items()}
+        of_level = {name: [told[name, level] for level in LEVELS[kind]] for name, kind in kinds.items()}
+        m, h, u = ({name: np.array([row[of] for row in each]) for name, each in of_level.items()} for of in "mhu")
+        first = {name: each[0] for name, each in of_level.items()}
+        common = {name: row["common"] for name, row in first.items() if row["common"] is not None}
+        one = rows.row(0, named=True)
+        return cls(
+            kinds, m, h, u, tuple(one[name] for name in _SHARES), one["origin"], common, _shared(policy),
+            {name: frequency.filter(pl.col("field") == name).select("digest", "n") for name in common},
+            {name: first[name]["told"] for name in common},
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +172,10 @@ def rarity(pairs: pl.DataFrame, of: Patterns, nodes: Nodes, model: Model) -> dic
     """
     found, left = {}, pairs["left"].to_numpy()
     for name, average in model.common.items():
-        numbers = nodes.frame[name]
-        share = np.bincount(numbers.drop_nulls().to_numpy(), minlength=1) / max(1, numbers.len() - numbers.null_count())
+        numbers, values = nodes.frame[name], nodes.values[name]
+        # A value that was not there yet when the model was learned counts as said once.
+        times = values.join(model.frequency[name], on="digest", how="left", maintain_order="left")["n"].fill_null(1)
+        share = np.append(times.to_numpy(), 1) / max(1, model.told[name])
         of_value = np.log2(average / np.maximum(share, LEAST_U))
         exact = np.flatnonzero((of.levels[name] == 0)[of.at])
         found[name] = np.zeros(left.size)
@@ -152,7 +193,7 @@ def learn(
     """
     comparisons = policy.comparisons
     kinds = {name: each.kind for name, each in comparisons.items()}
-    shared = frozenset(name for name, each in comparisons.items() if each.of_household)
+    shared = _shared(policy)
     if compared.height < policy.min_pairs:
         m, u = ({name: np.array(each.declared(which)) for name, each in comparisons.items()} for which in ("m", "u"))
         h = {name: _of_household(each, m[name], u[name]) for name, each in comparisons.items()}
@@ -163,7 +204,15 @@ def learn(
     m, h = maximise(compared, u, policy, labels)
     common = {name: float(u[name][0]) for name, each in comparisons.items() if each.term_frequency}
     n_pairs = nodes.among.height * (nodes.among.height - 1) / 2
-    return _with_shares(Model(kinds, m, h, u, (0.0, 0.0, 1.0), "learned", common, shared), compared, n_pairs)
+    times = {name: np.bincount(nodes.frame[name].drop_nulls().to_numpy(), minlength=1) for name in common}
+    frequency = {
+        name: nodes.values[name].select("digest", n=pl.Series(each[: nodes.values[name].height], dtype=pl.Int64))
+        .filter(pl.col("n") > 1)
+        for name, each in times.items()
+    }  # fmt: skip
+    told = {name: int(each.sum()) for name, each in times.items()}
+    model = Model(kinds, m, h, u, (0.0, 0.0, 1.0), "learned", common, shared, frequency, told)
+    return _with_shares(model, compared, n_pairs)
 
 
 def random_pairs(nodes: Nodes, policy: IdentityPolicy) -> pl.DataFrame:
@@ -287,6 +336,11 @@ def _with_shares(model: Model, compared: pl.DataFrame, n_pairs: float) -> Model:
         if settled:
             break
     return replace(model, shares=tuple(map(float, shares)))
+
+
+def _shared(policy: IdentityPolicy) -> frozenset[str]:
+    """Fields that people of one household share."""
+    return frozenset(name for name, each in policy.comparisons.items() if each.of_household)
 
 
 def _of_household(comparison: Comparison, m: np.ndarray, u: np.ndarray) -> np.ndarray:

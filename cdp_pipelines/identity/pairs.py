@@ -1,4 +1,8 @@
-"""Candidate pairs: each pair once, over several blocking rules, none of which is allowed to explode."""
+"""Candidate pairs: each pair once, over several blocking rules, none of which is allowed to explode.
+
+A block that is too large is cut down by further fields. How far it was cut depends on how many are in it; which pairs
+come of it, on that alone: so any few nodes can be blocked as they would be among all (`cuts`, `block`).
+"""
 
 from __future__ import annotations
 
@@ -9,65 +13,105 @@ import numpy as np
 import polars as pl
 
 if TYPE_CHECKING:
-    from cdp_pipelines.identity.memory import Recalled
+    from collections.abc import Iterator
+
     from cdp_pipelines.identity.policy import IdentityPolicy
 
-PAIR = {"left": pl.Int64, "right": pl.Int64, "rules": pl.Int64}
+# A node that a rule has no block for, for it does not say its fields, and one whose block stayed too large.
+NO_BLOCK, TOO_LARGE = 15, 14
+# Odd, so that no two digests give one.
+_MIX = 0x9E3779B97F4A7C15 - (1 << 64)
+# A pair as one number, in order of left and right.
+_SIDE = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
-class Candidates:
-    """Pairs (left, right, rules), and per node of all the rules in which its block was too large.
+class Cut:
+    """By how many fields of `cut_by` a rule's block of each node was cut down, and what that did.
 
-    `rules` and `large`: one bit per blocking rule, in their order; `report`: what each rule did.
+    `largest`: the largest block before; `n_cut`, `n_skipped`: blocks that were too large, and parts that stayed so.
     """
 
-    pairs: pl.DataFrame
-    large: np.ndarray
-    report: list[dict[str, object]]
+    of_node: np.ndarray
+    largest: int
+    n_cut: int
+    n_skipped: int
 
 
-def block(frame: pl.DataFrame, policy: IdentityPolicy, before: Recalled) -> Candidates:
-    """Pairs of nodes that agree on any blocking rule; key (left, right) with left < right, in this order.
+def cuts(digest: pl.DataFrame, fields: tuple[str, ...], policy: IdentityPolicy) -> Cut:
+    """How far the blocks of a rule are cut down so that none has more than `policy.max_block` nodes.
 
-    `frame`: node and the numbers of its values (`values.Nodes.among`). A block of more than `policy.max_block` nodes is
-    cut down by the fields of `policy.cut_by`, one after another; what is still too large then is skipped and counted:
-    a value that so many share is a placeholder or a switchboard. Only blocks that have a new node, or were too large
-    before, are made; the pairs of all others are those of `before`.
+    `digest`: digests of what nodes say who say who somebody is; all nodes of each block. Blocks are cut by the fields
+    of `policy.cut_by`, one after another; what is still too large then is skipped and counted: a value that so many
+    share is a placeholder or a switchboard.
     """
-    found, report, at_work = [], [], np.zeros(before.is_new.size, dtype=np.int64)
-    large = np.zeros(before.is_new.size, dtype=np.int64)
-    numbers = {
-        name: frame[name].cast(pl.Int64).fill_null(-1).to_numpy() for fields in policy.blocking for name in fields
-    }
+    found = np.full(digest.height, NO_BLOCK)
+    largest = n_cut = n_skipped = 0
+    at, rest = None, digest
+    for times, key in enumerate(_keys(fields, policy)):
+        block = rest.select(key.alias("block")).with_row_index("row").drop_nulls()
+        sized = block.with_columns(pl.len().over("block").alias("size"))
+        if times:
+            # Those that do not say what their block is cut by have none.
+            found[at] = NO_BLOCK
+        at = sized["row"].to_numpy() if at is None else at[sized["row"].to_numpy()]
+        is_large = (sized["size"] > policy.max_block).to_numpy()
+        found[at] = np.where(is_large, TOO_LARGE, times)
+        n_skipped = sized.filter(pl.Series(is_large))["block"].n_unique()
+        if not times:
+            largest, n_cut = int(sized["size"].max() or 0), n_skipped
+        if not is_large.any():
+            break
+        at, rest = at[is_large], digest[at[is_large]]
+    return Cut(found, largest, n_cut, n_skipped)
+
+
+def blocks(digest: pl.DataFrame, fields: tuple[str, ...], cut: np.ndarray, policy: IdentityPolicy) -> pl.Series:
+    """A number for the block of each node, null where it has none; `cut`: as `Cut.of_node`, or of a few of these."""
+    found = pl.select(pl.repeat(None, digest.height, dtype=pl.Int64)).to_series()
+    for times, key in enumerate(_keys(fields, policy)):
+        at = np.flatnonzero(cut == times)
+        if at.size:
+            found = found.scatter(at, digest[at].select(key).to_series())
+    return found.alias("block")
+
+
+def block(digest: pl.DataFrame, cut: list[np.ndarray], policy: IdentityPolicy) -> pl.DataFrame:
+    """Pairs of nodes that agree on any blocking rule: left, right (left < right), and rules, a bit for each in turn.
+
+    `digest`: digests of what nodes say; `cut`: per rule, how far each one's block is cut down (`Cut.of_node`). In order
+    of left and right.
+    """
+    pairs = []
     for at, fields in enumerate(policy.blocking):
-        touched = _touched(
-            frame, {name: numbers[name] for name in fields}, before.is_new | (before.large >> at & 1 == 1)
+        of_node = blocks(digest, fields, cut[at], policy).to_frame().with_row_index("node").cast({"node": pl.Int64})
+        shared = of_node.drop_nulls().filter(pl.len().over("block") > 1)
+        pairs.append(
+            shared.join(shared, on="block", suffix="_right")
+            .filter(pl.col("node") < pl.col("node_right"))
+            .select(pair=pl.col("node") * _SIDE + pl.col("node_right"), rules=pl.lit(1 << at, pl.Int64))
         )
-        at_work[touched["node"]] |= 1 << at
-        pairs, in_large, told = _of_rule(touched, fields, policy)
-        large[in_large] |= 1 << at
-        found.append(pairs.with_columns(pl.lit(1 << at, pl.Int64).alias("rules")))
-        report.append({"rule": "+".join(fields), **told})
-    pairs = _together(before.pairs, at_work, pl.concat(found))
-    rules, left, right = (pairs[name].to_numpy() for name in ("rules", "left", "right"))
-    for at, told in enumerate(report):
-        rows = np.flatnonzero(rules >> at & 1)
-        told["pairs"] = rows.size
-        if not told["largest block"] and rows.size:
-            # All blocks are whole: a node of the largest has a pair with each other one of it.
-            told["largest block"] = int(np.bincount(np.concatenate([left[rows], right[rows]])).max()) + 1
-    return Candidates(pairs, large, report)
+    found = pl.concat(pairs).group_by("pair").agg(pl.col("rules").sum()).sort("pair")
+    return found.select(left=pl.col("pair") // _SIDE, right=pl.col("pair") % _SIDE, rules="rules")
 
 
-def merged(one: pl.DataFrame, few: pl.DataFrame) -> pl.DataFrame:
-    """Two frames of pairs that are in order of (left, right) as one; cheap where the second is small."""
-    if one.is_empty():
-        return few
-    at = np.searchsorted(packed(one), packed(few))
-    return pl.DataFrame(
-        [pl.Series(name, np.insert(one[name].to_numpy(), at, few[name].to_numpy())) for name in one.columns]
-    )
+def key_of(fields: tuple[str, ...]) -> pl.Expr:
+    """A number for the values of all these fields, null where one is; of digests."""
+    first, *more = fields
+    key = pl.col(first)
+    for name in more:
+        key = key * _MIX + pl.col(name)
+    return key
+
+
+def _keys(fields: tuple[str, ...], policy: IdentityPolicy) -> Iterator[pl.Expr]:
+    """A rule's block as it is, and cut down by one field more each time."""
+    key = key_of(fields)
+    yield key
+    for name in policy.cut_by:
+        if name not in fields:
+            key = key * _MIX + pl.col(name)
+            yield key
 
 
 def places(pairs: pl.DataFrame, among: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -81,65 +125,4 @@ def places(pairs: pl.DataFrame, among: pl.DataFrame) -> tuple[np.ndarray, np.nda
 
 def packed(pairs: pl.DataFrame) -> np.ndarray:
     """Each pair (left, right) as one number, which orders them alike."""
-    return (pairs["left"].to_numpy() << 32) | pairs["right"].to_numpy()
-
-
-def _touched(frame: pl.DataFrame, fields: dict[str, np.ndarray], is_touched: np.ndarray) -> pl.DataFrame:
-    """The nodes of `frame` in whose blocks there is a touched one; `fields`: numbers that make a block, -1 for none."""
-    at = is_touched[frame["node"].to_numpy()]
-    if at.all():
-        return frame
-    # First by each field alone, which takes an array to look up in.
-    likely = np.ones(at.size, dtype=bool)
-    for numbers in fields.values():
-        is_shared = np.zeros(numbers.max(initial=-1) + 2, dtype=bool)
-        is_shared[numbers[at]] = True
-        is_shared[-1] = False
-        likely &= is_shared[numbers]
-    keys = frame.filter(at).select(*fields).unique()
-    return frame.filter(likely).join(keys, on=list(fields), how="semi", maintain_order="left")
-
-
-def _together(before: pl.DataFrame, at_work: np.ndarray, found: pl.DataFrame) -> pl.DataFrame:
-    """Pairs of before, but for those of blocks that were made anew, and those found now; each once, in order.
-
-    `at_work`: per node a bit for each rule whose block of it was made anew.
-    """
-    again = at_work[before["left"].to_numpy()] & at_work[before["right"].to_numpy()]
-    kept = before["rules"].to_numpy() & ~again
-    now = found.group_by("left", "right").agg(pl.col("rules").sum()).sort("left", "right")
-    is_known, at = places(now, before)
-    kept[at[is_known]] |= now["rules"].to_numpy()[is_known]
-    both = before.select("left", "right", pl.Series("rules", kept)).filter(pl.col("rules") != 0)
-    return merged(both, now.filter(~is_known))
-
-
-def _of_rule(
-    frame: pl.DataFrame, fields: tuple[str, ...], policy: IdentityPolicy
-) -> tuple[pl.DataFrame, np.ndarray, dict[str, int]]:
-    """Pairs of one rule, the nodes whose blocks are too large for it, and how large (0 where none is)."""
-    on, pairs, cut, largest = list(fields), [], 0, 0
-    in_large = np.empty(0, dtype=np.int64)
-    rest = frame.select("node", *dict.fromkeys([*fields, *policy.cut_by])).drop_nulls(on)
-    for more in (None, *(name for name in policy.cut_by if name not in fields)):
-        if more:
-            on.append(more)
-            rest = rest.drop_nulls(more)
-        sized = rest.with_columns(pl.len().over(on).alias("size")).filter(pl.col("size") > 1)
-        kept = sized.filter(pl.col("size") <= policy.max_block).select("node", *on)
-        pairs.append(
-            kept.join(kept, on=on, suffix="_right")
-            .filter(pl.col("node") < pl.col("node_right"))
-            .select(pl.col("node").alias("left"), pl.col("node_right").alias("right"))
-        )
-        rest = sized.filter(pl.col("size") > policy.max_block)
-        if more is None and rest.height:
-            largest = rest["size"].max()
-            cut = rest.select(on).n_unique()
-            in_large = rest["node"].to_numpy()
-        rest = rest.drop("size")
-        if rest.is_empty():
-            break
-    skipped = rest.select(on).n_unique() if rest.height else 0
-    told = {"pairs": 0, "largest block": largest, "blocks cut down": cut, "blocks skipped": skipped}
-    return pl.concat(pairs), in_large, told
+    return pairs["left"].to_numpy() * _SIDE + pairs["right"].to_numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import log2
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -79,7 +80,7 @@ class IdentityPolicy(Model):
         "customer who has them, and to nobody where several have them"
     )
     blocking: tuple[Annotated[tuple[Compared | Part, ...], Field(min_length=1)], ...] = Field(
-        description="Blocking rules: records that agree on all fields of any of them are compared"
+        max_length=15, description="Blocking rules: records that agree on all fields of any of them are compared"
     )
     max_block: int = Field(50, ge=2, description="Larger blocks are cut down by `cut_by`")
     cut_by: tuple[Compared | Part, ...] = Field(
@@ -102,6 +103,18 @@ class IdentityPolicy(Model):
     )
     min_pairs: int = Field(500, ge=1, description="Pairs that are needed to learn weights")
     random_pairs: int = Field(300_000, ge=1, description="Random pairs on which chance agreement is counted")
+    settled: int = Field(
+        10_000,
+        ge=1,
+        description="Records from which on the weights stay until the records have grown by `growth`; with fewer, a "
+        "night with new records learns them anew and resolves all",
+    )
+    growth: float = Field(1.25, gt=1, description="By how much the records grow before the weights are learned anew")
+
+    @property
+    def log_odds(self) -> float:
+        """The threshold as log2 of odds."""
+        return log2(self.threshold / (1 - self.threshold))
 
 
 def load_policy(path: Path) -> IdentityPolicy:

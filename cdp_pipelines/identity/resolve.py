@@ -7,7 +7,7 @@ stay apart. The result depends on the records alone, not on their order.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log2
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +15,20 @@ import polars as pl
 
 from cdp_pipelines.identity.clusters import apart, components, cut, uncompared, unifying
 from cdp_pipelines.identity.compare import MISSING, compare
-from cdp_pipelines.identity.memory import Memory, compared, recall, remember, salt
-from cdp_pipelines.identity.model import Model, Patterns, learn, random_pairs, rarity
+from cdp_pipelines.identity.epoch import Epoch
+from cdp_pipelines.identity.memory import (
+    Facts,
+    Memory,
+    crowded,
+    facts,
+    forget,
+    marks,
+    recalled,
+    remember,
+    salt,
+    touched,
+)
+from cdp_pipelines.identity.model import Model, Patterns, learn, pattern, random_pairs, rarity
 from cdp_pipelines.identity.naming import customers_of, links_of
 from cdp_pipelines.identity.pairs import block, places
 from cdp_pipelines.identity.policy import LEVELS
@@ -24,7 +36,7 @@ from cdp_pipelines.identity.values import Nodes, nodes
 from cdp_pipelines.tables import REVIEW, TEXTS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from cdp_pipelines.identity.policy import IdentityPolicy
 
@@ -42,14 +54,16 @@ _LINK = {
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """`link` (`LINK`), `cluster` (`CLUSTER`), counts that tell how it came about, and what it was made of.
+    """`link` (`LINK`) and `cluster` (`CLUSTER`) of the records that were resolved, and what they were made of.
 
-    `scored`: compared pairs of nodes (left, right, pattern, match_weight, log_odds, is_linked); `memory`: what the
-    next night may start from.
+    `touched`: digests (`memory.record_of`) of these records and of those that left, whose rows of before are void; None
+    where all were resolved. `report`: counts that tell how it came about; `scored`: compared pairs of nodes (left,
+    right, pattern, match_weight, log_odds, is_linked); `memory`: what the next night may start from.
     """
 
     link: pl.DataFrame
     cluster: pl.DataFrame
+    touched: pl.Series | None
     report: dict[str, object]
     nodes: Nodes
     model: Model
@@ -71,59 +85,158 @@ def resolve(
     come to it. Records that say the same of a person are one node; links between nodes stand for their earliest
     records, and records of one node are linked to it as `same`. `review` (`REVIEW`): what clerks decided on pairs of
     records, which outranks all else and is learned from. `bound`: channels whose data was not collected to unify
-    profiles: their links are told, but join no two customers. `before`: what the night before left; it saves work and
-    changes nothing. `made_by`: versions of what compares, by which what others left is told from one's own.
+    profiles: their links are told, but join no two customers. `before`: what the night before left; only what has
+    changed since, and what it touches, is resolved then, and comes out as among all records. `made_by`: versions of
+    what resolves, by which what others left is told from one's own.
     """
     review = REVIEW.empty() if review is None else review
-    told = nodes(party, policy, reviewed(review.filter(~pl.col("is_same"))), bound, salt(policy, made_by))
-    shared, crowded = _without_crowded(told, policy)
-    says = shared.with_columns(told.bound.alias(BOUND))
-    decided = _on_nodes(review, told.records)
+    as_nodes = partial(nodes, policy=policy, alone=reviewed(review.filter(~pl.col("is_same"))), bound=bound)
+    number = salt(policy, made_by, bound)
+    marked = marks(party, policy, review, number)
+    epoch = Epoch.of(party, marked, policy, review, number)
+    model = epoch.model(before, policy)
+    if model is None or before.seen.is_empty():
+        night, told = None, as_nodes(party)
+        known, blocking = facts(told, policy)
+        blocked = _blocked(told, known, policy)
+        rules = blocked["rules"].to_numpy()
+        blocking = [{**row, "pairs": int(np.count_nonzero(rules >> at & 1))} for at, row in enumerate(blocking)]
+    else:
+        night = touched(party, marked, before.seen, policy, as_nodes, partial(_likely, model=model, policy=policy))
+        told = as_nodes(party[night.rows])
+        known, blocking = recalled(told, before.seen, night, policy), night.report
+        blocked = _blocked(told, known, policy)
+    if model is None:
+        model = _learned(party, epoch, policy, review, as_nodes, (told, blocked))
+        stored = epoch.stored(model)
+    else:
+        stored = before.model, before.frequency
+    joined = _joined(told, known, model, policy, review, blocked)
+    seen = remember(told, known, joined.neighbourhood, marked)
+    void = None
+    if night is not None:
+        void = pl.concat([seen["record"], night.left]).unique()
+        seen = pl.concat([before.seen.filter(~pl.col("record").is_in(void.implode())), seen])
+        if night.left.len():
+            stored = stored[0], forget(seen, stored[1])
+    report = {
+        "records": party.height,
+        "records new or changed": party.height if night is None else night.n_new,
+        "records resolved": told.records.height,
+        "nodes resolved": told.says.height,
+        "pairs compared": joined.scored.height + (0 if night is None else night.n_pairs),
+        "blocking": blocking,
+        "crowded identifiers": crowded(seen, policy),
+        "links": joined.link.height,
+        "links that join no profiles": joined.n_bound,
+        "links refused": joined.n_refused,
+        "decided by clerks": review.height,
+        "weights": model.origin,
+        "learned until": str(stored[0]["learned_until"].max()),
+        "learned from": stored[0]["learned_from"].max(),
+        "share of pairs": dict(zip(("one person", "one household", "two people"), model.shares, strict=True)),
+        "match weights": {name: {k: round(v, 2) for k, v in each.items()} for name, each in model.weights.items()},
+        "customers": joined.cluster["customer_id"].n_unique(),
+        "largest customer": joined.cluster["customer_id"].value_counts()["count"].max() or 0,
+    }
+    return Resolution(joined.link, joined.cluster, void, report, told, model, joined.scored, Memory(seen, *stored))
+
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """What came together: links, clusters, scored pairs; per node one of its neighbourhood; counts."""
+
+    link: pl.DataFrame
+    cluster: pl.DataFrame
+    scored: pl.DataFrame
+    neighbourhood: np.ndarray
+    n_bound: int
+    n_refused: int
+
+
+def _joined(
+    told: Nodes, known: Facts, model: Model, policy: IdentityPolicy, review: pl.DataFrame, blocked: pl.DataFrame
+) -> _Joined:
+    withheld = {name: pl.Series(each) for name, each in known.crowded.items()}
+    says = told.says.with_columns(
+        told.bound.alias(BOUND), *(pl.when(~each).then(name).alias(name) for name, each in withheld.items())
+    )
+    n_nodes, decided = told.says.height, _on_nodes(review, told.records)
     exact = pl.concat([_linked(decided.filter("is_same"), "review"), _stars(says, policy.exact)])
-    known = recall(told, before)
-    candidates = block(told.among, policy, known)
-    blocked = compared(candidates.pairs, told, policy, known)
-    random = compared(random_pairs(told, policy), told, policy, known)
-    labels = compare(decided.select("left", "right"), told, policy).with_columns(decided["is_same"])
-    model = learn(blocked, told, policy, labels, random)
     scored = score(blocked, told, model, policy)
-    threshold = log2(policy.threshold / (1 - policy.threshold))
-    likely = scored.filter(pl.col("log_odds") >= threshold)
-    group = components(told.says.height, pl.concat([exact.select("left", "right"), likely.select("left", "right")]))
-    more = compared(uncompared(group, told.who, blocked), told, policy, known)
+    likely = scored.filter(pl.col("log_odds") >= policy.log_odds)
+    ends = pl.concat([each.select("left", "right") for each in (exact, likely)])
+    group = components(n_nodes, ends)
+    more = _compared(uncompared(group, told.who, blocked), told, policy)
     if more.height:
         scored = pl.concat([scored, score(more, told, model, policy)])
     is_bound = told.bound.to_numpy()
-    held = cut(told.says.height, exact, scored, threshold)
+    held = cut(n_nodes, exact, scored, policy.log_odds)
     links = pl.concat([exact, _probable(held, policy)])
     for identifier in policy.shareable:
-        customers = pl.Series("customer", components(told.says.height, unifying(links, is_bound)))
+        customers = pl.Series("customer", components(n_nodes, unifying(links, is_bound)))
         links = pl.concat([links, _attached(says.with_columns(customers), identifier)])
-    links = apart(told.says.height, links, decided.filter(~pl.col("is_same")))
+    links = apart(n_nodes, links, decided.filter(~pl.col("is_same")))
     joining = unifying(links, is_bound)
-    customers, firm = (components(told.says.height, each) for each in (joining, joining.filter("is_exact")))
-    cluster = customers_of(told.records, customers, firm)
-    memory = remember(told, candidates.large, blocked, more, random)
-    report = {
-        "records": party.height,
-        "nodes": told.says.height,
-        "nodes that are new": int(known.is_new.sum()),
-        "pairs compared": scored.height,
-        "pairs compared tonight": sum(int(each["is_new"].sum()) for each in (blocked, more, random)),
-        "blocking": candidates.report,
-        "crowded identifiers": crowded,
-        "links": links.height,
-        "links that join no profiles": links.height - joining.height,
-        "links refused": scored.filter(pl.col("log_odds") >= threshold).height - held.height,
-        "decided by clerks": review.height,
-        "weights": model.origin,
-        "share of pairs": dict(zip(("one person", "one household", "two people"), model.shares, strict=True)),
-        "match weights": {name: {k: round(v, 2) for k, v in each.items()} for name, each in model.weights.items()},
-        "customers": cluster["customer_id"].n_unique(),
-        "largest customer": cluster["customer_id"].value_counts()["count"].max() or 0,
-    }
-    scored = scored.with_columns(pl.Series("is_linked", places(scored, held.sort("left", "right"))[0]))
-    return Resolution(links_of(links, told.records), cluster, report, told, model, scored, memory)
+    customers, firm = (components(n_nodes, each) for each in (joining, joining.filter("is_exact")))
+    reach = components(n_nodes, pl.concat([ends, *(_said_alone(says, name) for name in policy.shareable)]))
+    n_likely = int((scored["log_odds"] >= policy.log_odds).sum())
+    return _Joined(
+        links_of(links, told.records),
+        customers_of(told.records, customers, firm),
+        scored.with_columns(pl.Series("is_linked", places(scored, held.sort("left", "right"))[0])),
+        reach,
+        links.height - joining.height,
+        n_likely - held.height,
+    )
+
+
+def _said_alone(says: pl.DataFrame, identifier: str) -> pl.DataFrame:
+    """Pairs of nodes that share a value of `identifier` which one says without a first name: the first with each."""
+    sharing = says.filter(pl.col(identifier).is_not_null()).filter(
+        pl.col("first_name").is_null().any().over(identifier)
+    )
+    return sharing.select(left=pl.col("node").first().over(identifier), right="node")
+
+
+def _blocked(told: Nodes, known: Facts, policy: IdentityPolicy) -> pl.DataFrame:
+    """Pairs that blocking finds, and how they compare: left, right, rules and pattern."""
+    who = np.flatnonzero(told.who.to_numpy())
+    found = block(told.digest[who], [each[who] for each in known.cut], policy)
+    number = pl.Series(who, dtype=pl.Int64)
+    return _compared(
+        found.with_columns(number.gather(found[side]).alias(side) for side in ("left", "right")), told, policy
+    )
+
+
+def _compared(pairs: pl.DataFrame, told: Nodes, policy: IdentityPolicy) -> pl.DataFrame:
+    """`pairs` with how they compare, all levels as one number (`model.pattern`)."""
+    levels = compare(pairs, told, policy).select(pattern(list(policy.comparisons)))
+    return pairs.with_columns(levels.to_series())
+
+
+def _likely(told: Nodes, pairs: pl.DataFrame, model: Model, policy: IdentityPolicy) -> pl.DataFrame:
+    """Those of `pairs` (left, right) that are likely one person."""
+    return score(_compared(pairs, told, policy), told, model, policy).filter(pl.col("log_odds") >= policy.log_odds)
+
+
+def _learned(
+    party: pl.DataFrame,
+    epoch: Epoch,
+    policy: IdentityPolicy,
+    review: pl.DataFrame,
+    as_nodes: Callable[[pl.DataFrame], Nodes],
+    every: tuple[Nodes, pl.DataFrame],
+) -> Model:
+    """The model of the records of the epoch; `every`: nodes of all records, and their blocked pairs."""
+    told, blocked = every
+    records = party.filter(pl.col("drop_date") <= epoch.until)
+    if records.height < party.height:
+        told = as_nodes(records)
+        blocked = _blocked(told, facts(told, policy)[0], policy)
+    labels = _on_nodes(review, told.records)
+    labels = compare(labels.select("left", "right"), told, policy).with_columns(labels["is_same"])
+    return learn(blocked, told, policy, labels, _compared(random_pairs(told, policy), told, policy))
 
 
 def score(pairs: pl.DataFrame, told: Nodes, model: Model, policy: IdentityPolicy) -> pl.DataFrame:
@@ -171,19 +284,6 @@ def _on_nodes(review: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
         .unique(["left", "right"], keep="last", maintain_order=True)
         .sort("left", "right")
     )
-
-
-def _without_crowded(told: Nodes, policy: IdentityPolicy) -> tuple[pl.DataFrame, dict[str, int]]:
-    """What nodes say, without values of identifiers that too many of them share, and how many such values there are."""
-    says, crowded = told.says, {}
-    for name in dict.fromkeys([*policy.exact, *policy.shareable]):
-        numbers = told.frame[name]
-        is_crowded = np.bincount(numbers.drop_nulls().to_numpy(), minlength=1) > policy.max_sharers
-        if is_crowded.any():
-            crowded[name] = int(is_crowded.sum())
-            withheld = pl.Series(is_crowded).gather(numbers).fill_null(value=False)
-            says = says.with_columns(pl.when(~withheld).then(name))
-    return says, crowded
 
 
 def _stars(nodes: pl.DataFrame, identifiers: Sequence[str]) -> pl.DataFrame:

@@ -29,16 +29,20 @@ def named_after() -> pl.Expr:
 def keep_ids(
     cluster: pl.DataFrame, before: pl.DataFrame, history: pl.DataFrame, link: pl.DataFrame, as_of: datetime
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """`cluster` under the ids that its customers had, and `history` with what happened; of `CLUSTER` and `HISTORY`.
+    """`cluster` under the ids that its customers had, and what happened to them; of `CLUSTER` and `HISTORY`.
 
-    `cluster` names each customer after its earliest record; `before` is the cluster table as it was, `link` that of
-    tonight. Of several ids that come together the oldest lives on, of one night that with the earliest record; the
-    others point to it. Of a customer that comes apart the part with the record it was named after keeps the id. What
-    was told already is not told twice, so that a run that was cut short is made good by the next.
+    `cluster` names each customer after its earliest record; `before` is the cluster table as it was, of these records
+    and of those that left, `link` tonight's links between them; `history` all that was told so far. Of several ids that
+    come together the oldest lives on, of one night that with the earliest record; the others point to it. Of a customer
+    that comes apart the part with the record it was named after keeps the id. What was told already is not told twice,
+    so that a run that was cut short is made good by the next.
     """
-    born = history.filter(pl.col("event") == "born").group_by(ID).agg(pl.col("happened_at").min().alias("born_at"))
+    names = _names(cluster)
+    ids = pl.concat([names["name"], before[ID]]).unique()
+    known = history.filter(pl.col(ID).is_in(ids.implode()))
+    born = known.filter(pl.col("event") == "born").group_by(ID).agg(pl.col("happened_at").min().alias("born_at"))
     # Ids that live on: of each customer of tonight, the oldest of those whose own record it holds.
-    held = _names(cluster).join(born, left_on="name", right_on=ID).sort("born_at", pl.col("name") != pl.col(ID), "name")
+    held = names.join(born, left_on="name", right_on=ID).sort("born_at", pl.col("name") != pl.col(ID), "name")
     kept = held.unique(ID, keep="first", maintain_order=True).select(ID, pl.col("name").alias("kept"))
     named = (
         cluster.join(kept, on=ID, how="left")
@@ -49,8 +53,8 @@ def keep_ids(
     told = pl.concat([_born(named, born), _moved(named, before, link)]).with_columns(
         pl.lit(as_of, UTC).alias("happened_at")
     )
-    every = pl.concat([history, HISTORY.conform(told.lazy()).collect()])
-    return named, every.unique(HISTORY.key, keep="first", maintain_order=True).sort(HISTORY.key)
+    new = HISTORY.conform(told.lazy()).collect().join(known, on=HISTORY.key, how="anti", nulls_equal=True)
+    return named, new.sort(HISTORY.key)
 
 
 def _names(cluster: pl.DataFrame) -> pl.DataFrame:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 RECORD = ["drop_date", "channel", "source_record_id"]
 NAMES = ("first_name", "last_name")
 _WHO = ("first_name", "birth_date")
+_TOLD = ("first_name", "middle_name", "last_name", "birth_date", "street", "postal_code")
 _ALONE = "alone"
 # Kinds of streets in full, and as they are written short.
 _STREETS = {
@@ -33,23 +34,24 @@ class Nodes:
     """What there is to tell apart, each once.
 
     `records`: each record of `RECORD` with its node; `says`: node (from 0, in order of their first records) and what
-    it says, as texts; `frame`: the same and parts of it, each value as a number, null where there is none; `values`:
-    field to its distinct values (`value`), in the order of their numbers; `bound`: per node, whether
-    its records may be linked for the purposes of their own channel alone; `fingerprint`: per node, a digest of its
-    first record's id and of all that it says, the same in every night.
+    it says, as texts; `frame`: the same, each value as a number, null where there is none; `values`: field to its
+    distinct values (`value`) and their digests (`digest`), in the order of their numbers; `digest`: per node, in turn,
+    `content`, a digest of all that it says, and of each value that blocking and linking use, and of parts of values,
+    the same in every night; `bound`: per node, whether its records may be linked for the purposes of their own channel
+    alone.
     """
 
     records: pl.DataFrame
     frame: pl.DataFrame
     values: Mapping[str, pl.DataFrame]
     says: pl.DataFrame
+    digest: pl.DataFrame
     bound: pl.Series
-    fingerprint: pl.Series
 
     @property
     def who(self) -> pl.Series:
         """Whether each node says who somebody is: the others are joined by what they share alone."""
-        return self.says.select(pl.any_horizontal(pl.col(name).is_not_null() for name in _WHO)).to_series()
+        return self.digest.select(says_who()).to_series()
 
     @property
     def among(self) -> pl.DataFrame:
@@ -57,34 +59,45 @@ class Nodes:
         return self.frame.filter(self.who)
 
 
-def nodes(
-    party: pl.DataFrame, policy: IdentityPolicy, alone: pl.DataFrame, bound: Collection[str] = (), salt: int = 0
-) -> Nodes:
+def says_who() -> pl.Expr:
+    """Whether a row of values, or of their digests, says who somebody is."""
+    return pl.any_horizontal(pl.col(name).is_not_null() for name in _WHO)
+
+
+def told_by(policy: IdentityPolicy) -> list[str]:
+    """Columns of `PARTY` that tell who a record is about."""
+    return list(dict.fromkeys([*_TOLD, *policy.exact, *policy.shareable, *policy.comparisons]))
+
+
+def nodes(party: pl.DataFrame, policy: IdentityPolicy, alone: pl.DataFrame, bound: Collection[str] = ()) -> Nodes:
     """Records of `PARTY` that say the same of a person are one node; those of `alone` (channel, id) have their own.
 
-    So have those of each of the channels `bound`, whose data may not join profiles. `salt` goes into fingerprints.
+    So have those of each of the channels `bound`, whose data may not join profiles.
     """
-    told = ["first_name", "middle_name", "last_name", "birth_date", "street", "postal_code"]
-    says = list(dict.fromkeys([*told, *policy.exact, *policy.shareable, *policy.comparisons, _ALONE]))
+    says = [*told_by(policy), _ALONE]
     own = alone.unique().with_columns(pl.concat_str("channel", "source_record_id", separator=":").alias(_ALONE))
     is_bound = pl.col("channel").is_in(list(bound))
     read = party.join(own, on=["channel", "source_record_id"], how="left").sort(RECORD)
     read = read.with_columns(pl.coalesce(_ALONE, pl.when(is_bound).then("channel"))).select(*RECORD, *says)
     numbered = {name: _numbered(read[name], _SPELT.get(name)) for name in says}
-    values = {name: value.to_frame("value") for name, (_, value) in numbered.items()}
+    values = {name: value.to_frame().with_columns(_digest(value)) for name, (_, value) in numbered.items()}
     coded = pl.DataFrame({name: numbers for name, (numbers, _) in numbered.items()})
     distinct = coded.with_row_index("row").unique(says, keep="first", maintain_order=True)
     distinct = distinct.with_row_index("node").cast({"node": pl.Int64})
     node = coded.join(distinct, on=says, how="left", nulls_equal=True, maintain_order="left")["node"]
     of_node = read.select(RECORD)[distinct["row"]]
     said = distinct.select("node", *(values[name]["value"].gather(distinct[name]).alias(name) for name in says))
+    whole = distinct.select(values[name]["digest"].gather(distinct[name]).alias(name) for name in says)
+    content = whole.hash_rows(seed=0).reinterpret(signed=True).alias("content")
     asked = {name for fields in (*policy.blocking, policy.cut_by) for name in fields}
-    parts = {name: _part(distinct[of], values[of]["value"], cut) for name, (of, cut) in _PARTS.items() if name in asked}
-    frame = distinct.select("node", *(name for name in says if name != _ALONE)).with_columns(**parts)
-    identified = of_node.select(RECORD[1:]).with_columns(said.select(says))
-    fingerprint = identified.hash_rows(seed=salt).reinterpret(signed=True)
-    of_record = read.select(*RECORD, node)
-    return Nodes(of_record, frame, values, said, of_node.select(is_bound).to_series(), fingerprint)
+    parts = [
+        _digest(cut(values[of]["value"])).gather(distinct[of]).alias(name)
+        for name, (of, cut) in _PARTS.items()
+        if name in asked
+    ]
+    digest = whole.drop(_ALONE).with_columns(content, *parts)
+    frame = distinct.select("node", *told_by(policy))
+    return Nodes(read.select(*RECORD, node), frame, values, said, digest, of_node.select(is_bound).to_series())
 
 
 def _numbered(column: pl.Series, spell: Callable[[pl.Series], pl.Series] | None) -> tuple[pl.Series, pl.Series]:
@@ -92,10 +105,10 @@ def _numbered(column: pl.Series, spell: Callable[[pl.Series], pl.Series] | None)
     written = column.drop_nulls().unique(maintain_order=True)
     numbers = _places(column, written)
     if spell is None:
-        return numbers, written
+        return numbers, written.alias("value")
     spelt = spell(written)
     distinct = spelt.drop_nulls().unique(maintain_order=True)
-    return _places(spelt, distinct).gather(numbers), distinct
+    return _places(spelt, distinct).gather(numbers), distinct.alias("value")
 
 
 def _places(column: pl.Series, distinct: pl.Series) -> pl.Series:
@@ -103,9 +116,9 @@ def _places(column: pl.Series, distinct: pl.Series) -> pl.Series:
     return column.to_frame("value").join(of_value, on="value", how="left", maintain_order="left")["number"]
 
 
-def _part(numbers: pl.Series, values: pl.Series, cut: Callable[[pl.Series], pl.Series]) -> pl.Series:
-    """A part of each value as a number; each distinct value is cut once. `numbers`: of the values, null for none."""
-    return _numbered(values, cut)[0].gather(numbers)
+def _digest(values: pl.Series) -> pl.Series:
+    digests = values.hash(seed=0).reinterpret(signed=True)
+    return pl.select(pl.when(values.is_not_null()).then(digests).alias("digest")).to_series()
 
 
 def plain_names(names: pl.Series) -> pl.Series:

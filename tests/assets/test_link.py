@@ -12,7 +12,7 @@ from assets.policies import identity
 from cdp_pipelines.identity import resolve
 from cdp_pipelines.identity.explain import least_certain, waterfall
 from cdp_pipelines.sample.copies import copies
-from cdp_pipelines.tables import PARTY, REVIEW
+from cdp_pipelines.tables import CLUSTER, PARTY, REVIEW
 from warehouse.lake import Lake
 
 SEEN = datetime(2024, 1, 1, tzinfo=UTC)
@@ -28,6 +28,7 @@ def lake(tmp_path):
     rows = [base | {"source_record_id": f"r{at}"} | each for at, each in enumerate(told)]
     store = Lake(tmp_path / "lake")
     store.replace(PARTY, pl.DataFrame(rows, schema=PARTY.schema))
+    store.replace(CLUSTER, resolve(store.read(PARTY), identity()).cluster)
     return store
 
 
@@ -40,7 +41,7 @@ def test_the_waterfall_adds_up_to_the_log_odds():
     found = resolve(records, identity())
     assert found.model.origin == "learned"
     for left, right, odds in found.scored.sample(40, seed=1).select("left", "right", "log_odds").iter_rows():
-        steps = waterfall(found, identity(), left, right)
+        steps = waterfall(found.nodes, found.model, identity(), left, right)
         assert steps["weight"].sum() == pytest.approx(odds)
         assert steps["total"][-1] == pytest.approx(odds)
 

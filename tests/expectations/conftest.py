@@ -134,8 +134,15 @@ OWN: Mapping[str, Mapping[str, object]] = {
         "n_customers": 3,
         "n_differ": 1,
     },
-    "identity/seen": {"node": [0, 1, 2]},
-    "identity/compared": {"left": [0, 0, 1], "right": [1, 2, 2]},
+    "identity/seen": {"record": [7, 8, 9], "neighbourhood": [7, 7, 9]},
+    "identity/model": {
+        "field": "email",
+        "level": ["exact", "close", "other"],
+        "one_person": 0.25,
+        "one_household": 0.25,
+        "two_people": 0.5,
+    },
+    "identity/frequency": {"field": "email", "digest": [7, 8, 9], "n": [2, 3, 4]},
     "audit/version": {
         "table_name": ["raw/crm_west", "mart/payment", "audit/run"],
         "delta_version": 0,

@@ -1,6 +1,5 @@
-"""A night that remembers gives what a night without memory gives, and compares what is new alone."""
+"""A night that remembers gives what a night without memory gives, and looks again at what it touches alone."""
 
-from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -11,27 +10,49 @@ from hypothesis import strategies as st
 
 from cdp_pipelines.identity import Memory, resolve
 from cdp_pipelines.identity.compare import compare
-from cdp_pipelines.identity.memory import recall, salt
+from cdp_pipelines.identity.epoch import Epoch
+from cdp_pipelines.identity.memory import facts, marks, renewed
 from cdp_pipelines.identity.pairs import block
 from cdp_pipelines.identity.values import nodes
 from cdp_pipelines.sample.copies import copies
+from cdp_pipelines.tables import CLUSTER, LINK, REVIEW, SEEN
 from tests.cdp_pipelines.identity.test_resolve import NONE, POLICY, party, review
 
-# Small blocks, so that some are cut down, grow too large and shrink again; few pairs, so that weights are learned.
-SMALL = POLICY.model_copy(update={"max_block": 4, "min_pairs": 5, "random_pairs": 3000})
+# Small blocks, so that some are cut down, grow too large and shrink again; few pairs, so that weights are learned, and
+# few records until they stay.
+SMALL = POLICY.model_copy(
+    update={"max_block": 4, "max_sharers": 6, "min_pairs": 5, "random_pairs": 3000, "settled": 100}
+)
 
 
-def same(night, fresh):
-    """Two resolutions agree in everything that is kept, and in all that is told but what was done for it."""
-    assert night.cluster.equals(fresh.cluster)
-    assert night.link.equals(fresh.link)
-    assert night.memory.seen.equals(fresh.memory.seen)
-    assert night.memory.compared.equals(fresh.memory.compared)
-    assert night.scored.equals(fresh.scored)
-    work = {"nodes that are new", "pairs compared tonight"}
-    assert {k: v for k, v in night.report.items() if k not in work} == {
-        k: v for k, v in fresh.report.items() if k not in work
-    }
+class Lake:
+    """Links and clusters of all records, night by night, as the lake keeps them."""
+
+    def __init__(self, policy=SMALL, **made):
+        self.policy, self.made = policy, made
+        self.link, self.cluster, self.memory, self.night = LINK.empty(), CLUSTER.empty(), None, None
+
+    def bring(self, frame, told=None):
+        mixed = frame.sample(fraction=1, shuffle=True, seed=5)
+        self.night = resolve(mixed, self.policy, told, before=self.memory, **self.made)
+        self.link = renewed(self.link, self.night.link, self.night.touched, "left_").sort(LINK.key)
+        self.cluster = renewed(self.cluster, self.night.cluster, self.night.touched).sort(CLUSTER.key)
+        self.memory = self.night.memory
+        return self
+
+    def is_as(self, fresh):
+        """All is as it is where all records are resolved at once."""
+        assert self.cluster.equals(fresh.cluster)
+        assert self.link.equals(fresh.link)
+        assert self.memory.seen.sort(SEEN.key).equals(fresh.memory.seen.sort(SEEN.key))
+        assert self.memory.model.equals(fresh.memory.model)
+        assert self.memory.frequency.equals(fresh.memory.frequency)
+        assert self.night.report["crowded identifiers"] == fresh.report["crowded identifiers"]
+
+    @property
+    def forgetful(self):
+        """The model alone: all records are resolved by it."""
+        return Memory(self.memory.seen.clear(), self.memory.model, self.memory.frequency)
 
 
 PEOPLE = copies(1500)[0]
@@ -92,12 +113,34 @@ NIGHTS = [
 def test_a_night_that_remembers_is_a_night_that_does_not(changes):
     rng = np.random.default_rng(3)
     frame = PEOPLE.head(1000)
-    memory = resolve(frame, SMALL).memory
+    lake = Lake().bring(frame)
     for change in changes:
         frame = change(frame, rng)
-        night = resolve(frame.sample(fraction=1, shuffle=True, seed=5), SMALL, before=memory)
-        same(night, resolve(frame, SMALL))
-        memory = night.memory
+        lake.bring(frame)
+        lake.is_as(resolve(frame, SMALL, before=lake.forgetful))
+
+
+@pytest.mark.parametrize("growth", [1.05, 1.25, 4.0])
+def test_night_by_night_is_all_at_once(growth):
+    """Nothing is handed on but the records: the model as well is that of all at once."""
+    policy = SMALL.model_copy(update={"growth": growth})
+    lake, nights = Lake(policy), [PEOPLE.slice(0, 600)]
+    nights += [
+        PEOPLE.slice(600 + 60 * at, 60).with_columns(pl.col("drop_date") + timedelta(days=at)) for at in range(9)
+    ]
+    partly = 0
+    for at in range(len(nights)):
+        frame = pl.concat(nights[: at + 1])
+        lake.bring(frame).is_as(resolve(frame, policy))
+        partly += lake.night.touched is not None
+    assert partly == {1.05: 0, 1.25: 6, 4.0: 8}[growth]
+
+
+def test_a_late_record_of_a_night_that_was_learned_from_is_learned_from():
+    frame, late = PEOPLE.head(600), PEOPLE.slice(600, 20)
+    lake = Lake().bring(frame).bring(pl.concat([frame, late]))
+    assert lake.night.touched is None
+    lake.is_as(resolve(pl.concat([frame, late]), SMALL))
 
 
 FEW = st.lists(
@@ -132,35 +175,27 @@ DECIDED = st.lists(
 @given(st.lists(st.tuples(FEW, DECIDED), min_size=2, max_size=4))
 @settings(max_examples=10, deadline=None, derandomize=True)
 def test_whatever_comes_goes_or_is_decided(nights):
-    memory = None
-    for records, decisions in nights:
-        frame, told = party(*records), review(*((f"r{a}", f"r{b}", is_same) for a, b, is_same in decisions))
-        night = resolve(frame, SMALL, told, before=memory)
-        same(night, resolve(frame, SMALL, told))
-        memory = night.memory
+    policy = SMALL.model_copy(update={"settled": 1, "growth": 50.0, "max_block": 2, "max_sharers": 3})
+    lake, first = Lake(policy), {}
+    for at, (records, decisions) in enumerate(nights):
+        # A record keeps the night in which it first came, so that none comes late and the model stays.
+        came = [first.setdefault(record["source_record_id"], date(2024, 1, 1 + at)) for record in records]
+        frame = party(*({**record, "drop_date": night} for record, night in zip(records, came, strict=True)))
+        told = review(*((f"r{a}", f"r{b}", is_same) for a, b, is_same in decisions if at > 1))
+        lake.bring(frame, told)
+        lake.is_as(resolve(frame, policy, told, before=lake.forgetful))
 
 
-def test_only_what_is_new_is_compared():
+def test_only_what_is_touched_is_resolved():
     frame = PEOPLE.head(1000)
-    first = resolve(frame, SMALL)
-    again = resolve(frame, SMALL, before=first.memory)
-    assert again.report["nodes that are new"] == again.report["pairs compared tonight"] == 0
-    night = resolve(added(frame, None), SMALL, before=first.memory)
-    assert 0 < night.report["nodes that are new"] <= 25
-    assert 0 < night.report["pairs compared tonight"] < first.report["pairs compared tonight"] / 10
-
-
-def test_a_memory_that_a_run_cut_short_left_half_is_forgotten():
-    frame = PEOPLE.head(500)
-    first, second = (resolve(each, SMALL).memory for each in (frame, removed(frame, np.random.default_rng(1))))
-    for half in (
-        Memory(first.seen, second.compared),
-        Memory(second.seen, first.compared),
-        Memory(first.seen.clear(), first.compared),
-    ):
-        night = resolve(frame, SMALL, before=half)
-        assert night.report["nodes that are new"] == night.report["nodes"]
-        same(night, resolve(frame, SMALL))
+    lake = Lake().bring(frame)
+    first = lake.night.report
+    again = lake.bring(frame).night.report
+    assert again["records new or changed"] == again["records resolved"] == again["pairs compared"] == 0
+    night = lake.bring(added(frame, None)).night.report
+    assert night["records new or changed"] == 25
+    assert 25 < night["records resolved"] < 150
+    assert 0 < night["pairs compared"] < first["pairs compared"] / 5
 
 
 @pytest.mark.parametrize(
@@ -173,24 +208,47 @@ def test_a_memory_that_a_run_cut_short_left_half_is_forgotten():
 def test_what_was_made_otherwise_is_not_remembered(policy, made_by):
     frame = PEOPLE.head(300)
     memory = resolve(frame, SMALL, made_by="1").memory
-    told = nodes(frame, policy, NONE, salt=salt(policy, made_by))
-    assert recall(told, memory).is_new.all()
-    assert not recall(nodes(frame, SMALL, NONE, salt=salt(SMALL, "1")), memory).is_new.any()
+    assert resolve(frame, policy, before=memory, made_by=made_by).touched is None
+    assert resolve(frame, SMALL, before=memory, made_by="1").touched is not None
 
 
-def test_two_nodes_of_one_fingerprint_are_both_new():
-    frame = PEOPLE.head(50)
-    memory = resolve(frame, SMALL).memory
-    told = nodes(frame, SMALL, NONE, salt=salt(SMALL, ""))
-    clash = told.fingerprint.to_list()
-    clash[1] = clash[0]
-    known = recall(replace(told, fingerprint=pl.Series(clash)), memory)
-    assert np.flatnonzero(known.is_new).tolist() == [0, 1]
+def test_a_value_that_nobody_says_any_more_is_forgotten():
+    frame = PEOPLE.head(1000)
+    lake = Lake().bring(frame)
+    before, stays = lake.memory.frequency, frame.filter(~pl.col("street").str.contains("oak").fill_null(value=False))
+    after = lake.bring(stays).memory.frequency
+    told = nodes(stays, SMALL, NONE)
+    said = {name: set(told.values[name]["digest"]) for name in ("first_name", "last_name", "street", "phone")}
+    assert 0 < after.height < before.height
+    assert all(digest in said[name] for name, digest, _ in after.iter_rows())
+
+
+def until(sizes, settled, growth):
+    dates = [date(2024, 1, 1 + at) for at, size in enumerate(sizes) for _ in range(size)]
+    frame = party(*({"drop_date": each} for each in dates))
+    policy = POLICY.model_copy(update={"settled": settled, "growth": growth})
+    marked = marks(frame, policy, REVIEW.empty(), 0)
+    return Epoch.of(frame, marked, policy, REVIEW.empty(), 0).until.day
+
+
+@pytest.mark.parametrize(
+    ("sizes", "day"),
+    [
+        pytest.param([5, 2, 2], 3, id="few_records_learn_from_all"),
+        pytest.param([10, 1], 1, id="settled_at_the_first_step"),
+        pytest.param([10, 5, 4], 1, id="still_below_twice_as_many"),
+        pytest.param([10, 5, 5], 3, id="at_twice_as_many"),
+        pytest.param([10, 5, 7, 9, 8], 3, id="the_night_that_reached_it"),
+        pytest.param([10, 5, 7, 9, 9], 5, id="four_times_as_many"),
+    ],
+)
+def test_the_model_is_learned_from_the_nights_until_the_last_step(sizes, day):
+    assert until(sizes, settled=10, growth=2.0) == day
 
 
 def test_a_comparison_has_no_direction():
     told = nodes(PEOPLE, POLICY, NONE)
-    pairs = block(told.among, POLICY, recall(told, None)).pairs.select("left", "right")
+    pairs = block(told.digest, facts(told, POLICY)[0].cut, POLICY).select("left", "right")
     turned = pairs.select(left="right", right="left")
     assert pairs.height > 1000
     levels = list(POLICY.comparisons)

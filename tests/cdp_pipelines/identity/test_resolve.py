@@ -14,7 +14,7 @@ from assets.policies import identity
 from cdp_pipelines.identity import evaluate, resolve
 from cdp_pipelines.identity.compare import compare, named
 from cdp_pipelines.identity.groups import groups as groups_of
-from cdp_pipelines.identity.memory import recall
+from cdp_pipelines.identity.memory import facts
 from cdp_pipelines.identity.pairs import block
 from cdp_pipelines.identity.values import nodes, plain_names
 from cdp_pipelines.tables import CLUSTER, HISTORY, LINK, PARTY, REVIEW
@@ -335,9 +335,9 @@ def test_order_never_matters_and_components_are_networkx_components(records, ran
 
 def test_each_pair_is_made_once():
     told = nodes(party(ANN, {**ANN, "email": "a@x.de"}, {**ANN, "middle_name": "B"}), POLICY, NONE)
-    found = block(told.among, POLICY, recall(told, None))
-    assert found.pairs.select("left", "right").rows() == [(0, 1), (0, 2), (1, 2)]
-    assert {row["rule"]: row["pairs"] for row in found.report}["last_name+street"] == 3
+    found = block(told.digest, facts(told, POLICY)[0].cut, POLICY)
+    assert found.select("left", "right").rows() == [(0, 1), (0, 2), (1, 2)]
+    assert [rules >> POLICY.blocking.index(("last_name", "street")) & 1 for rules in found["rules"]] == [1, 1, 1]
 
 
 LEVELS = [
