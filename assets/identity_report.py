@@ -41,9 +41,9 @@ def document(found: Resolution, sizes: pl.DataFrame, policy: IdentityPolicy, nig
         f"Who is one person: the night of {night}",
         f"{report['records']:,} records are {sizes.height:,} customers. "
         f"{report['records new or changed']:,} records came or changed; with what they touch "
-        f"{report['records resolved']:,} were resolved, over {report['links']:,} links; {report['pairs compared']:,} "
-        f"pairs were compared. Weights: {model.origin}, from the {report['learned from']:,} records until "
-        f"{report['learned until']}. "
+        f"{report['records resolved']:,} were resolved, over {report['links resolved']:,} links; "
+        f"{report['pairs compared']:,} pairs were compared. "
+        f"Weights: {model.origin}, from the {report['learned from']:,} records until {report['learned until']}. "
         f"A pair is linked from a probability of {policy.threshold:g}; "
         f"{report['links refused']:,} such links were refused because of what else is known. "
         f"Of all pairs: {shares}.",

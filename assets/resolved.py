@@ -51,9 +51,9 @@ def bring(
     }
 
     def gated(table: Table, rows: pl.DataFrame, every: pl.DataFrame, facts: dict | None = None) -> Gated:
-        return Gated(
-            table, rows, lambda: store.replace(table, every, before[table]), facts, is_addition=void is not None
-        )
+        # What happened is added to what had; of the others, all is new where all records were resolved.
+        is_addition = table is HISTORY or void is not None
+        return Gated(table, rows, lambda: store.replace(table, every, before[table]), facts, is_addition)
 
     yield from publish(
         store,
@@ -61,7 +61,7 @@ def bring(
         gated(LINK, found.link, renewed(before[LINK], found.link, void, "left_"), report),
         # Told before it is so: a run cut short in between tells it again, and only once.
         gated(HISTORY, told, history, dict(told["event"].value_counts().sort("event").iter_rows())),
-        gated(CLUSTER, cluster, clusters, {"customers": sizes.height}),
+        gated(CLUSTER, cluster, clusters, {"customers": sizes.height, "largest customer": sizes["size"].max() or 0}),
         gated(GROUP, group, group if void is None else pl.concat([others, group])),
         gated(SEEN, seen if void is None else seen.join(void.to_frame(), on="record", how="semi"), seen),
         gated(FREQUENCY, frequency if void is None else frequency.clear(), frequency),

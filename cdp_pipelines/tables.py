@@ -285,11 +285,18 @@ SEEN = Table(
             is_personal=True,
             sources=(*_SAID, "identity/review.is_same"),
         ),
-        Column("node", pl.Int64(), "Digest of what it says, by which records that say the same are one", sources=_SAID),
+        Column(
+            "node",
+            pl.Int64(),
+            "Digest of what it says, by which records that say the same are one",
+            is_personal=True,
+            sources=_SAID,
+        ),
         Column(
             "neighbourhood",
             pl.Int64(),
             "The least `record` of those that it hangs together with: over links, or over an identifier said alone",
+            is_personal=True,
             sources=(*_SAID, "identity/review.is_same"),
         ),
         Column(
@@ -347,8 +354,13 @@ MODEL = Table(
             sources=("standardised/party.drop_date",),
         ),
         Column("learned_from", pl.Int64(), "Their number", sources=("standardised/party.source_record_id",)),
+        Column(
+            "learned",
+            pl.Int64(),
+            "Digest of what these say, and of decisions on them",
+            sources=("identity/seen.fingerprint", "identity/review.is_same"),
+        ),
         Column("made_by", pl.Int64(), "Digest of rules and code by which it was learned"),
-        Column("decided", pl.Int64(), "Digest of decisions it was learned from", sources=("identity/review.is_same",)),
         Column("versions", pl.String(), "Versions of the other tables of identity that belong to it"),
     ),
 )

@@ -87,6 +87,8 @@ def lasting(held: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
             continue
         if name == "audit/retention":
             frame = frame.drop("left_at")
+        if name == "identity/model":
+            frame = frame.drop("versions")
         if name == "consent/decision":
             frame = frame.filter(pl.col("valid_to").is_null()).drop("valid_from", "ledger_position")
         if "subject_key" in frame.columns:

@@ -109,7 +109,18 @@ class IdentityPolicy(Model):
         description="Records from which on the weights stay until the records have grown by `growth`; with fewer, a "
         "night with new records learns them anew and resolves all",
     )
+    steady: int = Field(
+        500_000,
+        ge=1,
+        description="Records from which on the weights stay even where a record that they were learned from changes or "
+        "leaves, or a clerk decides on one; with fewer, such a night learns them anew and resolves all",
+    )
     growth: float = Field(1.25, gt=1, description="By how much the records grow before the weights are learned anew")
+
+    @property
+    def identifiers(self) -> list[Identifier]:
+        """Those by which records are linked, exact ones first; each once."""
+        return list(dict.fromkeys([*self.exact, *self.shareable]))
 
     @property
     def log_odds(self) -> float:

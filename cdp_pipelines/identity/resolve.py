@@ -16,22 +16,13 @@ import polars as pl
 from cdp_pipelines.identity.clusters import apart, components, cut, uncompared, unifying
 from cdp_pipelines.identity.compare import MISSING, compare
 from cdp_pipelines.identity.epoch import Epoch
-from cdp_pipelines.identity.memory import (
-    Facts,
-    Memory,
-    crowded,
-    facts,
-    forget,
-    marks,
-    recalled,
-    remember,
-    salt,
-    touched,
-)
+from cdp_pipelines.identity.memory import Memory, crowded, forget, marks, remember, salt
 from cdp_pipelines.identity.model import Model, Patterns, learn, pattern, random_pairs, rarity
 from cdp_pipelines.identity.naming import customers_of, links_of
 from cdp_pipelines.identity.pairs import block, places
 from cdp_pipelines.identity.policy import LEVELS
+from cdp_pipelines.identity.standing import Facts, facts
+from cdp_pipelines.identity.touched import recalled, touched
 from cdp_pipelines.identity.values import Nodes, nodes
 from cdp_pipelines.tables import REVIEW, TEXTS
 
@@ -93,7 +84,7 @@ def resolve(
     as_nodes = partial(nodes, policy=policy, alone=reviewed(review.filter(~pl.col("is_same"))), bound=bound)
     number = salt(policy, made_by, bound)
     marked = marks(party, policy, review, number)
-    epoch = Epoch.of(party, marked, policy, review, number)
+    epoch = Epoch.of(party, marked, policy, number)
     model = epoch.model(before, policy)
     if model is None or before.seen.is_empty():
         night, told = None, as_nodes(party)
@@ -127,7 +118,7 @@ def resolve(
         "pairs compared": joined.scored.height + (0 if night is None else night.n_pairs),
         "blocking": blocking,
         "crowded identifiers": crowded(seen, policy),
-        "links": joined.link.height,
+        "links resolved": joined.link.height,
         "links that join no profiles": joined.n_bound,
         "links refused": joined.n_refused,
         "decided by clerks": review.height,
@@ -136,8 +127,6 @@ def resolve(
         "learned from": stored[0]["learned_from"].max(),
         "share of pairs": dict(zip(("one person", "one household", "two people"), model.shares, strict=True)),
         "match weights": {name: {k: round(v, 2) for k, v in each.items()} for name, each in model.weights.items()},
-        "customers": joined.cluster["customer_id"].n_unique(),
-        "largest customer": joined.cluster["customer_id"].value_counts()["count"].max() or 0,
     }
     return Resolution(joined.link, joined.cluster, void, report, told, model, joined.scored, Memory(seen, *stored))
 

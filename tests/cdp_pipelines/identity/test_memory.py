@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from cdp_pipelines.identity import Memory, resolve
 from cdp_pipelines.identity.compare import compare
 from cdp_pipelines.identity.epoch import Epoch
-from cdp_pipelines.identity.memory import facts, marks, renewed
+from cdp_pipelines.identity.memory import marks, renewed
 from cdp_pipelines.identity.pairs import block
+from cdp_pipelines.identity.standing import facts
 from cdp_pipelines.identity.values import nodes
 from cdp_pipelines.sample.copies import copies
 from cdp_pipelines.tables import CLUSTER, LINK, REVIEW, SEEN
@@ -21,7 +22,7 @@ from tests.cdp_pipelines.identity.test_resolve import NONE, POLICY, party, revie
 # Small blocks, so that some are cut down, grow too large and shrink again; few pairs, so that weights are learned, and
 # few records until they stay.
 SMALL = POLICY.model_copy(
-    update={"max_block": 4, "max_sharers": 6, "min_pairs": 5, "random_pairs": 3000, "settled": 100}
+    update={"max_block": 4, "max_sharers": 6, "min_pairs": 5, "random_pairs": 3000, "settled": 100, "steady": 1}
 )
 
 
@@ -120,10 +121,15 @@ def test_a_night_that_remembers_is_a_night_that_does_not(changes):
         lake.is_as(resolve(frame, SMALL, before=lake.forgetful))
 
 
+# Where what was learned from changes, it is learned anew.
+EXACT = SMALL.model_copy(update={"steady": 10**9, "growth": 4.0})
+
+
 @pytest.mark.parametrize("growth", [1.05, 1.25, 4.0])
-def test_night_by_night_is_all_at_once(growth):
+@pytest.mark.parametrize("steady", [1, 10**9])
+def test_night_by_night_is_all_at_once(growth, steady):
     """Nothing is handed on but the records: the model as well is that of all at once."""
-    policy = SMALL.model_copy(update={"growth": growth})
+    policy = SMALL.model_copy(update={"growth": growth, "steady": steady})
     lake, nights = Lake(policy), [PEOPLE.slice(0, 600)]
     nights += [
         PEOPLE.slice(600 + 60 * at, 60).with_columns(pl.col("drop_date") + timedelta(days=at)) for at in range(9)
@@ -134,6 +140,21 @@ def test_night_by_night_is_all_at_once(growth):
         lake.bring(frame).is_as(resolve(frame, policy))
         partly += lake.night.touched is not None
     assert partly == {1.05: 0, 1.25: 6, 4.0: 8}[growth]
+
+
+@pytest.mark.parametrize(
+    ("start", "is_partly"), [pytest.param(0, False, id="learned_from"), pytest.param(600, True, id="that_came_later")]
+)
+def test_night_by_night_is_all_at_once_whatever_changes_and_leaves(start, is_partly):
+    """So it is below `steady`, for a model is learned anew once a record that it was learned from is another."""
+    rng, frame = np.random.default_rng(3), PEOPLE.head(600)
+    lake = Lake(EXACT).bring(frame)
+    frame = pl.concat([frame, PEOPLE.slice(600, 100).with_columns(pl.col("drop_date") + timedelta(days=1))])
+    lake.bring(frame)
+    for change in (changed, removed):
+        frame = pl.concat([frame.head(start), change(frame.slice(start, 100), rng), frame.slice(start + 100)])
+        lake.bring(frame).is_as(resolve(frame, EXACT))
+        assert (lake.night.touched is not None) is is_partly
 
 
 def test_a_late_record_of_a_night_that_was_learned_from_is_learned_from():
@@ -228,7 +249,7 @@ def until(sizes, settled, growth):
     frame = party(*({"drop_date": each} for each in dates))
     policy = POLICY.model_copy(update={"settled": settled, "growth": growth})
     marked = marks(frame, policy, REVIEW.empty(), 0)
-    return Epoch.of(frame, marked, policy, REVIEW.empty(), 0).until.day
+    return Epoch.of(frame, marked, policy, 0).until.day
 
 
 @pytest.mark.parametrize(

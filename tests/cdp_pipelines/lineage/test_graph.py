@@ -57,6 +57,12 @@ MADE = {
     "audit/correction.recipient",
     "audit/correction.change",
     "audit/correction.columns",
+    "identity/frequency.field",
+    "identity/model.field",
+    "identity/model.level",
+    "identity/model.origin",
+    "identity/model.made_by",
+    "identity/model.versions",
 }
 
 
