@@ -25,20 +25,20 @@ def draw(lake: Path, found: Resolution, sizes: pl.DataFrame, policy: IdentityPol
     """Write the page of a night's resolution into the lake; its path."""
     page = lake / PAGE
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(as_html(document(found, sizes, policy, night)), encoding="utf-8")
+    page.write_text(as_html(document(found, sizes, policy, f"the night of {night}")), encoding="utf-8")
     return page
 
 
-def document(found: Resolution, sizes: pl.DataFrame, policy: IdentityPolicy, night: str) -> Document:
+def document(found: Resolution, sizes: pl.DataFrame, policy: IdentityPolicy, about: str) -> Document:
     """Match weights, cluster sizes, blocking, and the model's probabilities.
 
-    `sizes`: size of each customer there is, in records.
+    `sizes`: size of each customer there is, in records; `about`: which records were resolved, for the title.
     """
     report, model = found.report, found.model
     shares = ", ".join(f"{name} {share:.2g}" for name, share in report["share of pairs"].items())
     tonight = "of all records" if found.touched is None else "of the records resolved tonight"
     return Document(
-        f"Who is one person: the night of {night}",
+        f"Who is one person: {about}",
         f"{report['records']:,} records are {sizes.height:,} customers. "
         f"{report['records new or changed']:,} records came or changed; with what they touch "
         f"{report['records resolved']:,} were resolved, over {report['links resolved']:,} links; "

@@ -52,7 +52,10 @@ class Night(NamedTuple):
 
 
 def measure(records: int, percents: Sequence[float], out: Console) -> bool:
-    """Print seconds and work of each night, and its ratio to all; whether each came out as all records at once do."""
+    """Print seconds and work of each night, and its ratio to all; whether each came out as all records at once do.
+
+    Of the largest night again with as many records that changed and that left, how many customers did not.
+    """
     table = Table(box=None)
     for column in COLUMNS:
         table.add_column(column, justify="right" if column else "left")
@@ -62,24 +65,30 @@ def measure(records: int, percents: Sequence[float], out: Console) -> bool:
         before, night, anew = (folder / each for each in ("before", "night", "anew"))
         out.print(f"making {records:,} records, and up to {max(percents):g} % more", style="dim")
         apart(_make, folder / "party.parquet", records, max(percents))
-        whole = _night(before, folder / "party.parquet", records, 0)
+        whole = _night(before, folder / "party.parquet", records, 0, 0)
         table.add_row("all records", *whole.cells(), "", "", "")
-        for percent in percents:
+        for percent, is_churned in [*((each, False) for each in percents), (max(percents), True)]:
             shutil.copytree(before, night)
             few = round(records * percent / 100)
-            brought = _night(night, folder / "party.parquet", records, few)
-            _night(anew, folder / "party.parquet", records, few)
-            equal.append(_same(Lake(night), Lake(anew)))
-            changed = _changed(Lake(before), Lake(night))
+            brought, _ = (
+                _night(lake, folder / "party.parquet", records, few, few if is_churned else 0) for lake in (night, anew)
+            )
+            differ = _differing(Lake(night), Lake(anew))
+            if not is_churned:
+                equal.append(not differ and _same(Lake(night), Lake(anew)))
+            told = f"{percent:g} % more" + (", changed and gone" if is_churned else "")
             ratio = f"{brought.seconds / whole.seconds:.2f}"
-            table.add_row(f"{percent:g} % more", *brought.cells(), f"{changed:,}", ratio, "yes" if equal[-1] else "NO")
+            changed = f"{_changed(Lake(before), Lake(night)):,}"
+            outcome = f"{differ:,} differ" if is_churned else "yes" if equal[-1] else "NO"
+            table.add_row(told, *brought.cells(), changed, ratio, outcome)
             shutil.rmtree(night)
             shutil.rmtree(anew)
         size = sum(file.stat().st_size for file in Lake(before).location(SEEN.name).glob("*.parquet"))
     out.print(table)
     out.print(
-        f"ratio: in seconds, to all records; equal: customers, links and what is remembered are those of that night's "
-        f"records all at once; remembered: {size / 2**20:.0f} MiB"
+        "ratio: in seconds, to all records. equal: customers, links and what is remembered are those of that night's "
+        "records all at once; where records changed or left, customers that are not. "
+        f"remembered: {size / 2**20:.0f} MiB"
     )
     return all(equal)
 
@@ -89,17 +98,24 @@ def _make(file: Path, records: int, percent: float) -> str:
     return ""
 
 
-def _night(lake: Path, party: Path, records: int, more: int) -> Night:
-    """Bring a lake to a night that has so many records more, which come the day after the others."""
-    apart(_fill, lake, party, records, more)
+def _night(lake: Path, party: Path, records: int, more: int, churn: int) -> Night:
+    """Bring a lake to a night that has so many records more, which come the day after the others.
+
+    `churn`: so many records have left, and so many have another street, told that day.
+    """
+    apart(_fill, lake, party, records, more, churn)
     _, gib, told = apart(_bring, lake, more)
     seconds, cpu, *counts = told.split()
     return Night(float(seconds), float(cpu), gib, *map(int, counts))
 
 
-def _fill(lake: Path, party: Path, records: int, more: int) -> str:
-    night = pl.when(pl.int_range(pl.len()) >= records).then(TODAY + timedelta(days=1)).otherwise(TODAY)
-    Lake(lake).replace(PARTY, pl.read_parquet(party).head(records + more).with_columns(drop_date=night))
+def _fill(lake: Path, party: Path, records: int, more: int, churn: int) -> str:
+    row = pl.int_range(pl.len())
+    is_moved = row.is_between(churn, 2 * churn, closed="left")
+    night = pl.when((row >= records) | is_moved).then(TODAY + timedelta(days=1)).otherwise(TODAY)
+    street = pl.when(is_moved).then(pl.col("street").shift(1)).otherwise("street")
+    told = pl.read_parquet(party).head(records + more).with_columns(drop_date=night, street=street)
+    Lake(lake).replace(PARTY, told.slice(churn))
     return ""
 
 
@@ -125,6 +141,18 @@ def _same(one: Lake, other: Lake) -> bool:
     pairs = [(lake.read(MODEL).drop("versions") for lake in (one, other))]
     pairs += [(lake.read(table) for lake in (one, other)) for table in (LINK, CLUSTER, GROUP, SEEN, FREQUENCY)]
     return all(left.equals(right) for left, right in pairs)
+
+
+def _differing(one: Lake, other: Lake) -> int:
+    """Customers of one lake who hold other records than any customer of the other."""
+    first, second = (lake.read(CLUSTER).select("channel", "source_record_id", "customer_id") for lake in (one, other))
+    both = first.join(second, on=["channel", "source_record_id"], how="left")
+    alike = both.group_by("customer_id", "customer_id_right").len()
+    sizes = [lake.group_by("customer_id").len() for lake in (first, second)]
+    whole = alike.join(sizes[0], on=["customer_id", "len"], how="semi").join(
+        sizes[1], left_on=["customer_id_right", "len"], right_on=["customer_id", "len"], how="semi"
+    )
+    return sizes[0].height - whole.height
 
 
 def _changed(before: Lake, after: Lake) -> int:

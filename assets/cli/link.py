@@ -99,6 +99,24 @@ def review(
     out.print(f"{left} and {right}: {decision}, by {by}. The next night obeys.", highlight=False)
 
 
+@app.command()
+def report(lake: LakeOption = Path("lake"), format_: Format = "text", output: Output = None) -> None:
+    """Print match weights, customers by size, blocking and the model over all records, by the last night's weights.
+
+    The nightly page, reports/identity.html, is about the records that the night resolved.
+
+    Example: [cyan]cdp link report --format html --output identity.html[/]
+    """
+    store = _lake(lake)
+    from assets.identity_report import document
+    from assets.policies import identity
+    from assets.resolved import resolved
+
+    found = resolved(store, identity(), anew=True)
+    sizes = found.cluster.group_by("customer_id").len("size")
+    give(document(found, sizes, identity(), "all records"), format_, output, out)
+
+
 def _take_down(store: Lake, pair: list[Record], *, is_same: bool, by: str) -> None:
     from expectations.gate import validate
 

@@ -77,7 +77,7 @@ def touched(
         reached.append(sharing)
     pairs = pl.concat(candidates).unique(maintain_order=True)
     reached += _joined(every, pairs, party, as_nodes, linked)
-    again = every.filter(pl.col("node").is_in(pl.concat(reached).unique().implode()) | ~pl.col("is_now"))
+    again = every.filter(pl.col("node").is_in(pl.concat(reached).unique().implode()))
     hood = again["neighbourhood"].drop_nulls().unique()
     inside = every.filter(pl.col("is_now"), pl.col("neighbourhood").is_in(hood.implode()) | ~pl.col("is_before"))
     return Touched(
@@ -99,9 +99,7 @@ def _every(
     `row`: its row in `party`, below 0 where it is there no more; `is_before`, `is_now`.
     """
     rows = marked.with_row_index("row").cast({"row": pl.Int64})
-    known = before.select("record", "fingerprint").join(
-        rows, on=["record", "fingerprint"], how="left", maintain_order="left"
-    )["row"]
+    known = before.select("fingerprint").join(rows, on="fingerprint", how="left", maintain_order="left")["row"]
     is_new = np.ones(party.height, dtype=bool)
     is_new[known.drop_nulls().to_numpy()] = False
     come = as_nodes(party.filter(pl.Series(is_new)))

@@ -103,3 +103,17 @@ def test_a_wrong_question_is_told_what_is_wrong(lake, words, told):
     answer = ask(lake, *words)
     assert answer.exit_code == 2
     assert told in " ".join(answer.output.split())
+
+
+def test_report_is_about_all_records(lake):
+    told = ask(lake, "report", "--format", "json")
+    assert told.exit_code == 0, told.output
+    found = json.loads(told.output)
+    assert {row["records"]: row["customers"] for row in found["Customers by number of records"]} == {
+        "up to 1": "1", "up to 2": "1",
+    }  # fmt: skip
+    assert {row["rule"]: row["pairs"] for row in found["Blocking"]}["phone"] == 3
+    assert {row["field"] for row in found["Model"]} == {*identity().comparisons}
+    page = ask(lake, "report", "--format", "html")
+    assert "Ervin" not in page.output
+    assert "Match weights" in page.output

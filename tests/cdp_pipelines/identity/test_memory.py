@@ -17,7 +17,7 @@ from cdp_pipelines.identity.standing import facts
 from cdp_pipelines.identity.values import nodes
 from cdp_pipelines.sample.copies import copies
 from cdp_pipelines.tables import CLUSTER, LINK, REVIEW, SEEN
-from tests.cdp_pipelines.identity.test_resolve import NONE, POLICY, party, review
+from tests.cdp_pipelines.identity.test_resolve import NONE, POLICY, invented, party, review
 
 # Small blocks, so that some are cut down, grow too large and shrink again; few pairs, so that weights are learned, and
 # few records until they stay.
@@ -205,6 +205,16 @@ def test_whatever_comes_goes_or_is_decided(nights):
         told = review(*((f"r{a}", f"r{b}", is_same) for a, b, is_same in decisions if at > 1))
         lake.bring(frame, told)
         lake.is_as(resolve(frame, policy, told, before=lake.forgetful))
+
+
+def test_an_identifier_of_a_crowd_joins_nobody_until_it_is_one_no_more():
+    few = party(*invented(6, device_id="kiosk"), *invented(150)[6:])
+    one = party(*invented(160, device_id="kiosk", drop_date=date(2024, 1, 2))).tail(1)
+    lake = Lake().bring(few)
+    for frame, n_customers in ((pl.concat([few, one]), 151), (few, 145)):
+        lake.bring(frame).is_as(resolve(frame, SMALL, before=lake.forgetful))
+        assert lake.night.touched is not None
+        assert lake.cluster["customer_id"].n_unique() == n_customers
 
 
 def test_only_what_is_touched_is_resolved():
