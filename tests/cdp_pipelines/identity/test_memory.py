@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cdp_pipelines.identity import Memory, resolve
 from cdp_pipelines.identity.compare import compare
 from cdp_pipelines.identity.epoch import Epoch
+from cdp_pipelines.identity.explain import RARE, waterfall
 from cdp_pipelines.identity.memory import marks, renewed
 from cdp_pipelines.identity.pairs import block
 from cdp_pipelines.identity.standing import facts
@@ -215,6 +216,28 @@ def test_an_identifier_of_a_crowd_joins_nobody_until_it_is_one_no_more():
         lake.bring(frame).is_as(resolve(frame, SMALL, before=lake.forgetful))
         assert lake.night.touched is not None
         assert lake.cluster["customer_id"].n_unique() == n_customers
+
+
+def test_who_shares_what_a_crowd_shares_stays_apart_when_looked_at_again():
+    crowd = invented(8, device_id="kiosk")
+    again = [{**each, "device_id": None, "email": f"{each['first_name']}@x.de"} for each in crowd[:2]]
+    frame = party(*crowd, *invented(150)[8:], *({**each, "drop_date": date(2024, 1, 2)} for each in again))
+    lake = Lake().bring(frame.head(150)).bring(frame)
+    lake.is_as(resolve(frame, SMALL, before=lake.forgetful))
+    assert lake.night.report["records resolved"] == 4
+    of_crowd = lake.cluster.filter(pl.col("source_record_id").is_in(["r0", "r1"]))
+    assert of_crowd["customer_id"].n_unique() == 2
+
+
+def test_a_value_that_came_after_the_weights_were_learned_is_as_rare_as_can_be():
+    lake, rare = Lake().bring(PEOPLE.head(600)), {"first_name": "Ann", "last_name": "Zyxomma", "birth_date": None}
+    new = party(*({**rare, "phone": f"+1206555010{at}", "drop_date": date(2025, 1, 1)} for at in range(2)))
+    night = lake.bring(pl.concat([PEOPLE.head(600), new])).night
+    assert night.touched is not None
+    pair = night.nodes.says.filter(pl.col("last_name") == "zyxomma")["node"].sort().to_list()
+    steps = waterfall(night.nodes, night.model, SMALL, *pair)
+    told = steps.filter(comparison="last_name", level=RARE)["weight"].item()
+    assert told == pytest.approx(np.log2(night.model.common["last_name"] * night.model.told["last_name"]))
 
 
 def test_only_what_is_touched_is_resolved():
