@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, WriterProperties
+from deltalake import ColumnProperties, CommitProperties, DeltaTable, WriterProperties
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from cdp_pipelines.errors import LakeError
@@ -106,6 +106,12 @@ class Lake:
 
     def _write(self, table: Table, rows: pl.DataFrame, mode: str) -> None:
         measured = ",".join(column.name for column in table.columns if not column.is_personal)
+        # Numbers, digests of most of all, and what names a record hardly repeat: a dictionary of them is made in vain.
+        plain = {
+            column.name: ColumnProperties(dictionary_enabled=False)
+            for column in table.columns
+            if column.dtype == pl.Int64 or (column.is_personal and column.name in table.key)
+        }
         rows.write_delta(
             str(self.location(table.name)),
             mode=mode,
@@ -114,7 +120,7 @@ class Lake:
                 "name": table.name,
                 "description": table.description,
                 "configuration": {"delta.dataSkippingStatsColumns": measured},
-                "writer_properties": WriterProperties(max_row_group_size=GROUP_ROWS),
+                "writer_properties": WriterProperties(max_row_group_size=GROUP_ROWS, column_properties=plain),
                 "commit_properties": CommitProperties(custom_metadata={CODE: code_version()}),
             },
         )

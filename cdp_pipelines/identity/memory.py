@@ -96,7 +96,8 @@ def remember(told: Nodes, known: Facts, hood: np.ndarray, marked: pl.DataFrame) 
 
 def crowded(seen: pl.DataFrame, policy: IdentityPolicy) -> dict[str, int]:
     """How many values of each identifier join nobody, for a crowd shares them; `seen`: `SEEN`; no zeros."""
-    some = seen.filter(pl.col("crowded") != 0)
+    named = seen.select("crowded", *(f"{name}{DIGEST}" for name in policy.identifiers))
+    some = named.filter(pl.col("crowded") != 0)
     counts = {
         name: some.filter(pl.col("crowded") // (1 << at) % 2 == 1)[f"{name}{DIGEST}"].n_unique()
         for at, name in enumerate(policy.identifiers)

@@ -109,7 +109,7 @@ def _every(
     held = before.select("record", "node", "neighbourhood", *digests, row=known.fill_null(-1))
     fresh = fresh.with_columns(neighbourhood=pl.lit(None, pl.Int64)).select(held.columns)
     both = [frame.with_columns(is_before=pl.lit(when)) for frame, when in ((held, True), (fresh, False))]
-    return pl.concat(both, rechunk=True).with_columns(is_now=pl.col("row") >= 0)
+    return pl.concat(both).with_columns(is_now=pl.col("row") >= 0)
 
 
 def _by_rule(
