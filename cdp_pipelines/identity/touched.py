@@ -76,7 +76,7 @@ def touched(
         crowded[name], sharing = _by_identifier(every, is_changed, name, policy)
         reached.append(sharing)
     pairs = pl.concat(candidates).unique(maintain_order=True)
-    reached += _joined(every, pairs, party, as_nodes, linked)
+    reached += _likely_nodes(every, pairs, party, as_nodes, linked)
     again = every.filter(pl.col("node").is_in(pl.concat(reached).unique().implode()))
     hood = again["neighbourhood"].drop_nulls().unique()
     inside = every.filter(pl.col("is_now"), pl.col("neighbourhood").is_in(hood.implode()) | ~pl.col("is_before"))
@@ -176,7 +176,7 @@ def _by_identifier(
     return of_value.select(digest=name, is_crowded="is_crowded"), inside.join(hangs, on=name, how="semi")["node"]
 
 
-def _joined(
+def _likely_nodes(
     every: pl.DataFrame,
     pairs: pl.DataFrame,
     party: pl.DataFrame,
