@@ -36,12 +36,15 @@ def document(found: Resolution, sizes: pl.DataFrame, policy: IdentityPolicy, abo
     """
     report, model = found.report, found.model
     shares = ", ".join(f"{name} {share:.2g}" for name, share in report["share of pairs"].items())
+    new, n_resolved = report["records new or changed"], report["records resolved"]
+    brought = (
+        "All were" if found.touched is None else f"{new:,} came or changed; with what they touch {n_resolved:,} were"
+    )
     tonight = "of all records" if found.touched is None else "of the records resolved tonight"
     return Document(
         f"Who is one person: {about}",
         f"{report['records']:,} records are {sizes.height:,} customers. "
-        f"{report['records new or changed']:,} records came or changed; with what they touch "
-        f"{report['records resolved']:,} were resolved, over {report['links resolved']:,} links; "
+        f"{brought} resolved, over {report['links resolved']:,} links; "
         f"{report['pairs compared']:,} pairs were compared. "
         f"Weights: {model.origin}, from the {report['learned from']:,} records until {report['learned until']}. "
         f"A pair is linked from a probability of {policy.threshold:g}; "
