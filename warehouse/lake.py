@@ -20,7 +20,7 @@ from deltalake import ColumnProperties, CommitProperties, DeltaTable, WriterProp
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from cdp_pipelines.errors import LakeError
-from cdp_pipelines.tables import VERSION
+from cdp_pipelines.tables import RECORD, VERSION
 from warehouse.code import code_version
 
 if TYPE_CHECKING:
@@ -106,11 +106,11 @@ class Lake:
 
     def _write(self, table: Table, rows: pl.DataFrame, mode: str) -> None:
         measured = ",".join(column.name for column in table.columns if not column.is_personal)
-        # Numbers, digests of most of all, and what names a record hardly repeat: a dictionary of them is made in vain.
+        # Digests and ids of records hardly repeat: a dictionary of them would be made in vain.
         plain = {
             column.name: ColumnProperties(dictionary_enabled=False)
             for column in table.columns
-            if column.dtype == pl.Int64 or (column.is_personal and column.name in table.key)
+            if column.dtype == pl.Int64 or column.name.endswith(RECORD[1])
         }
         rows.write_delta(
             str(self.location(table.name)),
