@@ -24,7 +24,7 @@ def resolved(store: Lake, policy: IdentityPolicy, *, anew: bool = False) -> Reso
     before = _remembered(store)
     if before and anew:
         before = Memory(SEEN.empty(), before.model, before.frequency)
-    return resolve(store.scan(PARTY).collect(), policy, store.read(REVIEW), bound_channels(), before, comparing())
+    return _resolved(store, policy, before)
 
 
 def bring(
@@ -34,9 +34,12 @@ def bring(
 
     Only rows of the records resolved go through the gates: the others have.
     """
-    found = resolved(store, policy)
+    memory = _remembered(store)
+    found = _resolved(store, policy, memory)
     void, seen, model, frequency = found.touched, found.memory.seen, found.memory.model, found.memory.frequency
-    before = {table: store.scan(table).collect() for table in (LINK, HISTORY, CLUSTER, GROUP, SEEN, FREQUENCY)}
+    before = {table: store.scan(table).collect() for table in (LINK, HISTORY, CLUSTER, GROUP)}
+    if memory:
+        before |= {SEEN: memory.seen, FREQUENCY: memory.frequency}
     old = about(before[CLUSTER], void)
     cluster, told = keep_ids(found.cluster, old, before[HISTORY], found.link, as_of)
     history = pl.concat([before[HISTORY], told])
@@ -53,7 +56,7 @@ def bring(
     def gated(table: Table, rows: pl.DataFrame, every: pl.DataFrame, facts: dict | None = None) -> Gated:
         # What happened is added to what had; of the others, all is new where all records were resolved.
         is_addition = table is HISTORY or void is not None
-        return Gated(table, rows, lambda: store.replace(table, every, before[table]), facts, is_addition)
+        return Gated(table, rows, lambda: store.replace(table, every, before.get(table)), facts, is_addition)
 
     yield from publish(
         store,
@@ -84,6 +87,10 @@ def weighed(store: Lake, policy: IdentityPolicy, records: list[tuple[str, str]])
 def _versions(store: Lake) -> str:
     """The versions of the tables that are made of one another from night to night."""
     return ", ".join(f"{table.name} {store.version(table.name)}" for table in (LINK, CLUSTER, GROUP, SEEN, FREQUENCY))
+
+
+def _resolved(store: Lake, policy: IdentityPolicy, before: Memory | None) -> Resolution:
+    return resolve(store.scan(PARTY).collect(), policy, store.read(REVIEW), bound_channels(), before, comparing())
 
 
 def _remembered(store: Lake) -> Memory | None:

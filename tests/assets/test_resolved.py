@@ -47,11 +47,11 @@ def bring_to(store, party, day):
     return list(bring(store, POLICY, night, end_of(night)))
 
 
-def after(path, *days, until=3):
-    """A lake that was brought to these nights; of a record that changed in a night, all have what it said at last."""
+def after(path, *days):
+    """A lake that was brought to these nights."""
     store = Lake(path)
     for day in days:
-        bring_to(store, pl.concat(NIGHTS[: min(day, until) + 1]), day)
+        bring_to(store, pl.concat(NIGHTS[: day + 1]), day)
     return store
 
 
