@@ -21,7 +21,7 @@ from cdp_pipelines.identity.model import Model, Patterns, learn, pattern, random
 from cdp_pipelines.identity.naming import customers_of, links_of
 from cdp_pipelines.identity.pairs import block, places
 from cdp_pipelines.identity.policy import LEVELS
-from cdp_pipelines.identity.standing import Facts, facts
+from cdp_pipelines.identity.standing import Facts, facts, told_of
 from cdp_pipelines.identity.touched import recalled, touched
 from cdp_pipelines.identity.values import Nodes, nodes
 from cdp_pipelines.tables import REVIEW, TEXTS
@@ -29,6 +29,7 @@ from cdp_pipelines.tables import REVIEW, TEXTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from cdp_pipelines.identity.pairs import Cut
     from cdp_pipelines.identity.policy import IdentityPolicy
 
 _RECORD = ["drop_date", "channel", "source_record_id"]
@@ -88,15 +89,12 @@ def resolve(
     model = epoch.model(before, policy)
     if model is None or before.seen.is_empty():
         night, told = None, as_nodes(party)
-        known, blocking = facts(told, policy)
-        blocked = _blocked(told, known, policy)
-        rules = blocked["rules"].to_numpy()
-        blocking = [{**row, "pairs": int(np.count_nonzero(rules >> at & 1))} for at, row in enumerate(blocking)]
+        known, done = facts(told, policy)
     else:
         night = touched(party, marked, before.seen, policy, as_nodes, partial(_likely, model=model, policy=policy))
         told = as_nodes(party[night.rows])
-        known, blocking = recalled(told, before.seen, night, policy), night.report
-        blocked = _blocked(told, known, policy)
+        known = recalled(told, before.seen, night, policy)
+    blocked = _blocked(told, known, policy)
     if model is None:
         model = _learned(party, epoch, policy, review, as_nodes, (told, blocked))
         stored = epoch.stored(model)
@@ -116,7 +114,7 @@ def resolve(
         "records resolved": told.records.height,
         "nodes resolved": told.says.height,
         "pairs compared": joined.scored.height + (0 if night is None else night.n_pairs),
-        "blocking": blocking,
+        "blocking": _blocking(policy, done, blocked) if night is None else night.report,
         "crowded identifiers": crowded(seen, policy),
         "links resolved": joined.link.height,
         "links that join no profiles": joined.n_bound,
@@ -196,6 +194,15 @@ def _blocked(told: Nodes, known: Facts, policy: IdentityPolicy) -> pl.DataFrame:
     return _compared(
         found.with_columns(number.gather(found[side]).alias(side) for side in ("left", "right")), told, policy
     )
+
+
+def _blocking(policy: IdentityPolicy, done: Sequence[Cut], blocked: pl.DataFrame) -> list[dict[str, object]]:
+    """What each blocking rule did, of all nodes."""
+    rules = blocked["rules"].to_numpy()
+    return [
+        told_of(fields, cut, int(np.count_nonzero(rules >> at & 1)))
+        for at, (fields, cut) in enumerate(zip(policy.blocking, done, strict=True))
+    ]
 
 
 def _compared(pairs: pl.DataFrame, told: Nodes, policy: IdentityPolicy) -> pl.DataFrame:

@@ -30,21 +30,20 @@ class Facts:
     crowded: dict[str, np.ndarray]
 
 
-def facts(told: Nodes, policy: IdentityPolicy) -> tuple[Facts, list[dict[str, object]]]:
-    """What is true of `told`, where these are all nodes, and what each blocking rule did but for its pairs."""
+def facts(told: Nodes, policy: IdentityPolicy) -> tuple[Facts, list[Cut]]:
+    """What is true of `told`, where these are all nodes, and how each blocking rule's blocks were cut down."""
     who = np.flatnonzero(told.who.to_numpy())
-    among, of_node, report = told.digest[who], [], []
-    for fields in policy.blocking:
-        cut = cuts(among, fields, policy)
+    among, of_node = told.digest[who], []
+    done = [cuts(among, fields, policy) for fields in policy.blocking]
+    for cut in done:
         of_node.append(np.full(told.digest.height, NO_BLOCK))
         of_node[-1][who] = cut.of_node
-        report.append(told_of(fields, cut, 0))
     crowded = {}
     for name in policy.identifiers:
         numbers = told.frame[name]
         is_crowded = pl.Series(np.bincount(numbers.drop_nulls().to_numpy(), minlength=1) > policy.max_sharers)
         crowded[name] = is_crowded.gather(numbers).fill_null(value=False).to_numpy()
-    return Facts(of_node, crowded), report
+    return Facts(of_node, crowded), done
 
 
 def told_of(fields: tuple[str, ...], cut: Cut, n_pairs: int) -> dict[str, object]:
