@@ -17,7 +17,7 @@ import polars as pl
 
 from cdp_pipelines.errors import CdpError, PolicyError
 from expectations.result import GateResult, Outcome
-from expectations.suite import COLUMN_SET, ROW_COUNT, SUITES, Expectation, suite_of
+from expectations.suite import COLUMN_SET, ROW_COUNT, SUITES, Expectation, load_suite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ def validate(
     by its purpose). That expectation takes the place of the suite's own set of columns.
     Raises `NoSuiteError`, `PolicyError` for a wrong suite, `GateError` where the suite cannot be run on the frame.
     """
-    suite = suite_of(table, suites)
+    suite = load_suite(table, suites)
     _batches()  # The import is the process's, not the table's.
     started = perf_counter()
     told = suite.expectations
@@ -77,7 +77,7 @@ def validate(
     return GateResult(
         table=table,
         description=suite.description,
-        n_rows=frame.height,
+        row_count=frame.height,
         results=tuple(
             _outcome(each, next(answers), frame) if set(each.reads) <= there else _unchecked(each, there)
             for each in told
@@ -193,7 +193,7 @@ def _outcome(each: Expectation, answer: ExpectationValidationResult, frame: pl.D
     info = answer.exception_info or {}
     raised = any(part.get("raised_exception") for part in (info, *info.values()) if isinstance(part, dict))
     counts = answer.result or {}
-    n_rows = counts.get("element_count")
+    row_count = counts.get("element_count")
     detail = "it cannot be computed on what the column holds" if raised else _detail(each, frame)
     return Outcome(
         each.type,
@@ -202,8 +202,8 @@ def _outcome(each: Expectation, answer: ExpectationValidationResult, frame: pl.D
         each.severity,
         each.why,
         passed=bool(answer.success),
-        n_failed=counts.get("unexpected_count"),
-        n_checked=None if n_rows is None else n_rows - counts.get("missing_count", 0),
+        failed_count=counts.get("unexpected_count"),
+        checked_count=None if row_count is None else row_count - counts.get("missing_count", 0),
         detail=None if answer.success else detail,
     )
 
@@ -217,8 +217,8 @@ def _unchecked(each: Expectation, there: set[str]) -> Outcome:
         each.severity,
         each.why,
         passed=False,
-        n_failed=None,
-        n_checked=None,
+        failed_count=None,
+        checked_count=None,
         detail=f"the table has no column {missing}",
     )
 
@@ -230,7 +230,7 @@ def _detail(each: Expectation, frame: pl.DataFrame) -> str | None:
     if each.type == COLUMN_SET:
         declared = each.kwargs["column_set"]
         missing = [name for name in declared if name not in frame.columns]
-        n_more = len(set(frame.columns) - set(declared)) if each.kwargs.get("exact_match", True) else 0
+        more_count = len(set(frame.columns) - set(declared)) if each.kwargs.get("exact_match", True) else 0
         told = [f"missing: {', '.join(missing)}"] if missing else []
-        return "; ".join([*told, f"{n_more} not declared"] if n_more else told)
+        return "; ".join([*told, f"{more_count} not declared"] if more_count else told)
     return None

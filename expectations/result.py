@@ -19,8 +19,8 @@ class Broken:
 
     expectation: str
     column: str | None
-    n_failed: int | None
-    n_checked: int | None
+    failed_count: int | None
+    checked_count: int | None
     severity: Severity
 
 
@@ -34,8 +34,8 @@ class Outcome:
     severity: Severity
     why: str
     passed: bool
-    n_failed: int | None
-    n_checked: int | None
+    failed_count: int | None
+    checked_count: int | None
     detail: str | None = None
 
 
@@ -45,7 +45,7 @@ class GateResult:
 
     table: str
     description: str
-    n_rows: int
+    row_count: int
     seconds: float
     results: tuple[Outcome, ...]
 
@@ -55,12 +55,12 @@ class GateResult:
         return not any(each.severity == "critical" for each in self.broken)
 
     @property
-    def n_expectations(self) -> int:
+    def expectation_count(self) -> int:
         """How many expectations the suite has."""
         return len(self.results)
 
     @property
-    def n_passed(self) -> int:
+    def passed_count(self) -> int:
         """How many of them hold."""
         return sum(each.passed for each in self.results)
 
@@ -68,7 +68,9 @@ class GateResult:
     def broken(self) -> tuple[Broken, ...]:
         """The failed expectations, critical ones first."""
         failed = sorted((each for each in self.results if not each.passed), key=lambda each: each.severity)
-        return tuple(Broken(each.type, each.column, each.n_failed, each.n_checked, each.severity) for each in failed)
+        return tuple(
+            Broken(each.type, each.column, each.failed_count, each.checked_count, each.severity) for each in failed
+        )
 
     def to_json(self) -> str:
         """As text that `from_json` reads."""

@@ -5,7 +5,7 @@ layer's `default.yaml`. In a suite, in this order:
 
 - `description`: one sentence;
 - `extends: default`: the layer's default comes first, and what follows is added to it;
-- `derived`: columns computed for the check alone, as SQL over the table's own columns (`n_raw + n_quarantined`);
+- `derived`: columns computed for the check alone, as SQL over its columns (`raw_count + quarantined_count`);
 - `expectations`: each a type of Great Expectations, its kwargs, a severity and why it is expected. `columns: [a, b]`
   instead of `kwargs: {column: a}` stands for one expectation per column.
 
@@ -99,7 +99,7 @@ class Suite(Model):
 
 
 @cache
-def suite_of(table: str, root: Path = SUITES) -> Suite:
+def load_suite(table: str, root: Path = SUITES) -> Suite:
     """The suite of `layer/name`, defaults and `columns` written out.
 
     Raises `NoSuiteError`, and `PolicyError` naming file and field where the file is wrong.
@@ -109,7 +109,7 @@ def suite_of(table: str, root: Path = SUITES) -> Suite:
     if not layer.isidentifier() or not name.isidentifier() or not (own.exists() or default.exists()):
         raise NoSuiteError(table, tuple(path.relative_to(root.parent).as_posix() for path in (own, default)))
     suite = _read(own if own.exists() else default)
-    base = suite_of(f"{layer}/default", root) if suite.extends and own != default else None
+    base = load_suite(f"{layer}/default", root) if suite.extends and own != default else None
     return suite.model_copy(
         update={
             "derived": {**(base.derived if base else {}), **suite.derived},

@@ -11,14 +11,14 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from assets.cli.run import run_nights
-from assets.cli.sample import write_sample
+from cdp_pipelines.cli.run import run_nights
+from cdp_pipelines.cli.sample import write_sample
 from cdp_pipelines.sample import canaries
 from tests import postgres
-from warehouse.drops import drop_dates
+from warehouse.delta.lake import Lake
 from warehouse.keys import mart_key
-from warehouse.lake import Lake
-from warehouse.verify_protection import digest, reference
+from warehouse.sources.drop_folder import list_drop_dates
+from warehouse.verify.protection import digest, reference
 
 ANYTOWN = Path(__file__).parents[2] / "shared" / "data" / "anytown"
 SEED = 20240630
@@ -40,7 +40,9 @@ class Company:
 
     def canaries(self) -> pl.DataFrame:
         """Scripted people and the marts that they must be in after each drop; none but the sample has any."""
-        return canaries.truth(drop_dates(self.drops)) if (self.truth / "canaries.parquet").exists() else NO_CANARIES
+        return (
+            canaries.truth(list_drop_dates(self.drops)) if (self.truth / "canaries.parquet").exists() else NO_CANARIES
+        )
 
 
 NO_CANARIES = canaries.truth([])
@@ -86,7 +88,7 @@ def lasting(held: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
         if name in {"identity/history", "audit/membership", "audit/correction", "audit/version"}:
             continue
         if name == "audit/retention":
-            frame = frame.drop("left_at")
+            frame = frame.drop("removed_at")
         if name == "identity/model":
             frame = frame.drop("versions")
         if name == "consent/decision":

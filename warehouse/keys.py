@@ -86,7 +86,7 @@ def mart_key(lake: Path, purpose: str) -> str:
     return derived.derive(secret).hex()
 
 
-def keep_head(lake: Path, batch: Mapping[str, object]) -> None:
+def store_head(lake: Path, batch: Mapping[str, object]) -> None:
     """Write the newest batch's signed head, and its public key in PEM, where they are not there yet."""
     told = {
         "batch": batch["batch"],

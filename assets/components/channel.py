@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import dagster as dg
 
 from assets.components.policy import PolicyComponent
-from assets.ingest import load, stage
-from assets.lake import LakeResource, lake_assets, spec
-from cdp_pipelines.channel.contract import ChannelContract
+from assets.runtime.ingestion import load_staged, stage_files
+from assets.runtime.lake import LakeResource, build_spec, lake_assets
+from cdp_pipelines.channels.contract import ChannelContract
 
 
 class Channel(PolicyComponent[ChannelContract]):
@@ -31,13 +31,13 @@ class Channel(PolicyComponent[ChannelContract]):
 
         @lake_assets(
             name=f"ingest_{contract.key_}",
-            specs=[spec(table, deps=[], owner=contract.owner, **formats) for table in tables],
+            specs=[build_spec(table, deps=[], owner=contract.owner, **formats) for table in tables],
         )
         def ingest(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
             night = lake.night(context)
-            staged = stage(lake.open, lake.drop_folder, contract, night)
+            staged = stage_files(lake.open, lake.drop_folder, contract, night)
             for warning in staged.warnings:
                 context.log.warning(warning)
-            yield from load(lake.open, contract, staged, night)
+            yield from load_staged(lake.open, contract, staged, night)
 
         return dg.Definitions(assets=[ingest])

@@ -1,7 +1,7 @@
 """Identity resolution: `identity/link`, `cluster`, `history` and `group`, by the declared rules.
 
-A night resolves what has changed and what that touches; `identity/seen`, `model` and `frequency` are what it leaves to
-the next for that. `identity/review` is what clerks decided (`cdp link review`); it is no night's to make.
+A night resolves what has changed and what that touches; `identity/record_state`, `model` and
+`frequency` are what it leaves to the next for that. `identity/review` is what clerks decided (`cdp link review`).
 """
 
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import dagster as dg
 
 from assets.components.policy import PolicyComponent
-from assets.lake import LakeResource, lake_assets, spec
-from assets.resolved import bring
+from assets.runtime.identity import update_identity
+from assets.runtime.lake import LakeResource, build_spec, lake_assets
 from cdp_pipelines.identity import IdentityPolicy
-from cdp_pipelines.tables import CLUSTER, FREQUENCY, GROUP, HISTORY, LINK, MODEL, PARTY, REVIEW, SEEN
+from cdp_pipelines.schema import CLUSTER, FREQUENCY, GROUP, HISTORY, LINK, MODEL, PARTY, RECORD_STATE, REVIEW
 
 
 class Identity(PolicyComponent[IdentityPolicy]):
@@ -29,16 +29,16 @@ class Identity(PolicyComponent[IdentityPolicy]):
         @lake_assets(
             name="resolve_identities",
             specs=[
-                spec(LINK, deps=[PARTY.name, REVIEW.name], owner="team:data"),
-                spec(HISTORY, deps=[LINK.name, PARTY.name], owner="team:data"),
-                spec(CLUSTER, deps=[HISTORY.name, LINK.name, PARTY.name], owner="team:data"),
-                spec(GROUP, deps=[LINK.name, CLUSTER.name], owner="team:data"),
-                spec(SEEN, deps=[PARTY.name, REVIEW.name], owner="team:data"),
-                spec(FREQUENCY, deps=[PARTY.name], owner="team:data"),
-                spec(MODEL, deps=[PARTY.name, REVIEW.name, FREQUENCY.name], owner="team:data"),
+                build_spec(LINK, deps=[PARTY.name, REVIEW.name], owner="team:data"),
+                build_spec(HISTORY, deps=[LINK.name, PARTY.name], owner="team:data"),
+                build_spec(CLUSTER, deps=[HISTORY.name, LINK.name, PARTY.name], owner="team:data"),
+                build_spec(GROUP, deps=[LINK.name, CLUSTER.name], owner="team:data"),
+                build_spec(RECORD_STATE, deps=[PARTY.name, REVIEW.name], owner="team:data"),
+                build_spec(FREQUENCY, deps=[PARTY.name], owner="team:data"),
+                build_spec(MODEL, deps=[PARTY.name, REVIEW.name, FREQUENCY.name], owner="team:data"),
             ],
         )
         def resolve_identities(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
-            yield from bring(lake.open, self.policy, lake.night(context), lake.as_of(context))
+            yield from update_identity(lake.open, self.policy, lake.night(context), lake.as_of(context))
 
-        return dg.Definitions(assets=[resolve_identities, spec(REVIEW, deps=[], owner="team:data")])
+        return dg.Definitions(assets=[resolve_identities, build_spec(REVIEW, deps=[], owner="team:data")])

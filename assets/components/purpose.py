@@ -6,18 +6,25 @@ import dagster as dg
 import polars as pl
 
 from assets.components.policy import PolicyComponent
-from assets.lake import Gated, LakeResource, lake_assets, publish, spec
-from assets.policies import contracts, purpose_file
-from cdp_pipelines.consent import purpose as policies
-from cdp_pipelines.consent import standing
-from cdp_pipelines.consent.reach import pictured, waterfall
-from cdp_pipelines.golden.aggregate import PEOPLE
-from cdp_pipelines.golden.mart import mart_table, permitted, permitted_table, protected, quasi_identifiers
-from cdp_pipelines.golden.measures import measures, window
-from cdp_pipelines.lineage import minimised, origins_told
-from cdp_pipelines.tables import CROSSWALK, CUSTOMER, DECISION, INTERACTION, PROVENANCE
+from assets.runtime.lake import LakeResource, StagedWrite, build_spec, check_and_write, lake_assets
+from cdp_pipelines.consent import current
+from cdp_pipelines.consent.audience_funnel import build_funnel, draw_funnel
+from cdp_pipelines.lineage import check_minimised, describe_origins
+from cdp_pipelines.marts.aggregate import PEOPLE
+from cdp_pipelines.marts.mart import (
+    build_mart_table,
+    build_permitted,
+    build_permitted_table,
+    protect,
+    quasi_identifiers,
+)
+from cdp_pipelines.marts.measures import compute_measures
+from cdp_pipelines.purposes import purpose as policies
+from cdp_pipelines.schema import CROSSWALK, CUSTOMER, DECISION, INTERACTION, PROVENANCE
+from cdp_pipelines.schema.duration import start_of_window
+from cdp_pipelines.services.declarations import load_all_contracts, purpose_file
 from warehouse.keys import mart_key
-from warehouse.shape import shaped
+from warehouse.mart_sql import run_mart_sql
 
 
 class Purpose(PolicyComponent[policies.Purpose]):
@@ -38,20 +45,20 @@ class Purpose(PolicyComponent[policies.Purpose]):
         purpose = self.policy
         if not purpose.columns:
             return dg.Definitions()
-        table = mart_table(purpose)
+        table = build_mart_table(purpose)
         if purpose.shape:
             # A query that does not fit its declaration is told when the definitions load, not in the night.
-            shaped(purpose, permitted_table(purpose).empty())
+            run_mart_sql(purpose, build_permitted_table(purpose).empty())
         reads = (DECISION, PROVENANCE, CUSTOMER, INTERACTION, CROSSWALK)
         # No purpose reads data collected for another.
-        channels = [key for key, contract in contracts().items() if purpose.key in contract.collected_for]
+        channels = [key for key, contract in load_all_contracts().items() if purpose.key in contract.collected_for]
 
-        origins = "\n".join(f"- {line}" for line in origins_told(purpose, contracts()))
+        origins = "\n".join(f"- {line}" for line in describe_origins(purpose, load_all_contracts()))
 
         @lake_assets(
             name=f"build_{purpose.key}",
             specs=[
-                spec(
+                build_spec(
                     table,
                     deps=[each.name for each in reads],
                     owner="team:privacy",
@@ -63,23 +70,29 @@ class Purpose(PolicyComponent[policies.Purpose]):
         )
         def build(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
             # The register was tested when it was loaded; what is built is this component's own purpose.
-            minimised(purpose, contracts(), purpose_file(purpose.key))
+            check_minimised(purpose, load_all_contracts(), purpose_file(purpose.key))
             store, as_of = lake.open, lake.as_of(context)
             decision, provenance, customer, interaction, crosswalk = (store.scan(each) for each in reads)
-            done = measures(interaction, crosswalk, channels, window(purpose.retention, as_of), as_of)
-            taken = permitted(
+            done = compute_measures(interaction, crosswalk, channels, start_of_window(purpose.retention, as_of), as_of)
+            taken = build_permitted(
                 purpose, decision, provenance, customer, done, mart_key(store.path, purpose.key)
             ).collect()
-            given = shaped(purpose, taken) if purpose.shape else taken
-            rows = protected(purpose, given, taken)
-            steps = dg.MetadataValue.md(pictured(waterfall(standing(decision), purpose.key)))
-            told = {"reach": steps, "derives from": dg.MetadataValue.md(origins), **hidden(purpose, given, rows)}
-            yield from publish(store, lake.night(context), Gated(table, rows, lambda: store.replace(table, rows), told))
+            given = run_mart_sql(purpose, taken) if purpose.shape else taken
+            rows = protect(purpose, given, taken)
+            steps = dg.MetadataValue.md(draw_funnel(build_funnel(current(decision), purpose.key)))
+            told = {
+                "reach": steps,
+                "derives from": dg.MetadataValue.md(origins),
+                **count_suppressed(purpose, given, rows),
+            }
+            yield from check_and_write(
+                store, lake.night(context), StagedWrite(table, rows, lambda: store.replace(table, rows), told)
+            )
 
         return dg.Definitions(assets=[build])
 
 
-def hidden(purpose: policies.Purpose, given: pl.DataFrame, rows: pl.DataFrame) -> dict[str, object]:
+def count_suppressed(purpose: policies.Purpose, given: pl.DataFrame, rows: pl.DataFrame) -> dict[str, object]:
     """How much of a mart is not told, lest people be singled out: values by column, or cells; counts alone."""
     if purpose.mart_kind == "aggregate":
         return {"cells": rows.height, "cells suppressed": rows[PEOPLE].null_count()}

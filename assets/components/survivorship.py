@@ -10,13 +10,12 @@ import dagster as dg
 import polars as pl
 
 from assets.components.policy import PolicyComponent
-from assets.lake import Gated, LakeResource, lake_assets, publish, spec
-from assets.policies import contracts
-from cdp_pipelines.consent import standing
+from assets.runtime.lake import LakeResource, StagedWrite, build_spec, check_and_write, lake_assets
+from cdp_pipelines.consent import current
 from cdp_pipelines.golden import contact_point, rectification, survivorship
-from cdp_pipelines.golden.conflict import conflicts
-from cdp_pipelines.golden.household import households
-from cdp_pipelines.tables import (
+from cdp_pipelines.golden.conflict import count_conflicts
+from cdp_pipelines.golden.household import build_households
+from cdp_pipelines.schema import (
     CONFLICT,
     CONSENT_EVENT,
     CONTACT_POINT,
@@ -33,7 +32,8 @@ from cdp_pipelines.tables import (
     RECTIFICATION,
     Table,
 )
-from warehouse.lake import Lake
+from cdp_pipelines.services.declarations import load_all_contracts
+from warehouse.delta.lake import Lake
 
 READS = {
     PROVENANCE: (PARTY, PREFERENCE, CROSSWALK, CONSENT_EVENT, LEDGER, RECTIFICATION),
@@ -44,57 +44,59 @@ READS = {
 }
 
 
-class Survivorship(PolicyComponent[survivorship.Survivorship]):
+class Survivorship(PolicyComponent[survivorship.SurvivorshipPolicy]):
     """Which value of a customer's records survives."""
 
     @classmethod
-    def get_model_cls(cls) -> type[survivorship.Survivorship]:
+    def get_model_cls(cls) -> type[survivorship.SurvivorshipPolicy]:
         """The policy is the schema of the attributes."""
-        return survivorship.Survivorship
+        return survivorship.SurvivorshipPolicy
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
         """All tables from one asset: they are views of one ranking."""
-        specs = [spec(table, deps=[each.name for each in reads], owner="team:data") for table, reads in READS.items()]
+        specs = [
+            build_spec(table, deps=[each.name for each in reads], owner="team:data") for table, reads in READS.items()
+        ]
 
         @lake_assets(name="golden_record", specs=specs)
         def golden_record(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
             store = lake.open
             found = _golden(store, self.policy, lake.as_of(context))
             told = {PROVENANCE: _disagreements(found[PROVENANCE]), CONTACT_POINT: _states(found[CONTACT_POINT])}
-            yield from publish(
+            yield from check_and_write(
                 store,
                 lake.night(context),
                 *(
-                    Gated(table, rows, lambda table=table, rows=rows: store.replace(table, rows), told.get(table))
+                    StagedWrite(table, rows, lambda table=table, rows=rows: store.replace(table, rows), told.get(table))
                     for table, rows in found.items()
                 ),
             )
 
-        return dg.Definitions(assets=[golden_record, spec(RECTIFICATION, deps=[], owner="team:data")])
+        return dg.Definitions(assets=[golden_record, build_spec(RECTIFICATION, deps=[], owner="team:data")])
 
 
-def _golden(store: Lake, policy: survivorship.Survivorship, as_of: datetime) -> dict[Table, pl.DataFrame]:
+def _golden(store: Lake, policy: survivorship.SurvivorshipPolicy, as_of: datetime) -> dict[Table, pl.DataFrame]:
     """Every table of the golden record as of a night."""
     party, preference, crosswalk, consent_event, ledger, decision = (
         store.scan(table) for table in (PARTY, PREFERENCE, CROSSWALK, CONSENT_EVENT, LEDGER, DECISION)
     )
-    purposes = {key: contract.collected_for for key, contract in contracts().items()}
-    rectified = rectification.standing(store.scan(RECTIFICATION), crosswalk, policy.unit_of)
-    states = contact_point.states(ledger, policy.verified_by, as_of)
-    candidates = survivorship.provenance(
+    purposes = {key: contract.collected_for for key, contract in load_all_contracts().items()}
+    rectified = rectification.select_current(store.scan(RECTIFICATION), crosswalk, policy.unit_of)
+    states = contact_point.build_contact_point_states(ledger, policy.verified_by, as_of)
+    candidates = survivorship.build_provenance(
         party, preference, crosswalk, consent_event, states, rectified, purposes, policy
     ).collect()
-    customers = survivorship.customer(candidates.lazy(), party, crosswalk).collect()
-    used = contact_point.last_used(party, store.scan(INTERACTION), crosswalk, as_of)
-    points = contact_point.contact_points(
-        candidates.lazy(), customers.lazy(), states, rectified, used, standing(decision)
+    customers = survivorship.build_customer(candidates.lazy(), party, crosswalk).collect()
+    used = contact_point.find_last_use(party, store.scan(INTERACTION), crosswalk, as_of)
+    points = contact_point.build_contact_points(
+        candidates.lazy(), customers.lazy(), states, rectified, used, current(decision)
     )
     return {
         PROVENANCE: candidates,
         CUSTOMER: customers,
         CONTACT_POINT: points.collect(),
-        HOUSEHOLD: households(customers, candidates.lazy(), store.scan(HISTORY), policy.household_max),
-        CONFLICT: conflicts(candidates.lazy()).collect(),
+        HOUSEHOLD: build_households(customers, candidates.lazy(), store.scan(HISTORY), policy.household_max),
+        CONFLICT: count_conflicts(candidates.lazy()).collect(),
     }
 
 

@@ -2,9 +2,9 @@
 
 import dagster as dg
 
-from assets.catalogue import owners_in, write_catalogue
-from assets.lake import DROPS, RETRIES, LakeResource, asset_key
-from cdp_pipelines.tables import MEMBERSHIP, RUN
+from assets.runtime.lake import DROPS, RETRY_POLICY, LakeResource, asset_key
+from cdp_pipelines.reports.catalogue import read_owners, write_catalogue
+from cdp_pipelines.schema import MEMBERSHIP, RUN
 
 
 @dg.asset(
@@ -17,10 +17,10 @@ from cdp_pipelines.tables import MEMBERSHIP, RUN
     tags={"layer": "reports"},
     partitions_def=DROPS,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    retry_policy=RETRIES,
+    retry_policy=RETRY_POLICY,
     code_version="1",
 )
 def catalogue(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
     """Draw the page from the declarations and from what the lake is after the night."""
-    page = write_catalogue(lake.open, owners_in(context.job_def.asset_layer.asset_graph))
+    page = write_catalogue(lake.open, read_owners(context.job_def.asset_layer.asset_graph))
     return dg.MaterializeResult(metadata={"page": dg.MetadataValue.path(str(page)), "bytes": page.stat().st_size})

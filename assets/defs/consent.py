@@ -1,4 +1,4 @@
-"""`standardised/consent_event`, `consent/ledger`, its seals `consent/batch`, and `consent/decision`.
+"""`standardised/consent_event`, `consent/ledger`, its seals `consent/seal`, and `consent/decision`.
 
 Every will, and what may be done for it.
 """
@@ -9,16 +9,12 @@ from datetime import datetime
 import dagster as dg
 import polars as pl
 
-from assets.decisions import decided
-from assets.lake import Gated, LakeResource, by_channel, lake_assets, publish, spec
-from assets.policies import contracts, register
-from cdp_pipelines.consent import crosswalk, extend_batches, extend_ledger, succeed
-from cdp_pipelines.consent.history import HIDDEN, hide_gone
+from assets.runtime.lake import LakeResource, StagedWrite, build_spec, check_and_write, count_by_channel, lake_assets
+from cdp_pipelines.consent import build_crosswalk, extend_ledger, seal_events, update_decision_history
+from cdp_pipelines.consent.history import HIDDEN, hide_unused_contact_points
 from cdp_pipelines.lineage import with_raw_sources
-from cdp_pipelines.retention import AT_ONCE, in_use, leaving, spans
-from cdp_pipelines.standardise import consent_event, current
-from cdp_pipelines.tables import (
-    BATCH,
+from cdp_pipelines.retention import AT_ONCE, compute_retention_rules, find_expired_values, select_usable
+from cdp_pipelines.schema import (
     CLUSTER,
     CONSENT_EVENT,
     CROSSWALK,
@@ -27,20 +23,24 @@ from cdp_pipelines.tables import (
     LEDGER,
     PARTY,
     PRIVACY_REQUEST,
+    SEAL,
 )
-from warehouse.answers import noted
-from warehouse.keys import keep_head, keyed_digest, ledger_key
-from warehouse.lake import Lake
+from cdp_pipelines.services.decisions import decide_lake
+from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
+from cdp_pipelines.standardise import build_consent_event, select_latest
+from warehouse.audit_receipts import read_receipts
+from warehouse.delta.lake import Lake
+from warehouse.keys import keyed_digest, ledger_key, store_head
 
-TELLS_WILLS = {key: each for key, each in contracts().items() if each.consents}
+TELLS_WILLS = {key: each for key, each in load_all_contracts().items() if each.consents}
 WILL = with_raw_sources(CONSENT_EVENT, TELLS_WILLS.values())
 
 
 @lake_assets(
     specs=[
-        spec(WILL, deps=[each.raw.name for each in TELLS_WILLS.values()], owner="team:data"),
-        spec(LEDGER, deps=[CONSENT_EVENT.name], owner="team:privacy"),
-        spec(BATCH, deps=[LEDGER.name], owner="team:privacy"),
+        build_spec(WILL, deps=[each.raw.name for each in TELLS_WILLS.values()], owner="team:data"),
+        build_spec(LEDGER, deps=[CONSENT_EVENT.name], owner="team:privacy"),
+        build_spec(SEAL, deps=[LEDGER.name], owner="team:privacy"),
     ],
 )
 def keep_ledger(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
@@ -50,75 +50,79 @@ def keep_ledger(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterat
     wills holds those of records that may still be used. A run that was cut short in between is made good first.
     """
     store, as_of = lake.open, lake.as_of(context)
-    ledger, links = store.read(LEDGER), store.scan(BATCH).drop("leaves").collect()
+    ledger, links = store.read(LEDGER), store.scan(SEAL).drop("leaves").collect()
     told, usable = _wills(store, as_of)
-    events = extend_ledger(ledger, pl.concat([told, noted(store.path, lake.night(context))]))
-    batches = extend_batches(links, ledger, events, ledger_key(store.path))
-    yield from publish(
+    events = extend_ledger(ledger, pl.concat([told, read_receipts(store.path, lake.night(context))]))
+    batches = seal_events(links, ledger, events, ledger_key(store.path))
+    yield from check_and_write(
         store,
         lake.night(context),
-        Gated(
+        StagedWrite(
             WILL,
             usable,
             lambda: store.replace(CONSENT_EVENT, usable),
-            {"rows by channel": by_channel(usable)},
+            {"rows by channel": count_by_channel(usable)},
         ),
-        Gated(
+        StagedWrite(
             LEDGER,
             events,
             lambda: store.append(LEDGER, events),
             {"new events": events.height},
             is_addition=True,
         ),
-        Gated(BATCH, batches, lambda: store.append(BATCH, batches), {"new batches": batches.height}, is_addition=True),
+        StagedWrite(
+            SEAL, batches, lambda: store.append(SEAL, batches), {"new batches": batches.height}, is_addition=True
+        ),
     )
     newest = pl.concat([links, batches.drop("leaves")]).sort("batch").tail(1)
     if newest.height:
-        keep_head(store.path, newest.row(0, named=True))
+        store_head(store.path, newest.row(0, named=True))
 
 
 def _wills(store: Lake, as_of: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
     """All wills that raw tells, and those of records that may still be used: most nights the same."""
-    purposes = register().at(as_of)
+    purposes = load_company_register().at(as_of)
     told, usable = [], []
     for contract in TELLS_WILLS.values():
-        raw, lives = store.scan(contract.raw), spans(contract, purposes)
-        told.append(consent_event(current(raw, contract), contract).collect())
-        if leaving(raw, contract, lives, AT_ONCE, as_of).collect().is_empty():
+        raw, lives = store.scan(contract.raw), compute_retention_rules(contract, purposes)
+        told.append(build_consent_event(select_latest(raw, contract), contract).collect())
+        if find_expired_values(raw, contract, lives, AT_ONCE, as_of).collect().is_empty():
             usable.append(told[-1])
         else:
-            used = in_use(raw, contract, lives, as_of)
-            usable.append(consent_event(current(used, contract), contract).collect())
+            used = select_usable(raw, contract, lives, as_of)
+            usable.append(build_consent_event(select_latest(used, contract), contract).collect())
     return pl.concat(told), pl.concat(usable)
 
 
 @lake_assets(
     specs=[
-        spec(
+        build_spec(
             DECISION,
             deps=[LEDGER.name, PARTY.name, CLUSTER.name, INTERACTION.name, PRIVACY_REQUEST.name],
             owner="team:privacy",
         ),
-        spec(CROSSWALK, deps=[CLUSTER.name, DECISION.name, PARTY.name], owner="team:privacy"),
+        build_spec(CROSSWALK, deps=[CLUSTER.name, DECISION.name, PARTY.name], owner="team:privacy"),
     ],
 )
 def decide_all(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
     """Decide anew for every customer and purpose, as of the end of the night, and let records join by it."""
     store, as_of = lake.open, lake.as_of(context)
-    decisions = decided(store, as_of)
+    decisions = decide_lake(store, as_of)
     key = ledger_key(store.path)
-    history = hide_gone(
-        succeed(store.read(DECISION), decisions, as_of), decisions, lambda point: HIDDEN + keyed_digest(key, point)
+    history = hide_unused_contact_points(
+        update_decision_history(store.read(DECISION), decisions, as_of),
+        decisions,
+        lambda point: HIDDEN + keyed_digest(key, point),
     )
-    collected_for = {key: contract.collected_for for key, contract in contracts().items()}
-    joined = crosswalk(store.scan(CLUSTER), store.scan(PARTY), decisions.lazy(), collected_for).collect()
+    collected_for = {key: contract.collected_for for key, contract in load_all_contracts().items()}
+    joined = build_crosswalk(store.scan(CLUSTER), store.scan(PARTY), decisions.lazy(), collected_for).collect()
     counted = decisions.group_by("purpose").agg(pl.len(), pl.col("is_allowed").sum()).sort("purpose")
     changed = history.filter((pl.col("valid_from") == as_of) | (pl.col("valid_to") == as_of)).height
     gates = joined["gate"].value_counts(sort=True)
-    yield from publish(
+    yield from check_and_write(
         store,
         lake.night(context),
-        Gated(
+        StagedWrite(
             DECISION,
             history,
             lambda: store.replace(DECISION, history),
@@ -129,7 +133,7 @@ def decide_all(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterato
                 ),
             },
         ),
-        Gated(
+        StagedWrite(
             CROSSWALK,
             joined,
             lambda: store.replace(CROSSWALK, joined),

@@ -5,23 +5,23 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
-from assets.lake import Gated, LakeResource, asset_key, end_of, lake_assets, publish, spec
-from assets.policies import contracts
-from cdp_pipelines.channel.records import matches
-from cdp_pipelines.retention import rows_left
-from cdp_pipelines.tables import FILE, RETENTION
-from warehouse.drops import drop_files
+from assets.runtime.lake import LakeResource, StagedWrite, asset_key, build_spec, check_and_write, end_of, lake_assets
+from cdp_pipelines.channels.records import matches_channel
+from cdp_pipelines.retention import count_removed_rows
+from cdp_pipelines.schema import FILE, RETENTION
+from cdp_pipelines.services.declarations import load_all_contracts
+from warehouse.sources.drop_folder import list_drop_files
 
 RECONCILED = "received_is_held_plus_left"
 
 
 @lake_assets(
     specs=[
-        spec(
+        build_spec(
             FILE,
             deps=[
                 RETENTION.name,
-                *(table.name for each in contracts().values() for table in (each.raw, each.quarantine)),
+                *(table.name for each in load_all_contracts().values() for table in (each.raw, each.quarantine)),
             ],
             owner="team:data",
         )
@@ -47,25 +47,25 @@ def account_for_files(context: dg.AssetExecutionContext, lake: LakeResource) -> 
             [
                 store.scan(table)
                 .group_by("file_sha256")
-                .agg(pl.len().cast(pl.Int64).alias("n_held"))
+                .agg(pl.len().cast(pl.Int64).alias("stored_count"))
                 .with_columns(pl.lit(each.key_).alias("channel"))
-                for each in contracts().values()
+                for each in load_all_contracts().values()
                 for table in (each.raw, each.quarantine)
             ]
             + [
-                rows_left(store.scan(RETENTION), [each.raw.name, each.quarantine.name]).select(
-                    "file_sha256", pl.col("n_left").alias("n_held"), pl.lit(each.key_).alias("channel")
+                count_removed_rows(store.scan(RETENTION), [each.raw.name, each.quarantine.name]).select(
+                    "file_sha256", pl.col("removed_count").alias("stored_count"), pl.lit(each.key_).alias("channel")
                 )
-                for each in contracts().values()
+                for each in load_all_contracts().values()
             ]
         )
         .group_by("channel", "file_sha256")
-        .agg(pl.col("n_held").sum())
+        .agg(pl.col("stored_count").sum())
     )
     compared = (
         known.lazy()
         .join(held, on=["channel", "file_sha256"], how="full", coalesce=True)
-        .filter(pl.col("channel") != "", pl.col("n_received").fill_null(-1) != pl.col("n_held").fill_null(0))
+        .filter(pl.col("channel") != "", pl.col("received_count").fill_null(-1) != pl.col("stored_count").fill_null(0))
         .collect()
     )
     yield dg.AssetCheckResult(
@@ -74,17 +74,17 @@ def account_for_files(context: dg.AssetExecutionContext, lake: LakeResource) -> 
         passed=compared.is_empty(),
         metadata={
             "files": known.height,
-            "rows received": int(known["n_received"].sum()),
+            "rows received": int(known["received_count"].sum()),
             "files that differ": compared.height,
         },
     )
     if not compared.is_empty():
         raise dg.Failure(f"{compared.height} files hold other rows than were received", allow_retries=False)
     outcomes = known.group_by("outcome").len().sort("outcome")
-    yield from publish(
+    yield from check_and_write(
         store,
         night,
-        Gated(
+        StagedWrite(
             FILE,
             pl.concat([known, unclaimed]),
             lambda: store.append(FILE, unclaimed),
@@ -95,9 +95,9 @@ def account_for_files(context: dg.AssetExecutionContext, lake: LakeResource) -> 
 
 def _unclaimed(lake: LakeResource, night: object, known: set[str]) -> pl.DataFrame:
     rows = []
-    for file in drop_files(lake.drop_folder, night):
+    for file in list_drop_files(lake.drop_folder, night):
         is_dated = file.drop_date is not None
-        if is_dated and any(matches(each, file.name) for each in contracts().values()):
+        if is_dated and any(matches_channel(each, file.name) for each in load_all_contracts().values()):
             continue
         data, sha256 = file.read()
         if sha256 in known:
@@ -109,11 +109,11 @@ def _unclaimed(lake: LakeResource, night: object, known: set[str]) -> pl.DataFra
                 "drop_date": file.drop_date,
                 "file": file.name if is_dated else f"{file.path.parent.name}/{file.name}",
                 "file_sha256": sha256,
-                "n_bytes": len(data),
-                "n_received": 0,
-                "n_raw": 0,
-                "n_quarantined": 0,
-                "n_duplicates": 0,
+                "byte_count": len(data),
+                "received_count": 0,
+                "raw_count": 0,
+                "quarantined_count": 0,
+                "duplicate_count": 0,
                 "outcome": "no_channel",
                 "ingested_at": end_of(file.drop_date) if file.drop_date else None,
                 "detail": "no channel claims a file of this name" if is_dated else "the folder is not named by a date",

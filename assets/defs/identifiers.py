@@ -4,17 +4,17 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.lake import Gated, LakeResource, lake_assets, publish, spec
-from cdp_pipelines.consent import identifiers
-from cdp_pipelines.tables import CLUSTER, IDENTIFIER, PARTY
+from assets.runtime.lake import LakeResource, StagedWrite, build_spec, check_and_write, lake_assets
+from cdp_pipelines.consent import list_identifiers
+from cdp_pipelines.schema import CLUSTER, IDENTIFIER, PARTY
 
 
-@lake_assets(specs=[spec(IDENTIFIER, deps=[PARTY.name, CLUSTER.name], owner="team:privacy")])
+@lake_assets(specs=[build_spec(IDENTIFIER, deps=[PARTY.name, CLUSTER.name], owner="team:privacy")])
 def index_identifiers(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
     """Every identifier of every customer, as decisions see them."""
     store = lake.open
-    rows = IDENTIFIER.conform(identifiers(store.scan(PARTY), store.scan(CLUSTER))).collect()
+    rows = IDENTIFIER.conform(list_identifiers(store.scan(PARTY), store.scan(CLUSTER))).collect()
     counts = dict(rows["kind"].value_counts().sort("kind").iter_rows())
-    yield from publish(
-        store, lake.night(context), Gated(IDENTIFIER, rows, lambda: store.replace(IDENTIFIER, rows), counts)
+    yield from check_and_write(
+        store, lake.night(context), StagedWrite(IDENTIFIER, rows, lambda: store.replace(IDENTIFIER, rows), counts)
     )

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import dagster as dg
 
-from assets.lake import DROPS, LakeResource, environment, lake_resource
-from warehouse.drops import drop_files
+from assets.runtime.lake import DROPS, LakeResource, lake_resource, read_setting
+from warehouse.sources.drop_folder import list_drop_files
 
-TIME_ZONE = environment("CDP_TIME_ZONE", "Europe/Berlin")
+TIME_ZONE = read_setting("CDP_TIME_ZONE", "Europe/Berlin")
 # A folder is taken for delivered when nothing in it changed for so long.
 SETTLED_S = 60
 
@@ -36,7 +36,7 @@ def drop_folder(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.S
     """Ask for a run of each night whose drop folder is new or changed, once it has settled."""
     seen = json.loads(context.cursor or "{}")
     folders: dict[str, list[tuple[str, int, float]]] = {}
-    for file in drop_files(lake.drop_folder):
+    for file in list_drop_files(lake.drop_folder):
         if file.drop_date is not None:
             stat = file.path.stat()
             folders.setdefault(str(file.drop_date), []).append((file.name, stat.st_size, stat.st_mtime))

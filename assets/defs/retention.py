@@ -9,33 +9,33 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
-from assets.lake import Gated, LakeResource, lake_assets, publish, spec
-from assets.policies import contracts, register, retention
+from assets.runtime.lake import LakeResource, StagedWrite, build_spec, check_and_write, lake_assets
 from cdp_pipelines.retention import (
-    extend,
-    hanging_on_gone,
-    held,
-    leaving,
-    leaving_quarantine,
-    leaving_rectified,
-    of_quarantine,
-    refused_and_held,
-    spans,
+    compute_retention_rules,
+    extend_retention_log,
+    find_expired_quarantine,
+    find_expired_rectifications,
+    find_expired_values,
+    find_orphaned_rectifications,
+    quarantine_rule,
+    select_refused_within_hold,
+    select_within_hold,
 )
-from cdp_pipelines.tables import BATCH, LEDGER, RECTIFICATION, RETENTION
-from warehouse.lake import Lake
+from cdp_pipelines.schema import LEDGER, RECTIFICATION, RETENTION, SEAL
+from cdp_pipelines.services.declarations import load_all_contracts, load_company_register, load_retention
+from warehouse.delta.lake import Lake
 
 
 @lake_assets(
     specs=[
-        spec(
+        build_spec(
             RETENTION,
             # A will is in the ledger before the record that told it leaves.
             deps=[
                 LEDGER.name,
-                BATCH.name,
+                SEAL.name,
                 RECTIFICATION.name,
-                *(table.name for each in contracts().values() for table in (each.raw, each.quarantine)),
+                *(table.name for each in load_all_contracts().values() for table in (each.raw, each.quarantine)),
             ],
             owner="team:privacy",
         )
@@ -44,31 +44,31 @@ from warehouse.lake import Lake
 def apply_retention(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
     """Count what has to leave, then take it out; a run that is cut short in between is made good by the next."""
     store, as_of = lake.open, lake.as_of(context)
-    hold, purposes = retention().hold, register().at(as_of)
+    hold, purposes = load_retention().hold, load_company_register().at(as_of)
     due, gone, kept, rectified = [], [], {}, store.scan(RECTIFICATION)
-    for contract in contracts().values():
-        of_row, of_refused = spans(contract, purposes), of_quarantine(contract, retention())
+    for contract in load_all_contracts().values():
+        of_row, of_refused = compute_retention_rules(contract, purposes), quarantine_rule(contract, load_retention())
         raw, refused = store.scan(contract.raw), store.scan(contract.quarantine)
-        kept[contract.raw] = held(raw, contract, of_row, hold, as_of)
-        kept[contract.quarantine] = refused_and_held(refused, of_refused, hold, as_of)
+        kept[contract.raw] = select_within_hold(raw, contract, of_row, hold, as_of)
+        kept[contract.quarantine] = select_refused_within_hold(refused, of_refused, hold, as_of)
         due += [
-            leaving(raw, contract, of_row, hold, as_of),
-            leaving_quarantine(refused, contract, of_refused, hold, as_of),
+            find_expired_values(raw, contract, of_row, hold, as_of),
+            find_expired_quarantine(refused, contract, of_refused, hold, as_of),
         ]
-        gone.append(hanging_on_gone(rectified, raw, contract, of_row, hold, as_of))
-        due.append(leaving_rectified(gone[-1], of_row, hold, as_of))
+        gone.append(find_orphaned_rectifications(rectified, raw, contract, of_row, hold, as_of))
+        due.append(find_expired_rectifications(gone[-1], of_row, hold, as_of))
     found = pl.concat(pl.collect_all(due))
     history = store.read(RETENTION)
-    new = extend(history, found)
+    new = extend_retention_log(history, found)
     by_rule = found.group_by("table", "field", "rule", "retention").agg(pl.col("n").sum()).sort(pl.all())
     told = "\n".join(
         f"- {table}{'.' if field else ''}{field}: {n:,} by {rule} {after}"
         for table, field, rule, after, n in by_rule.iter_rows()
     )
-    yield from publish(
+    yield from check_and_write(
         store,
         lake.night(context),
-        Gated(
+        StagedWrite(
             RETENTION,
             pl.concat([history, new]),
             lambda: store.append(RETENTION, new),

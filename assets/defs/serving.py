@@ -7,28 +7,24 @@ import dagster as dg
 import polars as pl
 from dagster_duckdb import DuckDBResource
 
-from assets.decisions import decided
-from assets.lake import (
+from assets.runtime.lake import (
     DROPS,
-    RETRIES,
-    Gated,
+    RETRY_POLICY,
     LakeResource,
-    anonymous_errors,
+    StagedWrite,
     asset_key,
-    environment,
+    build_spec,
+    check_and_write,
     lake_assets,
-    publish,
-    spec,
+    read_setting,
+    redact_errors,
 )
-from assets.marts import holders_of, may_be_published, people_of
-from assets.policies import register, retention
-from cdp_pipelines.consent import standing
-from cdp_pipelines.consent.contracts import after
+from cdp_pipelines.consent import current
 from cdp_pipelines.errors import ServerError
-from cdp_pipelines.golden.correction import come_apart, corrections
-from cdp_pipelines.golden.mart import mart_table
-from cdp_pipelines.golden.membership import follow
-from cdp_pipelines.tables import (
+from cdp_pipelines.marts.correction import build_corrections, find_split_customers
+from cdp_pipelines.marts.mart import build_mart_table
+from cdp_pipelines.marts.membership import update_membership
+from cdp_pipelines.schema import (
     CORRECTION,
     DECISION,
     FILE,
@@ -40,9 +36,14 @@ from cdp_pipelines.tables import (
     STATIC,
     VERSION,
 )
-from warehouse import postgres, serving
+from cdp_pipelines.schema.duration import add_duration
+from cdp_pipelines.services.decisions import decide_lake
+from cdp_pipelines.services.declarations import load_company_register, load_retention
+from cdp_pipelines.services.marts import find_people, resolve_customers, select_publishable
+from warehouse.serving import mart_file as serving
+from warehouse.serving import postgres
 
-MARTS = {purpose.key: mart_table(purpose) for purpose in register().values() if purpose.columns}
+MARTS = {purpose.key: build_mart_table(purpose) for purpose in load_company_register().values() if purpose.columns}
 
 
 @dg.asset(
@@ -56,7 +57,7 @@ MARTS = {purpose.key: mart_table(purpose) for purpose in register().values() if 
     tags={"layer": "serving"},
     partitions_def=DROPS,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    retry_policy=RETRIES,
+    retry_policy=RETRY_POLICY,
     check_specs=[
         dg.AssetCheckSpec(
             "rights",
@@ -70,20 +71,22 @@ MARTS = {purpose.key: mart_table(purpose) for purpose in register().values() if 
 def marts(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
     """Decide again for every row that is to be published; build the file anew where any mart changed."""
     store = lake.open
-    location = serving.location(store)
-    decisions = decided(store, lake.as_of(context)).lazy()
+    location = serving.mart_file_path(store)
+    decisions = decide_lake(store, lake.as_of(context)).lazy()
     rows = {key: store.read(table) for key, table in MARTS.items()}
     if undeclared := [key for key, table in MARTS.items() if rows[key].columns != list(table.schema)]:
         raise dg.Failure(
             f"{', '.join(undeclared)}: the columns are not those that the purpose declares. Nothing was published.",
             allow_retries=False,
         )
-    frames = {key: may_be_published(store, register()[key], frame, decisions) for key, frame in rows.items()}
+    frames = {
+        key: select_publishable(store, load_company_register()[key], frame, decisions) for key, frame in rows.items()
+    }
     withheld = {key: rows[key].height - frame.height for key, frame in frames.items()}
-    is_changed = serving.published(store) != serving.states(store, MARTS, frames)
+    is_changed = serving.read_publication(store) != serving.read_mart_states(store, MARTS, frames)
     if is_changed:
-        with serving.replacing(store) as draft, DuckDBResource(database=str(draft)).get_connection() as connection:
-            serving.build(connection, store, MARTS, frames)
+        with serving.replace_file(store) as draft, DuckDBResource(database=str(draft)).get_connection() as connection:
+            serving.build_mart_file(connection, store, MARTS, frames)
     return dg.MaterializeResult(
         metadata={
             "path": dg.MetadataValue.path(str(location)),
@@ -115,16 +118,16 @@ def marts(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materiali
     tags={"layer": "serving"},
     partitions_def=DROPS,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    retry_policy=RETRIES,
+    retry_policy=RETRY_POLICY,
     output_required=False,
     code_version="1",
 )
 def served_by_postgres(lake: LakeResource) -> Iterator:
     """Make the server hold what the published file holds."""
-    server = environment(postgres.SERVER, "")
+    server = read_setting(postgres.SERVER, "")
     if not server:
         return
-    with anonymous_errors():
+    with redact_errors():
         try:
             done = postgres.publish(server, lake.open)
         except ServerError as error:
@@ -136,8 +139,8 @@ def served_by_postgres(lake: LakeResource) -> Iterator:
             "database": done.database,
             "changed": ", ".join(done.changed) or "nothing",
             "rows": dg.MetadataValue.json(done.rows),
-            "rows inserted": done.n_inserted,
-            "rows deleted": done.n_deleted,
+            "rows inserted": done.inserted_count,
+            "rows deleted": done.deleted_count,
             "dagster/row_count": sum(done.rows.values()),
         }
     )
@@ -145,14 +148,14 @@ def served_by_postgres(lake: LakeResource) -> Iterator:
 
 @lake_assets(
     specs=[
-        spec(MEMBERSHIP, deps=[*(table.name for table in MARTS.values()), DECISION.name], owner="team:privacy"),
+        build_spec(MEMBERSHIP, deps=[*(table.name for table in MARTS.values()), DECISION.name], owner="team:privacy"),
     ]
 )
 def record_membership(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
     """Note who came into a mart tonight and who is gone, and why."""
     store, as_of = lake.open, lake.as_of(context)
-    rows = {key: people_of(store, register()[key]) for key in MARTS}
-    history = follow(store.read(MEMBERSHIP), rows, standing(store.scan(DECISION)), as_of)
+    rows = {key: find_people(store, load_company_register()[key]) for key in MARTS}
+    history = update_membership(store.read(MEMBERSHIP), rows, current(store.scan(DECISION)), as_of)
     moved = {
         "came tonight": history.filter(pl.col("valid_from") == as_of),
         "left tonight": history.filter(pl.col("valid_to") == as_of),
@@ -163,30 +166,32 @@ def record_membership(context: dg.AssetExecutionContext, lake: LakeResource) -> 
         )
         for name, each in moved.items()
     }
-    yield from publish(
-        store, lake.night(context), Gated(MEMBERSHIP, history, lambda: store.replace(MEMBERSHIP, history), told)
+    yield from check_and_write(
+        store, lake.night(context), StagedWrite(MEMBERSHIP, history, lambda: store.replace(MEMBERSHIP, history), told)
     )
 
 
 @lake_assets(
-    specs=[spec(CORRECTION, deps=[*(table.name for table in MARTS.values()), HISTORY.name], owner="team:privacy")]
+    specs=[build_spec(CORRECTION, deps=[*(table.name for table in MARTS.values()), HISTORY.name], owner="team:privacy")]
 )
 def record_correction(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
     """Note what recipients have of customers who came apart, and what they are to have instead."""
     store, as_of = lake.open, lake.as_of(context)
     since = store.scan(RUN).filter(pl.col("as_of") < as_of).select(pl.col("as_of").max()).collect().item()
-    split = come_apart(store.scan(HISTORY), since, as_of)
+    split = find_split_customers(store.scan(HISTORY), since, as_of)
     found = CORRECTION.empty()
-    if split.height and serving.published(store):
-        decisions = decided(store, as_of).lazy()
+    if split.height and serving.read_publication(store):
+        decisions = decide_lake(store, as_of).lazy()
         before, now = {}, {}
         for key, table in MARTS.items():
             # What counts people tells of none of them.
-            if not register()[key].aggregate:
-                frame = may_be_published(store, register()[key], store.read(table), decisions)
-                before[key] = holders_of(store, key, serving.rows(store, table, key), split)
-                now[key] = holders_of(store, key, frame, split)
-        found = corrections(before, now, split, {key: register()[key].recipients for key in before}, as_of)
+            if not load_company_register()[key].aggregate:
+                frame = select_publishable(store, load_company_register()[key], store.read(table), decisions)
+                before[key] = resolve_customers(store, key, serving.read_rows(store, table, key), split)
+                now[key] = resolve_customers(store, key, frame, split)
+        found = build_corrections(
+            before, now, split, {key: load_company_register()[key].recipients for key in before}, as_of
+        )
     # What was told already is not told again: a run that was cut short is made good by the next.
     history = pl.concat([store.read(CORRECTION), found]).unique(CORRECTION.key, keep="first", maintain_order=True)
     told = "\n".join(
@@ -196,10 +201,10 @@ def record_correction(context: dg.AssetExecutionContext, lake: LakeResource) -> 
         .sort("purpose", "recipient", "change")
         .iter_rows()
     )
-    yield from publish(
+    yield from check_and_write(
         store,
         lake.night(context),
-        Gated(
+        StagedWrite(
             CORRECTION,
             history,
             lambda: store.replace(CORRECTION, history),
@@ -212,7 +217,7 @@ def record_correction(context: dg.AssetExecutionContext, lake: LakeResource) -> 
 MADE_BEFORE = [name for name in STATIC if name not in {RUN.name, VERSION.name, REVIEW.name, RECTIFICATION.name}]
 
 
-@lake_assets(specs=[spec(RUN, deps=["serving/marts", *MADE_BEFORE], owner="team:data")])
+@lake_assets(specs=[build_spec(RUN, deps=["serving/marts", *MADE_BEFORE], owner="team:data")])
 def record_night(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
     """Note every night that the lake holds, from its files alone: nights one by one give what nights at once give.
 
@@ -220,10 +225,10 @@ def record_night(context: dg.AssetExecutionContext, lake: LakeResource) -> Itera
     its version may stay for the hold, and audits compare with it; of all other tables the newest version stays.
     """
     store, night = lake.open, lake.night(context)
-    in_hold = after(pl.col("as_of"), retention().hold) > lake.as_of(context)
+    in_hold = add_duration(pl.col("as_of"), load_retention().hold) > lake.as_of(context)
     of_marts = store.scan(VERSION).filter(in_hold, pl.col("table_name").str.starts_with("mart/")).collect()
     versions = dict(of_marts.group_by("table_name").agg(pl.col("delta_version").unique()).iter_rows())
-    n_forgotten = sum(store.forget_versions(name, versions.get(name, ())) for name in store.tables())
+    forgotten_count = sum(store.forget_versions(name, versions.get(name, ())) for name in store.tables())
     nights = pl.concat(
         [
             store.read(RUN).select("night"),
@@ -234,15 +239,15 @@ def record_night(context: dg.AssetExecutionContext, lake: LakeResource) -> Itera
     files = (
         store.read(FILE)
         .group_by(pl.col("drop_date").alias("night"))
-        .agg(pl.len().alias("n_files"), pl.col("n_received").sum())
+        .agg(pl.len().alias("file_count"), pl.col("received_count").sum())
     )
     rows = RUN.conform(
         nights.lazy()
         .join(files.lazy(), on="night", how="left")
         .with_columns(
-            pl.col("n_files", "n_received").fill_null(0),
+            pl.col("file_count", "received_count").fill_null(0),
             (pl.col("night").cast(pl.Datetime("us")).dt.replace_time_zone("UTC") + timedelta(days=1)).alias("as_of"),
         )
     ).collect()
-    told = {"files of older versions forgotten": n_forgotten}
-    yield from publish(store, night, Gated(RUN, rows, lambda: store.replace(RUN, rows), told))
+    told = {"files of older versions forgotten": forgotten_count}
+    yield from check_and_write(store, night, StagedWrite(RUN, rows, lambda: store.replace(RUN, rows), told))

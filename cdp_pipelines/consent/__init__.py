@@ -1,23 +1,19 @@
 """Purposes, the ledger of wills, and the decision: who may be processed for what, why, and since when."""
 
-from cdp_pipelines.consent.batch import extend_batches
 from cdp_pipelines.consent.decide import decide
-from cdp_pipelines.consent.history import standing, succeed
-from cdp_pipelines.consent.identifiers import identifiers
+from cdp_pipelines.consent.history import current, update_decision_history
+from cdp_pipelines.consent.identifiers import list_identifiers
 from cdp_pipelines.consent.ledger import extend_ledger
-from cdp_pipelines.consent.merge_gate import bound, crosswalk
-from cdp_pipelines.consent.purpose import Purpose, Register, load_register
+from cdp_pipelines.consent.merge_gate import build_crosswalk, list_non_linking
+from cdp_pipelines.consent.seal import seal_events
 
 __all__ = [
-    "Purpose",
-    "Register",
-    "bound",
-    "crosswalk",
+    "build_crosswalk",
+    "current",
     "decide",
-    "extend_batches",
     "extend_ledger",
-    "identifiers",
-    "load_register",
-    "standing",
-    "succeed",
+    "list_identifiers",
+    "list_non_linking",
+    "seal_events",
+    "update_decision_history",
 ]

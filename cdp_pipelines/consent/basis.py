@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from cdp_pipelines.consent.contracts import after, contracts, latest
-from cdp_pipelines.consent.people import under_opt_out
-from cdp_pipelines.consent.wills import NEVER
-from cdp_pipelines.tables import UTC
+from cdp_pipelines.consent.contracts import latest_records, live_contracts
+from cdp_pipelines.consent.events import NEVER
+from cdp_pipelines.consent.subject_index import find_opt_out_subjects
+from cdp_pipelines.schema import UTC
+from cdp_pipelines.schema.duration import add_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from cdp_pipelines.consent.people import People
-    from cdp_pipelines.consent.purpose import Purpose
+    from cdp_pipelines.consent.subject_index import SubjectIndex
+    from cdp_pipelines.purposes.purpose import Purpose
 
 # Declared cases of vital or public interest: a recall, an order of an authority (Art. 6(1)(d), (e)).
 CASE = {
@@ -44,7 +45,7 @@ class Check(NamedTuple):
     record: tuple[str, str] | None = None
 
 
-class Ground(NamedTuple):
+class BasisCheck(NamedTuple):
     """Cells with what the basis needs, its denials in order, and what allows where none of them denies."""
 
     cells: pl.DataFrame
@@ -63,7 +64,7 @@ class Evidence:
     """
 
     as_of: datetime
-    people: People
+    people: SubjectIndex
     wills: pl.DataFrame
     told: pl.LazyFrame
     done: pl.DataFrame
@@ -74,7 +75,7 @@ class Evidence:
 RECORD_COLUMNS = ("record_id", "record_at")
 
 
-def consent(purpose: Purpose, cells: pl.DataFrame, evidence: Evidence) -> Ground:
+def check_consent(purpose: Purpose, cells: pl.DataFrame, evidence: Evidence) -> BasisCheck:
     """Art. 6(1)(a), 7. The latest will decides: a grant, not expired, under an accepted notice version.
 
     An objection that has not ended is read as a withdrawal. Where all the law that is known of the customer is opt_out
@@ -82,7 +83,7 @@ def consent(purpose: Purpose, cells: pl.DataFrame, evidence: Evidence) -> Ground
     """
     deciding = pl.max_horizontal("granted", "denied", "live_objection")
     cells = cells.with_columns(deciding.replace(NEVER, None).alias("deciding"))
-    of_will = at_places(evidence.wills, cells["deciding"], "status", "expires_at", "notice_version")
+    of_will = gather_events(evidence.wills, cells["deciding"], "status", "expires_at", "notice_version")
     accepted = [each for each in of_will["notice_version"].unique().drop_nulls() if purpose.accepts(each)]
     cells = cells.hstack(of_will)
     none, place = pl.col("deciding").is_null(), pl.col("deciding")
@@ -95,12 +96,12 @@ def consent(purpose: Purpose, cells: pl.DataFrame, evidence: Evidence) -> Ground
             .unique()
             .join(evidence.people.points, on="subject")
         ).select("customer", "jurisdiction")
-        outs = under_opt_out(evidence.told, stated, laws, evidence.as_of)
+        outs = find_opt_out_subjects(evidence.told, stated, laws, evidence.as_of)
         cells, record = cells.join(outs, on="customer", how="left", maintain_order="left"), RECORD_COLUMNS
         no_consent = none & pl.col("record_id").is_null()
     else:
         no_consent = none
-    return Ground(
+    return BasisCheck(
         cells,
         (
             Check("no_consent", no_consent),
@@ -114,23 +115,23 @@ def consent(purpose: Purpose, cells: pl.DataFrame, evidence: Evidence) -> Ground
     )
 
 
-def contract(purpose: Purpose, cells: pl.DataFrame, evidence: Evidence) -> Ground:
+def check_contract(purpose: Purpose, cells: pl.DataFrame, evidence: Evidence) -> BasisCheck:
     """Art. 6(1)(b). A contract of the customer is live; the latest of them is the evidence."""
-    live = latest(contracts(evidence.done.lazy(), purpose.contract, evidence.as_of), "customer").collect()
+    live = latest_records(live_contracts(evidence.done.lazy(), purpose.contract, evidence.as_of), "customer").collect()
     return _with_record(cells, live, Check("no_live_contract", pl.col("record_id").is_null()))
 
 
-def legal_obligation(purpose: Purpose, cells: pl.DataFrame, evidence: Evidence) -> Ground:
+def check_legal_obligation(purpose: Purpose, cells: pl.DataFrame, evidence: Evidence) -> BasisCheck:
     """Art. 6(1)(c). The latest record that creates the obligation is within its retention."""
     return _while_retained(purpose, "obligation_ended", cells, evidence)
 
 
-def legitimate_interests(purpose: Purpose, cells: pl.DataFrame, evidence: Evidence) -> Ground:
+def check_legitimate_interests(purpose: Purpose, cells: pl.DataFrame, evidence: Evidence) -> BasisCheck:
     """Art. 6(1)(f). The last contact is within the retention; an objection was asked for before."""
     return _while_retained(purpose, "interest_lapsed", cells, evidence)
 
 
-def declared_case(purpose: Purpose, cells: pl.DataFrame, evidence: Evidence) -> Ground:
+def check_declared_case(purpose: Purpose, cells: pl.DataFrame, evidence: Evidence) -> BasisCheck:
     """Art. 6(1)(d) and (e). A case declared for the purpose covers the customer; the one that began last is named."""
     covering = evidence.cases.lazy().filter(
         pl.col("purpose") == purpose.key,
@@ -138,33 +139,35 @@ def declared_case(purpose: Purpose, cells: pl.DataFrame, evidence: Evidence) -> 
         pl.col("ends_at").is_null() | (pl.col("ends_at") > evidence.as_of),
     )
     named = covering.select("customer", pl.col("case_id").alias("record_id"), pl.col("starts_at").alias("record_at"))
-    return _with_record(cells, latest(named, "customer").collect(), Check("no_case", pl.col("record_id").is_null()))
-
-
-def _while_retained(purpose: Purpose, reason: str, cells: pl.DataFrame, evidence: Evidence) -> Ground:
-    """Allowed until the retention has passed since the latest record that keeps it, which is the evidence."""
-    last = latest(evidence.records.lazy().filter(pl.col("type").is_in(purpose.kept_by)), "customer").with_columns(
-        (after(pl.col("record_at"), purpose.retention) > evidence.as_of).alias("is_retained")
+    return _with_record(
+        cells, latest_records(named, "customer").collect(), Check("no_case", pl.col("record_id").is_null())
     )
+
+
+def _while_retained(purpose: Purpose, reason: str, cells: pl.DataFrame, evidence: Evidence) -> BasisCheck:
+    """Allowed until the retention has passed since the latest record that keeps it, which is the evidence."""
+    last = latest_records(
+        evidence.records.lazy().filter(pl.col("type").is_in(purpose.kept_by)), "customer"
+    ).with_columns((add_duration(pl.col("record_at"), purpose.retention) > evidence.as_of).alias("is_retained"))
     check = Check(reason, ~pl.col("is_retained").fill_null(value=False), record=RECORD_COLUMNS)
     return _with_record(cells, last.collect(), check)
 
 
-def _with_record(cells: pl.DataFrame, records: pl.DataFrame, check: Check) -> Ground:
+def _with_record(cells: pl.DataFrame, records: pl.DataFrame, check: Check) -> BasisCheck:
     joined = cells.join(records, on="customer", how="left", maintain_order="left")
-    return Ground(joined, (check,), record=RECORD_COLUMNS)
+    return BasisCheck(joined, (check,), record=RECORD_COLUMNS)
 
 
-def at_places(wills: pl.DataFrame, places: pl.Series, *columns: str) -> pl.DataFrame:
+def gather_events(wills: pl.DataFrame, places: pl.Series, *columns: str) -> pl.DataFrame:
     """Columns of the wills at some places, row by row; nulls where the place is null."""
     return wills.select(pl.col(columns).gather(places))
 
 
-BASES: dict[str, Callable[[Purpose, pl.DataFrame, Evidence], Ground]] = {
-    "consent": consent,
-    "contract": contract,
-    "legal_obligation": legal_obligation,
-    "vital_interests": declared_case,
-    "public_interest": declared_case,
-    "legitimate_interests": legitimate_interests,
+BASES: dict[str, Callable[[Purpose, pl.DataFrame, Evidence], BasisCheck]] = {
+    "consent": check_consent,
+    "contract": check_contract,
+    "legal_obligation": check_legal_obligation,
+    "vital_interests": check_declared_case,
+    "public_interest": check_declared_case,
+    "legitimate_interests": check_legitimate_interests,
 }

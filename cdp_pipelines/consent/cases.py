@@ -13,22 +13,22 @@ import polars as pl
 import yaml
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
-from cdp_pipelines.channel.contract import Model
 from cdp_pipelines.consent.basis import CASE
 from cdp_pipelines.consent.identifiers import KINDS, RECORD
-from cdp_pipelines.consent.terms import InteractionType
 from cdp_pipelines.errors import PolicyError
+from cdp_pipelines.policy import PolicyModel
+from cdp_pipelines.purposes.terms import InteractionType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from cdp_pipelines.consent.purpose import Purpose
+    from cdp_pipelines.purposes.purpose import Purpose
 
 BASES_OF_CASES = ("vital_interests", "public_interest")
 
 
-class Covers(Model):
+class CaseCoverage(PolicyModel):
     """Interactions whose persons a case covers; what is left out does not matter."""
 
     interaction_type: InteractionType = Field(description="What they did")
@@ -38,7 +38,7 @@ class Covers(Model):
     until: AwareDatetime = Field(datetime(9999, 1, 1, tzinfo=UTC), description="Until before this instant")
 
 
-class Case(Model):
+class Case(PolicyModel):
     """One declared case."""
 
     case_id: str = Field("", description="Its name: that of its file")
@@ -48,7 +48,7 @@ class Case(Model):
     declared_at: AwareDatetime = Field(description="When it was declared; nothing before it was known")
     starts_at: AwareDatetime = Field(description="From when it covers persons")
     ends_at: AwareDatetime | None = Field(None, description="When it ends; open where it is not known yet")
-    covers: Covers = Field(description="Whom it covers, by what they did")
+    covers: CaseCoverage = Field(description="Whom it covers, by what they did")
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> Case:
@@ -74,7 +74,7 @@ def load_cases(folder: Path, register: Mapping[str, Purpose]) -> tuple[Case, ...
     return tuple(cases)
 
 
-def covered(cases: Sequence[Case], interaction: pl.LazyFrame, party: pl.LazyFrame) -> pl.DataFrame:
+def list_covered_subjects(cases: Sequence[Case], interaction: pl.LazyFrame, party: pl.LazyFrame) -> pl.DataFrame:
     """Identifiers that each case covers; columns of `CASE`, key (case_id, subject_kind, subject_value).
 
     A person is covered on every identifier of the record of what they did. `interaction`, `party`: their tables.

@@ -6,26 +6,22 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.consent.identifiers import HELD, RECORD
-from cdp_pipelines.consent.people import record_id
-from cdp_pipelines.golden.measures import months_and_days
-from cdp_pipelines.tables import UTC
+from cdp_pipelines.consent.identifiers import CONTRACT_IDENTIFIERS, RECORD
+from cdp_pipelines.consent.subject_index import record_reference
+from cdp_pipelines.schema import UTC
+from cdp_pipelines.schema.duration import add_duration
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
 
-    from cdp_pipelines.consent.people import People
-    from cdp_pipelines.consent.terms import ContractTerms
+    from cdp_pipelines.consent.subject_index import SubjectIndex
+    from cdp_pipelines.purposes.terms import ContractTerms
 
 
-def after(moment: pl.Expr, duration: str) -> pl.Expr:
-    """An ISO 8601 duration later: first years and months, to the end of a shorter month, then days."""
-    months, days = months_and_days(duration)
-    return moment.dt.offset_by(f"{months}mo").dt.offset_by(f"{days}d")
-
-
-def happened(interaction: pl.LazyFrame, people: People, as_of: datetime, known_at: datetime) -> pl.LazyFrame:
+def past_interactions(
+    interaction: pl.LazyFrame, people: SubjectIndex, as_of: datetime, known_at: datetime
+) -> pl.LazyFrame:
     """Interactions of customers before `as_of`, as measures count them, taken in until `known_at`.
 
     Columns customer, type, record_at, record_id, amount_minor, currency_code.
@@ -37,14 +33,14 @@ def happened(interaction: pl.LazyFrame, people: People, as_of: datetime, known_a
             "customer",
             pl.col("interaction_type").alias("type"),
             pl.col("occurred_at").alias("record_at"),
-            record_id(),
+            record_reference(),
             "amount_minor",
             "currency_code",
         )
     )
 
 
-def held(records: pl.LazyFrame, types: Collection[str], as_of: datetime) -> list[pl.LazyFrame]:
+def contract_holdings(records: pl.LazyFrame, types: Collection[str], as_of: datetime) -> list[pl.LazyFrame]:
     """Records before `as_of` that name an account or a card, a frame for each of these `types` that is such a holding.
 
     Columns customer, type, record_at (when it was observed), record_id; `records`: see `people.told`.
@@ -53,12 +49,12 @@ def held(records: pl.LazyFrame, types: Collection[str], as_of: datetime) -> list
         records.filter(pl.col(f"names_{type_}"), pl.col("record_at") < as_of).select(
             "customer", pl.lit(type_).alias("type"), "record_at", "record_id"
         )
-        for type_ in HELD
+        for type_ in CONTRACT_IDENTIFIERS
         if type_ in types
     ]
 
 
-def contracts(done: pl.LazyFrame, terms: ContractTerms, as_of: datetime) -> pl.LazyFrame:
+def live_contracts(done: pl.LazyFrame, terms: ContractTerms, as_of: datetime) -> pl.LazyFrame:
     """Live contracts; key (customer, record_id), with record_at (when it was opened) and ends_at; `done`: `happened`.
 
     Live from its opening until before `ends_at`. Sources do not say which order a refund is of: a refund ends the
@@ -73,7 +69,7 @@ def contracts(done: pl.LazyFrame, terms: ContractTerms, as_of: datetime) -> pl.L
     # What has run out is not asked for: a refund would end it only when nothing later is left to end.
     opened = (
         done.filter(pl.col("type").is_in(list(terms.opened_by)))
-        .with_columns(amount, after(pl.col("record_at"), terms.lasts).alias("ends_at"), pl.lit(1).alias("step"))
+        .with_columns(amount, add_duration(pl.col("record_at"), terms.lasts).alias("ends_at"), pl.lit(1).alias("step"))
         .filter(pl.col("ends_at") > as_of)
     )
     closed = (
@@ -93,7 +89,7 @@ def contracts(done: pl.LazyFrame, terms: ContractTerms, as_of: datetime) -> pl.L
     )
 
 
-def latest(records: pl.LazyFrame, *by: str) -> pl.LazyFrame:
+def latest_records(records: pl.LazyFrame, *by: str) -> pl.LazyFrame:
     """The latest record of each `by`, with record_id and record_at; of one instant the one with the greatest id."""
     times = records.group_by(by).agg(pl.col("record_at").max())
     return records.join(times, on=[*by, "record_at"]).group_by(*by, "record_at").agg(pl.col("record_id").max())

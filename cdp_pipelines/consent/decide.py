@@ -18,19 +18,32 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.consent.basis import BASES, CASE, Check, Evidence, Ground, at_places
-from cdp_pipelines.consent.cells import cells, subjects
-from cdp_pipelines.consent.contracts import happened, held, latest
-from cdp_pipelines.consent.people import People, births, is_of_age, record_id, told
-from cdp_pipelines.consent.purpose import Register, required_first
-from cdp_pipelines.consent.wills import NEVER, Heard, counting, heard, in_order, latest_wills
-from cdp_pipelines.tables import DECISION, PARTY, PRIVACY_REQUEST, UTC
+from cdp_pipelines.consent.basis import BASES, CASE, BasisCheck, Check, Evidence, gather_events
+from cdp_pipelines.consent.contracts import contract_holdings, latest_records, past_interactions
+from cdp_pipelines.consent.decision_units import build_decision_units, build_subject_states
+from cdp_pipelines.consent.events import (
+    NEVER,
+    ConsentState,
+    build_consent_state,
+    latest_events,
+    rank_events,
+    select_effective,
+)
+from cdp_pipelines.consent.subject_index import (
+    SubjectIndex,
+    is_of_age,
+    read_subject_facts,
+    record_reference,
+    select_birth_dates,
+)
+from cdp_pipelines.purposes.purpose import Register, order_by_requirement
+from cdp_pipelines.schema import DECISION, PARTY, PRIVACY_REQUEST, UTC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from cdp_pipelines.consent.purpose import Purpose
+    from cdp_pipelines.purposes.purpose import Purpose
 
 SURVIVES_ERASURE = ("legal_obligation",)
 SURVIVES_RESTRICTION = ("legal_obligation", "vital_interests")
@@ -73,7 +86,7 @@ def decide(  # noqa: PLR0913  everything that a decision may rest on comes in, f
     there is a row per point of the customer, and one with an empty point where there is none. The ledger position is
     that of the newest event known.
     """
-    matter = Matter.of(
+    matter = DecisionInput.of(
         register,
         ledger,
         identifiers,
@@ -91,14 +104,14 @@ def decide(  # noqa: PLR0913  everything that a decision may rest on comes in, f
 
 
 @dataclass(frozen=True)
-class Matter:
+class DecisionInput:
     """All that decisions of one pair of clocks rest on, in numbers: what is decided on, and what is known."""
 
     purposes: Mapping[str, Purpose]
     order: Sequence[str]
-    people: People
+    people: SubjectIndex
     evidence: Evidence
-    hearing: Heard
+    hearing: ConsentState
     everybody: pl.DataFrame
 
     @classmethod
@@ -115,22 +128,29 @@ class Matter:
         party: pl.LazyFrame | None = None,
         requests: pl.LazyFrame | None = None,
         cases: pl.DataFrame | None = None,
-    ) -> Matter:
+    ) -> DecisionInput:
         """What `decide` is given, as it is asked for."""
         if as_of.tzinfo is None or known_at.tzinfo is None:
             raise ValueError("as_of and known_at need a time zone")
         register = register if isinstance(register, Register) else Register({key: (register[key],) for key in register})
         purposes = register.at(as_of)
-        people = People.of(crosswalk, identifiers)
-        counted = people.reached(counting(ledger.lazy(), as_of, known_at)).select("recorded_at", *WILL)
-        wills = in_order(counted.collect(), purposes)
-        hearing = heard(wills, people.points, purposes)
+        people = SubjectIndex.of(crosswalk, identifiers)
+        counted = people.reached(select_effective(ledger.lazy(), as_of, known_at)).select("recorded_at", *WILL)
+        wills = rank_events(counted.collect(), purposes)
+        hearing = build_consent_state(wills, people.points, purposes)
         party = PARTY.empty().lazy() if party is None else party
         requests = PRIVACY_REQUEST.empty().lazy() if requests is None else requests
         cases = pl.DataFrame(schema=CASE) if cases is None else cases
         evidence = _evidence(purposes, people, wills, interaction, party, requests, cases, as_of, known_at)
-        order = required_first(register.versions)
-        return cls(purposes, order, people, evidence, hearing, subjects(people, hearing, births(evidence.told)))
+        order = order_by_requirement(register.versions)
+        return cls(
+            purposes,
+            order,
+            people,
+            evidence,
+            hearing,
+            build_subject_states(people, hearing, select_birth_dates(evidence.told)),
+        )
 
     @cached_property
     def decided(self) -> dict[str, pl.DataFrame]:
@@ -142,10 +162,10 @@ class Matter:
             decided[key] = _with_required(self.purposes[key], found, decided)
         return decided
 
-    def asked(self, key: str) -> Ground:
+    def asked(self, key: str) -> BasisCheck:
         """Cells of a purpose with what is asked of them: all checks in their order, the last of which is `allowed`."""
         purpose = self.purposes[key]
-        found = cells(purpose, self.everybody, self.people, self.hearing)
+        found = build_decision_units(purpose, self.everybody, self.people, self.hearing)
         ground = BASES[purpose.lawful_basis](purpose, found, self.evidence)
         checks = (
             Check("purpose_not_in_force", pl.lit(purpose.in_force_at > self.evidence.as_of)),
@@ -163,7 +183,7 @@ class Matter:
 
 def _evidence(  # noqa: PLR0913, PLR0917  it gathers what comes in apart
     purposes: Mapping[str, Purpose],
-    people: People,
+    people: SubjectIndex,
     wills: pl.DataFrame,
     interaction: pl.LazyFrame,
     party: pl.LazyFrame,
@@ -177,16 +197,16 @@ def _evidence(  # noqa: PLR0913, PLR0917  it gathers what comes in apart
     terms = [purpose.contract for purpose in purposes.values() if purpose.contract]
     types = keep.union(*(each.opened_by + each.closed_by for each in terms))
     points = people.points.lazy()
-    records = told(party, people, known_at)
-    events = happened(interaction.filter(pl.col("interaction_type").is_in(types)), people, as_of, known_at)
-    done = pl.concat([events, *held(records, types, as_of)], how="diagonal").collect()
+    records = read_subject_facts(party, people, known_at)
+    events = past_interactions(interaction.filter(pl.col("interaction_type").is_in(types)), people, as_of, known_at)
+    done = pl.concat([events, *contract_holdings(records, types, as_of)], how="diagonal").collect()
     asked = requests.filter(pl.col("received_at") < as_of, pl.col("ingested_at") <= known_at)
     by_type = {
         "record": records.filter(pl.col("record_at") < as_of),
         "request": people.reached(
-            asked.select("subject_kind", "subject_value", record_id(), pl.col("received_at").alias("record_at"))
+            asked.select("subject_kind", "subject_value", record_reference(), pl.col("received_at").alias("record_at"))
         ).join(points, on="subject"),
-        "will": latest_wills(wills, people.points).rename({"event_id": "record_id", "event_at": "record_at"}),
+        "will": latest_events(wills, people.points).rename({"event_id": "record_id", "event_at": "record_at"}),
     }
     columns = ["customer", "type", "record_id", "record_at"]
     kept = [done.lazy().filter(pl.col("type").is_in(keep))]
@@ -197,19 +217,19 @@ def _evidence(  # noqa: PLR0913, PLR0917  it gathers what comes in apart
         wills,
         records,
         done,
-        latest(pl.concat([each.select(columns) for each in kept]), "customer", "type").collect(),
+        latest_records(pl.concat([each.select(columns) for each in kept]), "customer", "type").collect(),
         people.reached(cases.lazy().filter(pl.col("declared_at") <= known_at)).join(points, on="subject").collect(),
     )
 
 
-def _of_purpose(ground: Ground, evidence: Evidence, reasons: pl.Enum) -> pl.DataFrame:
+def _of_purpose(ground: BasisCheck, evidence: Evidence, reasons: pl.Enum) -> pl.DataFrame:
     """Cells of a purpose with reason, evidence id and its time, before the purposes that it requires are asked."""
     checks = ground.checks
     # The number of the first check that denies; the last one denies nothing.
     number = pl.coalesce(*(pl.when(each.denies).then(pl.lit(n, pl.UInt8)) for n, each in enumerate(checks)))
     outcome = ground.cells.with_columns(number.alias("number"))
     places = _chosen(outcome, {n: each.place for n, each in enumerate(checks) if each.place is not None}, pl.Int32())
-    of_will = at_places(evidence.wills, places, "event_id", "event_at")
+    of_will = gather_events(evidence.wills, places, "event_id", "event_at")
     of_record = [
         _chosen(outcome, {n: pl.col(each.record[part]) for n, each in enumerate(checks) if each.record}, dtype)
         for part, dtype in enumerate((pl.String(), UTC))
@@ -278,7 +298,7 @@ def _with_required(purpose: Purpose, found: pl.DataFrame, decided: Mapping[str, 
 
 
 def _as_table(
-    purposes: Mapping[str, Purpose], decided: Mapping[str, pl.DataFrame], people: People, position: int
+    purposes: Mapping[str, Purpose], decided: Mapping[str, pl.DataFrame], people: SubjectIndex, position: int
 ) -> pl.DataFrame:
     """Numbers back into texts, in order of the key: each purpose's cells are in order of customer and point."""
     keys = list(purposes)

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.consent.basis import at_places
+from cdp_pipelines.consent.basis import gather_events
+from cdp_pipelines.consent.events import ABOUT_SUBJECT, NO_CONSENT_METHODS, TOLERANCE, WIDENING
 from cdp_pipelines.consent.identifiers import KINDS, RECORD
-from cdp_pipelines.consent.wills import ABOUT_SUBJECT, NO_CONSENT_METHODS, TOLERANCE, WIDENING
-from cdp_pipelines.tables import UTC
+from cdp_pipelines.schema import UTC
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cdp_pipelines.consent.decide import Matter
-    from cdp_pipelines.consent.purpose import Purpose
+    from cdp_pipelines.consent.decide import DecisionInput
+    from cdp_pipelines.purposes.purpose import Purpose
 
 PASSED, DENIED, SKIPPED = "passed", "denied", "not reached"
 COUNTS = "counts"
@@ -26,7 +26,7 @@ COUNTS = "counts"
 LAST = 99
 
 
-def checks(matter: Matter, key: str, customer_id: str) -> pl.DataFrame:
+def explain_checks(matter: DecisionInput, key: str, customer_id: str) -> pl.DataFrame:
     """Every check of a purpose on one customer, in order, for each contact point.
 
     Key (contact_point, step); columns check (the reason it would deny with), outcome (passed, denied, not reached),
@@ -48,7 +48,7 @@ def checks(matter: Matter, key: str, customer_id: str) -> pl.DataFrame:
             of_record[0].cast(pl.String).alias("id"),
             of_record[1].cast(UTC).alias("at"),
         )
-        will = at_places(matter.evidence.wills, told["place"], "event_id", "event_at")
+        will = gather_events(matter.evidence.wills, told["place"], "event_id", "event_at")
         rows.append(
             told.select(
                 "subject",
@@ -79,7 +79,7 @@ def checks(matter: Matter, key: str, customer_id: str) -> pl.DataFrame:
 
 
 def _required(
-    matter: Matter, key: str, cells: pl.DataFrame, decided: dict[str, pl.DataFrame], n: int
+    matter: DecisionInput, key: str, cells: pl.DataFrame, decided: dict[str, pl.DataFrame], n: int
 ) -> list[pl.DataFrame]:
     """Step 6: the purposes that must be allowed too, with their own reason as evidence of theirs."""
     rows = []
@@ -114,7 +114,7 @@ def _verdict(cells: pl.DataFrame, decided: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def paths(
+def trace_identity_paths(
     party: pl.LazyFrame, crosswalk: pl.LazyFrame, identifiers: pl.LazyFrame, customer_id: str, purpose: Purpose
 ) -> pl.DataFrame:
     """Identifiers from which wills reach a customer, each with the records that carry it.
@@ -144,7 +144,7 @@ def paths(
     )
 
 
-def wills(
+def explain_events(
     ledger: pl.LazyFrame, paths_: pl.DataFrame, customer_id: str, purpose: Purpose, as_of: datetime, known_at: datetime
 ) -> pl.DataFrame:
     """Wills on any of these identifiers about the purpose or the person, in order of time.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cdp_pipelines.consent.decide import COLUMNS
-from cdp_pipelines.tables import DECISION, UTC
+from cdp_pipelines.schema import DECISION, UTC
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,18 +20,18 @@ HIDDEN = "gone:"
 ANSWER = [name for name in COLUMNS if name not in {*QUESTION, "evidence", "ledger_position"}]
 
 
-def standing(decision: pl.LazyFrame) -> pl.LazyFrame:
+def current(decision: pl.LazyFrame) -> pl.LazyFrame:
     """Decisions that stand: one for each question; columns of `DECISION`."""
     return decision.filter(pl.col("valid_to").is_null())
 
 
-def at(decision: pl.LazyFrame, moment: datetime) -> pl.LazyFrame:
+def decisions_at(decision: pl.LazyFrame, moment: datetime) -> pl.LazyFrame:
     """Decisions that stood at an instant; columns of `DECISION`."""
     ended = pl.col("valid_to").is_null() | (pl.col("valid_to") > moment)
     return decision.filter(pl.col("valid_from") <= moment, ended)
 
 
-def succeed(history: pl.DataFrame, decisions: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+def update_decision_history(history: pl.DataFrame, decisions: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     """History (`DECISION`) after a night that decided `decisions` (`COLUMNS`) as of `as_of`; columns of `DECISION`.
 
     A decision with the same answer stays as it is; one with another answer, and one on a question that is not asked
@@ -57,7 +57,9 @@ def succeed(history: pl.DataFrame, decisions: pl.DataFrame, as_of: datetime) -> 
     ).sort(DECISION.key)
 
 
-def hide_gone(history: pl.DataFrame, decisions: pl.DataFrame, hide: Callable[[str], str]) -> pl.DataFrame:
+def hide_unused_contact_points(
+    history: pl.DataFrame, decisions: pl.DataFrame, hide: Callable[[str], str]
+) -> pl.DataFrame:
     """History (`DECISION`) in which no ended decision names a contact point that nobody has any more.
 
     `decisions`: tonight's, which ask about every contact point that anybody has. What was decided stays to be proven:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import polars as pl
 
-from cdp_pipelines.tables import IDENTIFIERS
+from cdp_pipelines.schema import IDENTIFIERS
 
 RECORD = ["channel", "source_record_id"]
 # What a record holds when it carries an identifier of this kind.
-HELD = {"account": "account_id", "membership": "loyalty_card"}
+CONTRACT_IDENTIFIERS = {"account": "account_id", "membership": "loyalty_card"}
 KINDS = IDENTIFIERS
 
 
-def identifiers(party: pl.LazyFrame, crosswalk: pl.LazyFrame) -> pl.LazyFrame:
+def list_identifiers(party: pl.LazyFrame, crosswalk: pl.LazyFrame) -> pl.LazyFrame:
     """Identifiers of each customer; key (customer_id, kind, value), with `is_certain` and `is_exclusive`.
 
     Certain: a record that carries it joins its customer by an exact match, or alone; not by a probable link only.

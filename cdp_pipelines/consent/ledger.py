@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from cdp_pipelines.tables import LEDGER
+from cdp_pipelines.schema import LEDGER
 
 KEY = list(LEDGER.key)
 ORDER = ["drop_date", "recorded_at", *KEY]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cdp_pipelines.consent.identifiers import RECORD
-from cdp_pipelines.consent.purpose import UNIFICATION
-from cdp_pipelines.tables import CROSSWALK
+from cdp_pipelines.purposes.purpose import UNIFICATION
+from cdp_pipelines.schema import CROSSWALK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 POINTS = ("email", "phone", "device_id")
 
 
-def bound(collected_for: Mapping[str, tuple[str, ...]]) -> list[str]:
+def list_non_linking(collected_for: Mapping[str, tuple[str, ...]]) -> list[str]:
     """Channels whose data may not unify profiles: it was not collected for that (GDPR Art. 5(1)(b))."""
     return [channel for channel, purposes in collected_for.items() if UNIFICATION not in purposes]
 
 
-def crosswalk(
+def build_crosswalk(
     cluster: pl.LazyFrame, party: pl.LazyFrame, decisions: pl.LazyFrame, collected_for: Mapping[str, tuple[str, ...]]
 ) -> pl.LazyFrame:
     """`CLUSTER` with `is_profiled` and `gate`; columns of `CROSSWALK`.
@@ -52,7 +52,7 @@ def crosswalk(
     has_purpose = pl.concat([by_point, by_person]).unique().with_columns(pl.lit(True).alias("has_purpose"))
     reason = pl.col("unified").fill_null("not_registered")
     gate = (
-        pl.when(pl.col("channel").is_in(bound(collected_for)))
+        pl.when(pl.col("channel").is_in(list_non_linking(collected_for)))
         .then(pl.lit("unification:not_collected_for"))
         .when(reason != "allowed")
         .then(pl.concat_str(pl.lit("unification:"), reason))

@@ -27,7 +27,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(NODE + left + right).digest()
 
 
-def root(leaves: Sequence[bytes]) -> bytes:
+def merkle_root(leaves: Sequence[bytes]) -> bytes:
     """Root over leaf hashes, in order; of none, SHA-256 of nothing.
 
     Pairing neighbours level by level and carrying an odd one up gives the tree of section 2.1.1, which splits at the

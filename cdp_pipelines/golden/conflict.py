@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from cdp_pipelines.tables import CONFLICT
+from cdp_pipelines.schema import CONFLICT
 
 
-def conflicts(provenance: pl.LazyFrame) -> pl.LazyFrame:
+def count_conflicts(provenance: pl.LazyFrame) -> pl.LazyFrame:
     """Per attribute which channel lost against which how often; key (attribute, winner, loser), columns of `CONFLICT`.
 
     `provenance`: `PROVENANCE`. The winner gave the golden value (rank 1). A loser differs where any of its values is
@@ -23,6 +23,6 @@ def conflicts(provenance: pl.LazyFrame) -> pl.LazyFrame:
         .agg((pl.col("value") != pl.col("golden")).any().alias("differs"))
     )
     counted = said.group_by("attribute", "winner", "loser").agg(
-        pl.len().alias("n_customers"), pl.col("differs").sum().alias("n_differ")
+        pl.len().alias("customer_count"), pl.col("differs").sum().alias("differing_count")
     )
     return CONFLICT.conform(counted)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.consent.wills import ABOUT_SUBJECT, NEVER, counting, in_order
-from cdp_pipelines.tables import CONTACT_POINT, RECORD
+from cdp_pipelines.consent.events import ABOUT_SUBJECT, NEVER, rank_events, select_effective
+from cdp_pipelines.schema import CONTACT_POINT, RECORD_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -19,7 +19,7 @@ REACHES = {"email": "email", "sms": "phone"}
 _STATUSES = ("verified", "bounced", "complained", "unsubscribed")
 
 
-def states(ledger: pl.LazyFrame, verified_by: Collection[str], as_of: datetime) -> pl.LazyFrame:
+def build_contact_point_states(ledger: pl.LazyFrame, verified_by: Collection[str], as_of: datetime) -> pl.LazyFrame:
     """What wills known at `as_of` say of each e-mail and phone; key (kind, value).
 
     Columns state, verified_at, bounced_at, complained_at, unsubscribed_at (the latest of each), and doubt: 0 verified,
@@ -27,12 +27,12 @@ def states(ledger: pl.LazyFrame, verified_by: Collection[str], as_of: datetime) 
     verification, an unsubscribe with a later grant on the very point; later is in the total order of wills.
     """
     mine = ledger.filter(pl.col("subject_kind").is_in(KINDS))
-    known = counting(mine, as_of, as_of).select(
+    known = select_effective(mine, as_of, as_of).select(
         pl.col("subject_kind").alias("kind"),
         pl.col("subject_value").alias("value"),
         "purpose", "status", "method", "event_id", "event_at", "recorded_at",
     )  # fmt: skip
-    wills = in_order(known.collect(), ())
+    wills = rank_events(known.collect(), ())
     status, is_grant = pl.col("status"), pl.col("status") == "granted"
     said = {each: (pl.col("purpose") == ABOUT_SUBJECT) & (status == each) for each in _STATUSES}
     said["verified"] |= is_grant & pl.col("method").is_in(list(verified_by))
@@ -62,7 +62,7 @@ def states(ledger: pl.LazyFrame, verified_by: Collection[str], as_of: datetime) 
     return latest.select("kind", "value", *times, state.alias("state"), doubt.alias("doubt"))
 
 
-def contact_points(
+def build_contact_points(
     provenance: pl.LazyFrame,
     customer: pl.LazyFrame,
     states: pl.LazyFrame,
@@ -82,7 +82,7 @@ def contact_points(
         .group_by(key)
         .agg(
             (pl.col("rank") == 1).any().alias("is_golden"),
-            pl.col("observed_at").max().alias("last_told_at"),
+            pl.col("observed_at").max().alias("last_reported_at"),
             pl.col("collected_for").explode().drop_nulls().unique().sort(),
         )
     )
@@ -114,23 +114,25 @@ def contact_points(
                 "is_preferred"
             ),
             pl.col("allowed_for").fill_null([]),
-            pl.len().over("kind", "value").alias("n_customers"),
+            pl.len().over("kind", "value").alias("customer_count"),
         )
     )
 
 
-def last_used(party: pl.LazyFrame, interaction: pl.LazyFrame, crosswalk: pl.LazyFrame, as_of: datetime) -> pl.LazyFrame:
+def find_last_use(
+    party: pl.LazyFrame, interaction: pl.LazyFrame, crosswalk: pl.LazyFrame, as_of: datetime
+) -> pl.LazyFrame:
     """When customers last did something under an e-mail or phone; key (customer_id, kind, value), last_used_at.
 
     Counts interactions before `as_of` of records that carry it and may join a profile.
     """
-    done = interaction.filter(pl.col("occurred_at") < as_of).select(*RECORD, "occurred_at")
+    done = interaction.filter(pl.col("occurred_at") < as_of).select(*RECORD_KEY, "occurred_at")
     return (
-        party.select(*RECORD, *KINDS)
-        .unpivot(index=list(RECORD), on=list(KINDS), variable_name="kind", value_name="value")
+        party.select(*RECORD_KEY, *KINDS)
+        .unpivot(index=list(RECORD_KEY), on=list(KINDS), variable_name="kind", value_name="value")
         .filter(pl.col("value").is_not_null())
-        .join(done, on=list(RECORD))
-        .join(crosswalk.filter("is_profiled").select(*RECORD, "customer_id"), on=list(RECORD))
+        .join(done, on=list(RECORD_KEY))
+        .join(crosswalk.filter("is_profiled").select(*RECORD_KEY, "customer_id"), on=list(RECORD_KEY))
         .group_by("customer_id", "kind", "value")
         .agg(pl.col("occurred_at").max().alias("last_used_at"))
     )

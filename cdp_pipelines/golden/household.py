@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.identity.values import plain_names, short_streets
-from cdp_pipelines.tables import HOUSEHOLD
+from cdp_pipelines.identity.values import abbreviate_streets, normalise_names
+from cdp_pipelines.schema import HOUSEHOLD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SAME = ["name", "house", "postal_code", "country_code"]
 
 
-def households(
+def build_households(
     customer: pl.DataFrame, provenance: pl.LazyFrame, history: pl.LazyFrame, max_members: int
 ) -> pl.DataFrame:
     """Households of two to `max_members` customers; key customer_id, columns of `HOUSEHOLD`.
@@ -31,17 +31,17 @@ def households(
     addresses by street with house number (and flat, where it is told), postal code and country. A household is named
     after its oldest customer; of those born in one night the smaller id.
     """
-    lives = _compared(_compared(customer, "last_name", "name", plain_names), "street", "house", short_streets)
-    born = history.filter(pl.col("event") == "born").group_by("customer_id").agg(pl.col("happened_at").min())
+    lives = _compared(_compared(customer, "last_name", "name", normalise_names), "street", "house", abbreviate_streets)
+    born = history.filter(pl.col("event") == "born").group_by("customer_id").agg(pl.col("occurred_at").min())
     members = (
         lives.drop_nulls(["name", "house", "postal_code"])
         .join(born.collect(), on="customer_id", how="left")
-        .sort("happened_at", "customer_id", nulls_last=True)
+        .sort("occurred_at", "customer_id", nulls_last=True)
         .with_columns(
-            pl.len().over(SAME).alias("n_members"),
+            pl.len().over(SAME).alias("member_count"),
             pl.col("customer_id").first().over(SAME).alias("oldest"),
         )
-        .filter(pl.col("n_members").is_between(2, max_members))
+        .filter(pl.col("member_count").is_between(2, max_members))
     )
     golden = provenance.filter(pl.col("rank") == 1)
     both = (
@@ -52,7 +52,7 @@ def households(
     named = members.with_columns(pl.Series("household_id", [_named(each) for each in members["oldest"]], pl.String))
     return HOUSEHOLD.conform(
         named.lazy()
-        .select("customer_id", "household_id", "n_members")
+        .select("customer_id", "household_id", "member_count")
         .join(name.join(address, on="customer_id"), on="customer_id")
         .with_columns(pl.col("last_name").list.set_intersection("street").list.sort().alias("collected_for"))
     ).collect()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.tables import CUSTOMER, OF_PREFERENCES, RECORD, RECTIFICATION
+from cdp_pipelines.schema import CUSTOMER, PREFERENCE_COLUMNS, RECORD_KEY, RECTIFICATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CHANNEL = "rectification"
 
 
-def not_withdrawn(rectification: pl.LazyFrame, crosswalk: pl.LazyFrame, unit_of: Mapping[str, str]) -> pl.LazyFrame:
+def select_open(rectification: pl.LazyFrame, crosswalk: pl.LazyFrame, unit_of: Mapping[str, str]) -> pl.LazyFrame:
     """Rectifications of records that may join a profile, but for those that were withdrawn.
 
     Key (number, attribute), columns of `RECTIFICATION`, customer_id and `together`. `unit_of`: attribute to the first
@@ -30,29 +30,27 @@ def not_withdrawn(rectification: pl.LazyFrame, crosswalk: pl.LazyFrame, unit_of:
     return (
         rectification.filter(pl.col("ends").is_null())
         .join(ended, on="number", how="anti")
-        .join(crosswalk.filter("is_profiled").select(*RECORD, "customer_id"), on=list(RECORD))
+        .join(crosswalk.filter("is_profiled").select(*RECORD_KEY, "customer_id"), on=list(RECORD_KEY))
         .with_columns(pl.col("attribute").replace_strict(unit_of, return_dtype=pl.String).alias("together"))
     )
 
 
-def standing(rectification: pl.LazyFrame, crosswalk: pl.LazyFrame, unit_of: Mapping[str, str]) -> pl.LazyFrame:
+def select_current(rectification: pl.LazyFrame, crosswalk: pl.LazyFrame, unit_of: Mapping[str, str]) -> pl.LazyFrame:
     """Rectifications that hold: of those not withdrawn (see there) the latest of each customer and unit.
 
     Of e-mails and phones, of which a customer may have several, the latest for each that is replaced.
     """
     slot = ["customer_id", "together", "replaces"]
-    return not_withdrawn(rectification, crosswalk, unit_of).filter(
-        pl.col("number") == pl.col("number").max().over(slot)
-    )
+    return select_open(rectification, crosswalk, unit_of).filter(pl.col("number") == pl.col("number").max().over(slot))
 
 
-def read_value(attribute: str, text: str, phone_region: str) -> str | None:
+def parse_value(attribute: str, text: str, phone_region: str) -> str | None:
     """A value in the form of its standard column, as text; None where it cannot be read.
 
     Dates are in ISO 8601; phones as people of `phone_region` (ISO 3166-1 alpha-2) write them, or in E.164.
     """
     text = text.strip()
-    if attribute in OF_PREFERENCES:
+    if attribute in PREFERENCE_COLUMNS:
         told = text.lower() or None
         if CUSTOMER.schema[attribute] != pl.Int64:
             return told
@@ -63,12 +61,12 @@ def read_value(attribute: str, text: str, phone_region: str) -> str | None:
         except ValueError:
             return None
     # The parsers of names, phones and e-mails take a while to load: who only reads this module needs none of them.
-    from cdp_pipelines.standardise.party import spelt
+    from cdp_pipelines.standardise.party import spell_value
 
-    return pl.select(spelt(attribute, pl.lit(text, pl.String), phone_region)).item()
+    return pl.select(spell_value(attribute, pl.lit(text, pl.String), phone_region)).item()
 
 
-def taken_down(
+def record_rectification(
     rectification: pl.DataFrame, record: tuple[str, str], values: Mapping[str, str | None], replaces: str | None,
     by: str, because: str, at: dt.datetime,
 ) -> pl.DataFrame:  # fmt: skip
@@ -80,7 +78,9 @@ def taken_down(
     return _numbered(rectification, rows, record, by, because, at)
 
 
-def withdrawn(rectification: pl.DataFrame, ended: pl.DataFrame, by: str, because: str, at: dt.datetime) -> pl.DataFrame:
+def record_withdrawal(
+    rectification: pl.DataFrame, ended: pl.DataFrame, by: str, because: str, at: dt.datetime
+) -> pl.DataFrame:
     """The rows that withdraw those of `ended` (`RECTIFICATION`); columns of `RECTIFICATION`."""
     rows = RECTIFICATION.empty()
     for row in ended.unique("number").sort("number").iter_rows(named=True):
@@ -96,7 +96,7 @@ def _numbered(
 ) -> pl.DataFrame:
     told = {
         "number": (before["number"].max() or 0) + 1,
-        **dict(zip(RECORD, record, strict=True)),
+        **dict(zip(RECORD_KEY, record, strict=True)),
         "rectified_by": by,
         "because": because,
         "rectified_at": at,

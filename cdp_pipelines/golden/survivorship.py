@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import polars as pl
 from pydantic import Field, model_validator
 
-from cdp_pipelines.channel.contract import Model
 from cdp_pipelines.golden.contact_point import KINDS
 from cdp_pipelines.golden.rectification import CHANNEL
-from cdp_pipelines.tables import CUSTOMER, GOLDEN_ATTRIBUTES, OF_PREFERENCES, PROVENANCE, RECORD, TEXTS
+from cdp_pipelines.policy import PolicyModel
+from cdp_pipelines.schema import CUSTOMER, GOLDEN_ATTRIBUTES, PREFERENCE_COLUMNS, PROVENANCE, RECORD_KEY, TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-ATTRIBUTES = (*GOLDEN_ATTRIBUTES, *OF_PREFERENCES)
+GOLDEN_COLUMNS = (*GOLDEN_ATTRIBUTES, *PREFERENCE_COLUMNS)
 Rule = Literal["source_priority", "recency", "frequency", "completeness", "verified", "longest"]
 Rules = Annotated[tuple[Rule, ...], Field(min_length=1)]
 # Attributes on which a will may be expressed: what it grants, its very value may serve.
 GRANTED_ON = ("email", "phone", "loyalty_card")
 
 
-class Survivorship(Model):
+class SurvivorshipPolicy(PolicyModel):
     """Which value survives. Rules are asked in order; what all of them leave equal, the smaller record id decides."""
 
     source_priority: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
@@ -53,16 +53,16 @@ class Survivorship(Model):
     )
 
     @model_validator(mode="after")
-    def _knows_its_attributes(self) -> Survivorship:
+    def _knows_its_attributes(self) -> SurvivorshipPolicy:
         grouped = [name for group in self.together for name in group]
-        if unknown := sorted({*self.attributes, *grouped} - {*ATTRIBUTES}):
-            raise ValueError(f"no attributes: {', '.join(unknown)}; there are: {', '.join(ATTRIBUTES)}")
+        if unknown := sorted({*self.attributes, *grouped} - {*GOLDEN_COLUMNS}):
+            raise ValueError(f"no attributes: {', '.join(unknown)}; there are: {', '.join(GOLDEN_COLUMNS)}")
         if twice := sorted({name for name in grouped if grouped.count(name) > 1}):
             raise ValueError(f"together has twice: {', '.join(twice)}")
         for group in self.together:
             if points := [name for name in group if name in KINDS]:
                 raise ValueError(f"together has {', '.join(points)}: each purpose decides on contact points one by one")
-            if len({name in OF_PREFERENCES for name in group}) > 1:
+            if len({name in PREFERENCE_COLUMNS for name in group}) > 1:
                 raise ValueError(f"together has {', '.join(group)}: a record tells of a person or of preferences")
             if ruled := [name for name in group[1:] if name in self.attributes]:
                 raise ValueError(f"attributes has {', '.join(ruled)}, which survive by the rules of {group[0]}")
@@ -72,7 +72,7 @@ class Survivorship(Model):
     def units(self) -> tuple[tuple[str, ...], ...]:
         """What survives as one, in order of the first attribute: those together, and each of the others alone."""
         group_of = {name: group for group in self.together for name in group}
-        return tuple(dict.fromkeys(group_of.get(name, (name,)) for name in ATTRIBUTES))
+        return tuple(dict.fromkeys(group_of.get(name, (name,)) for name in GOLDEN_COLUMNS))
 
     @property
     def unit_of(self) -> dict[str, str]:
@@ -84,7 +84,7 @@ class Survivorship(Model):
         return self.attributes.get(attribute, self.default)
 
 
-def provenance(
+def build_provenance(
     party: pl.LazyFrame,
     preference: pl.LazyFrame,
     crosswalk: pl.LazyFrame,
@@ -92,7 +92,7 @@ def provenance(
     states: pl.LazyFrame,
     rectified: pl.LazyFrame,
     collected_for: Mapping[str, tuple[str, ...]],
-    policy: Survivorship,
+    policy: SurvivorshipPolicy,
 ) -> pl.LazyFrame:
     """Every candidate value of every golden attribute, ranked; key (customer_id, attribute, rank).
 
@@ -103,10 +103,10 @@ def provenance(
     missing where that record lacks the part. A rectified value comes first and may serve what all that it replaces
     could; what it replaces comes last and serves nothing any more.
     """
-    profiled = crosswalk.filter("is_profiled").select(*RECORD, "customer_id")
+    profiled = crosswalk.filter("is_profiled").select(*RECORD_KEY, "customer_id")
     granted = (
         consent_event.filter(pl.col("status") == "granted", pl.col("notice_version").is_not_null())
-        .group_by(*RECORD, pl.col("subject_kind"), pl.col("subject_value"))
+        .group_by(*RECORD_KEY, pl.col("subject_kind"), pl.col("subject_value"))
         .agg(pl.col("purpose").alias("granted"))
     )
     channels = pl.LazyFrame(
@@ -115,11 +115,11 @@ def provenance(
     )
     told = {
         False: _told(party, "observed_at", GOLDEN_ATTRIBUTES, profiled),
-        True: _told(preference, "updated_at", OF_PREFERENCES, profiled),
+        True: _told(preference, "updated_at", PREFERENCE_COLUMNS, profiled),
     }
     found = []
     for unit in policy.units:
-        candidates = _candidates(told[unit[0] in OF_PREFERENCES], unit, granted, channels, states)
+        candidates = _candidates(told[unit[0] in PREFERENCE_COLUMNS], unit, granted, channels, states)
         ranked = _ranked(_with_rectified(candidates, rectified, unit, channels), policy, unit[0])
         found += [
             ranked.filter(pl.col(name).is_not_null()).with_columns(
@@ -133,11 +133,11 @@ def provenance(
 def _told(frame: pl.LazyFrame, at: str, names: Sequence[str], profiled: pl.LazyFrame) -> pl.LazyFrame:
     """Records with a profile: their attributes as texts, and how many of them each tells."""
     return frame.select(
-        *RECORD,
+        *RECORD_KEY,
         pl.col(at).alias("observed_at"),
         *(pl.col(name).cast(pl.String) for name in names),
-        pl.sum_horizontal(pl.col(name).is_not_null().cast(pl.Int64) for name in names).alias("n_told"),
-    ).join(profiled, on=list(RECORD))
+        pl.sum_horizontal(pl.col(name).is_not_null().cast(pl.Int64) for name in names).alias("reported_count"),
+    ).join(profiled, on=list(RECORD_KEY))
 
 
 def _candidates(
@@ -151,12 +151,19 @@ def _candidates(
     )
     mine = (
         told.filter(pl.any_horizontal(pl.col(part).is_not_null() for part in unit))
-        .select(*RECORD, "customer_id", "observed_at", "n_told", *unit, pl.sum_horizontal(frequency).alias("frequency"))
+        .select(
+            *RECORD_KEY,
+            "customer_id",
+            "observed_at",
+            "reported_count",
+            *unit,
+            pl.sum_horizontal(frequency).alias("frequency"),
+        )
         .join(channels, on="channel", how="left")
     )
     if name in GRANTED_ON:
         on_it = granted.filter(pl.col("subject_kind") == name).drop("subject_kind")
-        mine = mine.join(on_it, left_on=[*RECORD, name], right_on=[*RECORD, "subject_value"], how="left")
+        mine = mine.join(on_it, left_on=[*RECORD_KEY, name], right_on=[*RECORD_KEY, "subject_value"], how="left")
     else:
         mine = mine.with_columns(pl.lit(None, TEXTS).alias("granted"))
     if name in KINDS:
@@ -164,12 +171,12 @@ def _candidates(
         mine = mine.join(doubts, left_on=name, right_on="value", how="left")
     else:
         mine = mine.with_columns(pl.lit(None, pl.Int64).alias("doubt"))
-    n_parts = pl.sum_horizontal(pl.col(part).is_not_null().cast(pl.Int64) for part in unit)
+    part_count = pl.sum_horizontal(pl.col(part).is_not_null().cast(pl.Int64) for part in unit)
     return (
         mine.sort("observed_at", "source_record_id", descending=[True, False])
         .group_by("customer_id", "channel", *unit, maintain_order=True)
         .agg(
-            pl.col("source_record_id", "observed_at", "n_told", "frequency", "doubt").first(),
+            pl.col("source_record_id", "observed_at", "reported_count", "frequency", "doubt").first(),
             pl.concat([pl.col("of_channel").explode(), pl.col("granted").explode()])
             .drop_nulls()
             .unique()
@@ -178,7 +185,7 @@ def _candidates(
         )
         .with_columns(
             -pl.col("frequency"),
-            (-pl.col("n_told") if len(unit) == 1 else -n_parts).alias("completeness"),
+            (-pl.col("reported_count") if len(unit) == 1 else -part_count).alias("completeness"),
             pl.col("doubt").fill_null(1).alias("verified"),
             -pl.sum_horizontal(pl.col(part).str.len_chars().fill_null(0).cast(pl.Int64) for part in unit).alias(
                 "longest"
@@ -224,7 +231,7 @@ def _with_rectified(
     return pl.concat([left, right], how="diagonal")
 
 
-def _ranked(candidates: pl.LazyFrame, policy: Survivorship, name: str) -> pl.LazyFrame:
+def _ranked(candidates: pl.LazyFrame, policy: SurvivorshipPolicy, name: str) -> pl.LazyFrame:
     """`rank` by the rules of a unit, after what was put right (the latest first) and before what that replaces."""
     priority = {channel: place for place, channel in enumerate(policy.source_priority)}
     # Smaller is better in each of them.
@@ -239,31 +246,32 @@ def _ranked(candidates: pl.LazyFrame, policy: Survivorship, name: str) -> pl.Laz
     )
 
 
-def customer(provenance: pl.LazyFrame, party: pl.LazyFrame, crosswalk: pl.LazyFrame) -> pl.LazyFrame:
+def build_customer(provenance: pl.LazyFrame, party: pl.LazyFrame, crosswalk: pl.LazyFrame) -> pl.LazyFrame:
     """One row per customer with a profile; key customer_id, columns of `CUSTOMER`; `provenance`: see above."""
     records = (
         crosswalk.filter("is_profiled")
         .join(party.select("channel", "source_record_id", "observed_at"), on=["channel", "source_record_id"])
         .group_by("customer_id")
         .agg(
-            pl.len().alias("n_records"),
-            pl.col("channel").n_unique().alias("n_channels"),
+            pl.len().alias("record_count"),
+            pl.col("channel").n_unique().alias("channel_count"),
             pl.col("observed_at").min().alias("first_seen_at"),
             pl.col("observed_at").max().alias("last_seen_at"),
         )
     )
-    best = best_values(provenance.filter(pl.col("rank") == 1))
+    best = select_best_values(provenance.filter(pl.col("rank") == 1))
     return CUSTOMER.conform(records.join(best, on="customer_id", how="left"))
 
 
-def best_values(provenance: pl.LazyFrame) -> pl.LazyFrame:
+def select_best_values(provenance: pl.LazyFrame) -> pl.LazyFrame:
     """The best ranked values among these candidates, as columns in their types; key customer_id.
 
     Attributes that survive together all come from the best ranked of them; what that lacks is null.
     """
     best = provenance.filter(pl.col("rank") == pl.col("rank").min().over("customer_id", "together"))
     wide = best.group_by("customer_id").agg(
-        pl.col("value").filter(pl.col("attribute") == attribute).first().alias(attribute) for attribute in ATTRIBUTES
+        pl.col("value").filter(pl.col("attribute") == attribute).first().alias(attribute)
+        for attribute in GOLDEN_COLUMNS
     )
-    integers = [name for name in ATTRIBUTES if CUSTOMER.schema[name] == pl.Int64]
+    integers = [name for name in GOLDEN_COLUMNS if CUSTOMER.schema[name] == pl.Int64]
     return wide.with_columns(pl.col("birth_date").str.to_date("%Y-%m-%d"), pl.col(integers).cast(pl.Int64))

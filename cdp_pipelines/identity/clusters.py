@@ -18,7 +18,7 @@ import polars as pl
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from cdp_pipelines.identity.pairs import places
+from cdp_pipelines.identity.pairs import locate_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,19 +31,19 @@ LARGE = 60
 FEW = 3
 
 
-def components(n_nodes: int, links: pl.DataFrame) -> np.ndarray:
+def label_components(distinct_count: int, links: pl.DataFrame) -> np.ndarray:
     """The component of each node, named after its first node; `links`: left, right."""
     graph = coo_array(
         (np.ones(links.height, dtype=bool), (links["left"].to_numpy(), links["right"].to_numpy())),
-        shape=(n_nodes, n_nodes),
+        shape=(distinct_count, distinct_count),
     )
     _, label = connected_components(graph, directed=False)
-    first = np.full(label.max(initial=-1) + 1, n_nodes)
-    np.minimum.at(first, label, np.arange(n_nodes))
+    first = np.full(label.max(initial=-1) + 1, distinct_count)
+    np.minimum.at(first, label, np.arange(distinct_count))
     return first[label]
 
 
-def uncompared(group: np.ndarray, says_who: pl.Series, compared: pl.DataFrame) -> pl.DataFrame:
+def find_uncompared_pairs(group: np.ndarray, says_who: pl.Series, compared: pl.DataFrame) -> pl.DataFrame:
     """Pairs (left, right) of nodes of one group that say who and were not compared; of groups of up to `LARGE`."""
     size = np.bincount(group, minlength=1)[group]
     at = np.flatnonzero((size >= FEW) & says_who.to_numpy())
@@ -55,10 +55,10 @@ def uncompared(group: np.ndarray, says_who: pl.Series, compared: pl.DataFrame) -
         .select(pl.col("node").alias("left"), pl.col("node_right").alias("right"))
         .sort("left", "right")
     )
-    return every.filter(~places(every, compared)[0])
+    return every.filter(~locate_pairs(every, compared)[0])
 
 
-def cut(n_nodes: int, exact: pl.DataFrame, scored: pl.DataFrame, threshold: float) -> pl.DataFrame:
+def split_conflicts(distinct_count: int, exact: pl.DataFrame, scored: pl.DataFrame, threshold: float) -> pl.DataFrame:
     """The probable links of `scored` that hold; of its columns, in its order.
 
     `exact`: left, right, of links that hold whatever speaks against them. `scored`: left, right, log_odds,
@@ -67,13 +67,13 @@ def cut(n_nodes: int, exact: pl.DataFrame, scored: pl.DataFrame, threshold: floa
     """
     is_link = (pl.col("log_odds") >= threshold) & ~pl.col("contradicts")
     links = scored.with_row_index("row").filter(is_link)
-    group = components(n_nodes, pl.concat([exact.select("left", "right"), links.select("left", "right")]))
+    group = label_components(distinct_count, pl.concat([exact.select("left", "right"), links.select("left", "right")]))
     of_left, of_right = (group[scored[side].to_numpy()] for side in ("left", "right"))
     at = np.flatnonzero(of_left == of_right)
     inside = scored[at].with_columns(pl.Series("row", at), pl.Series("group", of_left[at]))
     torn = inside.filter((pl.col("match_weight") < 0) | pl.col("contradicts"))["group"].unique()
     doubted = inside.filter(pl.col("group").is_in(torn.implode())).sort("group", maintain_order=True)
-    firm = components(n_nodes, exact)
+    firm = label_components(distinct_count, exact)
     refused: set[int] = set()
     for part in doubted.partition_by("group", maintain_order=True):
         refused.update(_refused(part, firm, threshold))
@@ -135,7 +135,7 @@ class _Between:
         return self.root
 
 
-def unifying(links: pl.DataFrame, bound: np.ndarray) -> pl.DataFrame:
+def select_unifying_links(links: pl.DataFrame, bound: np.ndarray) -> pl.DataFrame:
     """The links that may join profiles; `links`: left, right; `bound`: per node, is its data for another purpose alone.
 
     What is bound follows the one customer that its links reach, so that rights find it; where they reach several it
@@ -145,7 +145,7 @@ def unifying(links: pl.DataFrame, bound: np.ndarray) -> pl.DataFrame:
         return links
     left, right = (bound[links[side].to_numpy()] for side in ("left", "right"))
     free, inner, cross = links.filter(~(left | right)), links.filter(left & right), links.filter(left ^ right)
-    customers, parts = components(bound.size, free), components(bound.size, inner)
+    customers, parts = label_components(bound.size, free), label_components(bound.size, inner)
     ends = [cross[side].to_numpy() for side in ("left", "right")]
     is_left = bound[ends[0]]
     follows = pl.DataFrame(
@@ -158,7 +158,7 @@ def unifying(links: pl.DataFrame, bound: np.ndarray) -> pl.DataFrame:
     return pl.concat([free, inner, cross.filter(sole)])
 
 
-def apart(n_nodes: int, links: pl.DataFrame, forbidden: pl.DataFrame) -> pl.DataFrame:
+def enforce_cannot_link(distinct_count: int, links: pl.DataFrame, forbidden: pl.DataFrame) -> pl.DataFrame:
     """The links without those that connect what must stay apart; `forbidden`: left, right.
 
     Where links connect such a pair, those of its group are taken again from the surest to the least sure (exact ones in
@@ -166,7 +166,7 @@ def apart(n_nodes: int, links: pl.DataFrame, forbidden: pl.DataFrame) -> pl.Data
     """
     if forbidden.is_empty():
         return links
-    group = components(n_nodes, links)
+    group = label_components(distinct_count, links)
     pairs = [
         (left, right) for left, right in forbidden.select("left", "right").iter_rows() if group[left] == group[right]
     ]

@@ -15,7 +15,7 @@ from cdp_pipelines.identity.values import HOUSE, LOCAL
 
 if TYPE_CHECKING:
     from cdp_pipelines.identity.policy import Comparison, IdentityPolicy, Kind
-    from cdp_pipelines.identity.values import Nodes
+    from cdp_pipelines.identity.values import DistinctRecords
 
 # Jaro-Winkler similarity (Winkler 1990) from which names are close, or similar; streets with one house number alike.
 CLOSE, SIMILAR, STREET = 0.9, 0.8, 0.88
@@ -29,7 +29,7 @@ MISSING = -1
 _FLAT = r"\s*(?:\b(?:apt|apartment|unit|suite|ste|flat)\b|#).*$"
 
 
-def compare(pairs: pl.DataFrame, nodes: Nodes, policy: IdentityPolicy) -> pl.DataFrame:
+def compare_pairs(pairs: pl.DataFrame, nodes: DistinctRecords, policy: IdentityPolicy) -> pl.DataFrame:
     """`pairs` (left, right) with a column per compared field: the place of its level in `LEVELS`, -1 for missing."""
     left, right = pairs["left"].to_numpy(), pairs["right"].to_numpy()
     levels = {name: _levels(name, each, left, right, nodes) for name, each in policy.comparisons.items()}
@@ -38,17 +38,19 @@ def compare(pairs: pl.DataFrame, nodes: Nodes, policy: IdentityPolicy) -> pl.Dat
     return pairs.with_columns(pl.Series(name, each, dtype=pl.Int8) for name, each in levels.items())
 
 
-def named(name: str, policy: IdentityPolicy) -> pl.Expr:
+def name_levels(name: str, policy: IdentityPolicy) -> pl.Expr:
     """The level of a compared field in words, null for missing."""
     words = dict(enumerate(LEVELS[policy.comparisons[name].kind]))
     return pl.col(name).replace_strict(words, default=None, return_dtype=pl.String)
 
 
-def _numbers(name: str, at: np.ndarray, nodes: Nodes) -> np.ndarray:
+def _numbers(name: str, at: np.ndarray, nodes: DistinctRecords) -> np.ndarray:
     return nodes.frame[name].cast(pl.Int64).fill_null(MISSING).to_numpy()[at]
 
 
-def _levels(name: str, comparison: Comparison, left: np.ndarray, right: np.ndarray, nodes: Nodes) -> np.ndarray:
+def _levels(
+    name: str, comparison: Comparison, left: np.ndarray, right: np.ndarray, nodes: DistinctRecords
+) -> np.ndarray:
     one, other = _numbers(name, left, nodes), _numbers(name, right, nodes)
     told = (one != MISSING) & (other != MISSING)
     levels = np.where(told, 0, MISSING).astype(np.int8)
@@ -196,7 +198,7 @@ _OUTCOMES = {
 }
 
 
-def _swapped(levels: dict[str, np.ndarray], left: np.ndarray, right: np.ndarray, nodes: Nodes) -> None:
+def _swapped(levels: dict[str, np.ndarray], left: np.ndarray, right: np.ndarray, nodes: DistinctRecords) -> None:
     """Where neither name agrees, each may be the other's: then both are swapped."""
     order = LEVELS["name"]
     other, swapped = order.index("other"), order.index("swapped")

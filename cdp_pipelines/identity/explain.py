@@ -7,21 +7,23 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.identity.compare import MISSING, compare
-from cdp_pipelines.identity.model import Patterns, decoded, pattern, rarity
+from cdp_pipelines.identity.compare import MISSING, compare_pairs
+from cdp_pipelines.identity.model import PatternIndex, decode_patterns, encode_pattern, weigh_term_frequency
 from cdp_pipelines.identity.policy import LEVELS
-from cdp_pipelines.identity.resolve import score
+from cdp_pipelines.identity.resolve import score_pairs
 
 if TYPE_CHECKING:
     from cdp_pipelines.identity.model import Model
     from cdp_pipelines.identity.policy import IdentityPolicy
     from cdp_pipelines.identity.resolve import Resolution
-    from cdp_pipelines.identity.values import Nodes
+    from cdp_pipelines.identity.values import DistinctRecords
 
 PRIOR, RARE, HOUSEHOLD = "odds of any two records", "how common the value is", "may be of one household"
 
 
-def waterfall(nodes: Nodes, model: Model, policy: IdentityPolicy, left: int, right: int) -> pl.DataFrame:
+def build_waterfall(
+    nodes: DistinctRecords, model: Model, policy: IdentityPolicy, left: int, right: int
+) -> pl.DataFrame:
     """Steps (comparison, level, weight, total) from the odds of any two records to the log odds of a pair, log2.
 
     `left`, `right`: two of `nodes`, the lesser first. Each comparison adds log2(m/u) of its level, a rare value
@@ -30,10 +32,10 @@ def waterfall(nodes: Nodes, model: Model, policy: IdentityPolicy, left: int, rig
     """
     pair = pl.DataFrame({"left": [left], "right": [right]}, schema={"left": pl.Int64, "right": pl.Int64})
     names = list(policy.comparisons)
-    compared = compare(pair, nodes, policy).with_columns(pattern(names))
-    scored = score(compared, nodes, model, policy)
-    of = Patterns.of(compared, names)
-    rare = {name: float(more[0]) for name, more in rarity(pair, of, nodes, model).items()}
+    compared = compare_pairs(pair, nodes, policy).with_columns(encode_pattern(names))
+    scored = score_pairs(compared, nodes, model, policy)
+    of = PatternIndex.of(compared, names)
+    rare = {name: float(more[0]) for name, more in weigh_term_frequency(pair, of, nodes, model).items()}
     match, *_ = model.shares
     steps = [(PRIOR, "", log2(match / (1 - match)))]
     for name, kind in model.kinds.items():
@@ -49,7 +51,7 @@ def waterfall(nodes: Nodes, model: Model, policy: IdentityPolicy, left: int, rig
     )
 
 
-def least_certain(found: Resolution, limit: int) -> pl.DataFrame:
+def find_least_certain_pairs(found: Resolution, limit: int) -> pl.DataFrame:
     """Pairs of records that a clerk would best look at: those whose log odds are nearest to even.
 
     Key (left_channel, left_source_record_id, right_channel, right_source_record_id), of nodes' earliest records; with
@@ -69,7 +71,8 @@ def least_certain(found: Resolution, limit: int) -> pl.DataFrame:
         .head(limit)
     )
     doubted = doubted.with_columns(
-        pl.Series(name, each) for name, each in decoded(doubted["pattern"].to_numpy(), list(found.model.kinds)).items()
+        pl.Series(name, each)
+        for name, each in decode_patterns(doubted["pattern"].to_numpy(), list(found.model.kinds)).items()
     )
     named = [
         pl.concat_str(pl.lit(f"{name}:"), pl.col(name).replace_strict(dict(enumerate(LEVELS[kind])), default=None))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.identity.clusters import components
-from cdp_pipelines.tables import GROUP
+from cdp_pipelines.identity.clusters import label_components
+from cdp_pipelines.schema import GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 RECORD = ["channel", "source_record_id"]
 
 
-def groups(
+def build_groups(
     link: pl.DataFrame, cluster: pl.DataFrame, history: pl.DataFrame, channels: Mapping[str, Collection[str]]
 ) -> pl.DataFrame:
     """Customers who come together for a purpose; columns of `GROUP`, of groups of two and more.
@@ -25,9 +25,9 @@ def groups(
     """
     customers = cluster.select("customer_id").unique()
     born = history.filter(pl.col("event") == "born").join(customers, on="customer_id", how="semi")
-    born = born.group_by("customer_id").agg(pl.col("happened_at").min())
+    born = born.group_by("customer_id").agg(pl.col("occurred_at").min())
     customers = customers.join(born, on="customer_id", how="left")
-    numbered = customers.sort("happened_at", "customer_id", nulls_last=True).with_row_index("number")
+    numbered = customers.sort("occurred_at", "customer_id", nulls_last=True).with_row_index("number")
     of_record = cluster.join(numbered, on="customer_id").select(*RECORD, "number")
     ends = link
     for side in ("left", "right"):
@@ -36,7 +36,7 @@ def groups(
     found = [GROUP.empty()]
     for purpose, names in channels.items():
         of_purpose = ends.filter(pl.col(f"{side}_channel").is_in(list(names)) for side in ("left", "right"))
-        group = pl.Series("group", components(numbered.height, of_purpose))
+        group = pl.Series("group", label_components(numbered.height, of_purpose))
         together = numbered.with_columns(group).filter(pl.len().over("group") > 1)
         named = together.with_columns(
             pl.lit(purpose).alias("purpose"), pl.col("customer_id").first().over("group").alias("group_id")

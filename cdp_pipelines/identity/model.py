@@ -23,13 +23,13 @@ import polars as pl
 
 from cdp_pipelines.identity.compare import MISSING
 from cdp_pipelines.identity.policy import LEVELS
-from cdp_pipelines.tables import FREQUENCY, MODEL
+from cdp_pipelines.schema import FREQUENCY, MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cdp_pipelines.identity.policy import Comparison, IdentityPolicy, Kind
-    from cdp_pipelines.identity.values import Nodes
+    from cdp_pipelines.identity.values import DistinctRecords
 
 # A level that was never seen is not impossible.
 LEAST_M, LEAST_U = 1e-4, 1e-9
@@ -63,14 +63,14 @@ class Model:
     frequency: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     told: Mapping[str, int] = field(default_factory=dict)
 
-    def score(self, of: Patterns, rare: Mapping[str, np.ndarray]) -> pl.DataFrame:
+    def score(self, of: PatternIndex, rare: Mapping[str, np.ndarray]) -> pl.DataFrame:
         """`match_weight` and `log_odds` (both log2) of being one person, of each pair.
 
         `rare`: field to log2 of how much rarer than the average the value is on which a pair agrees, 0 elsewhere
         (`rarity`). The match weight is log2 of the pair's probability in one person over that in two, as the two may
         be of one household or not; log odds are the match weight and the odds of a match among all pairs.
         """
-        match, household, other = (likelihood(of.levels, each)[of.at] for each in (self.m, self.h, self.u))
+        match, household, other = (compute_likelihood(of.levels, each)[of.at] for each in (self.m, self.h, self.u))
         for name, more in rare.items():
             other -= more
             if name not in self.shared:
@@ -122,7 +122,7 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Patterns:
+class PatternIndex:
     """The distinct patterns of pairs, as levels of each field, and which of them each pair has.
 
     There are few of them: what depends on levels alone is worked out once for each.
@@ -132,32 +132,32 @@ class Patterns:
     at: np.ndarray
 
     @classmethod
-    def of(cls, compared: pl.DataFrame, names: list[str]) -> Patterns:
+    def of(cls, compared: pl.DataFrame, names: list[str]) -> PatternIndex:
         """Patterns of `compared`, which has the levels of the fields `names`, or them as one number (`pattern`)."""
-        codes = coded(compared, names)
+        codes = encode_levels(compared, names)
         distinct = codes.unique().sort().to_frame()
         at = codes.to_frame().join(distinct.with_row_index("at"), on="pattern", how="left", maintain_order="left")["at"]
-        return cls(decoded(distinct["pattern"].to_numpy(), names), at.to_numpy())
+        return cls(decode_patterns(distinct["pattern"].to_numpy(), names), at.to_numpy())
 
 
-def coded(compared: pl.DataFrame, names: list[str]) -> pl.Series:
+def encode_levels(compared: pl.DataFrame, names: list[str]) -> pl.Series:
     """The pattern of each pair, as it is there or from its levels."""
-    return compared["pattern"] if "pattern" in compared.columns else compared.select(pattern(names)).to_series()
+    return compared["pattern"] if "pattern" in compared.columns else compared.select(encode_pattern(names)).to_series()
 
 
-def pattern(names: list[str]) -> pl.Expr:
+def encode_pattern(names: list[str]) -> pl.Expr:
     """Levels of all fields as one number."""
     return pl.sum_horizontal(
         (pl.col(name).cast(pl.Int64) - MISSING) * BASE**place for place, name in enumerate(names)
     ).alias("pattern")
 
 
-def decoded(patterns: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
+def decode_patterns(patterns: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
     """Field to its level in each pattern."""
     return {name: (patterns // BASE**place % BASE) + MISSING for place, name in enumerate(names)}
 
 
-def likelihood(levels: Mapping[str, np.ndarray], of: Probabilities) -> np.ndarray:
+def compute_likelihood(levels: Mapping[str, np.ndarray], of: Probabilities) -> np.ndarray:
     """log2 probability of each pattern in a class, fields taken as independent; a missing field is certain."""
     told = 0.0
     for name, each in levels.items():
@@ -165,7 +165,9 @@ def likelihood(levels: Mapping[str, np.ndarray], of: Probabilities) -> np.ndarra
     return told
 
 
-def rarity(pairs: pl.DataFrame, of: Patterns, nodes: Nodes, model: Model) -> dict[str, np.ndarray]:
+def weigh_term_frequency(
+    pairs: pl.DataFrame, of: PatternIndex, nodes: DistinctRecords, model: Model
+) -> dict[str, np.ndarray]:
     """Per field of `model.common`: log2 of its average chance agreement over the share of the pair's own value.
 
     `pairs`: left, right; `of`: their patterns.
@@ -183,8 +185,8 @@ def rarity(pairs: pl.DataFrame, of: Patterns, nodes: Nodes, model: Model) -> dic
     return found
 
 
-def learn(
-    compared: pl.DataFrame, nodes: Nodes, policy: IdentityPolicy, labels: pl.DataFrame, random: pl.DataFrame
+def fit_model(
+    compared: pl.DataFrame, nodes: DistinctRecords, policy: IdentityPolicy, labels: pl.DataFrame, random: pl.DataFrame
 ) -> Model:
     """Probabilities from the pairs themselves, or the declared ones where there are too few pairs to learn from.
 
@@ -200,10 +202,10 @@ def learn(
         rest = (1 - policy.prior) / 2
         shares = (policy.prior, rest, rest)
         return Model(kinds, m, h, u, shares, "declared: too few pairs to learn from", shared=shared)
-    u = by_chance(nodes, policy, random)
-    m, h = maximise(compared, u, policy, labels)
+    u = agreement_by_chance(nodes, policy, random)
+    m, h = run_em(compared, u, policy, labels)
     common = {name: float(u[name][0]) for name, each in comparisons.items() if each.term_frequency}
-    n_pairs = nodes.among.height * (nodes.among.height - 1) / 2
+    pair_count = nodes.among.height * (nodes.among.height - 1) / 2
     times = {name: np.bincount(nodes.frame[name].drop_nulls().to_numpy(), minlength=1) for name in common}
     frequency = {
         name: nodes.values[name].select("digest", n=pl.Series(each[: nodes.values[name].height], dtype=pl.Int64))
@@ -212,10 +214,10 @@ def learn(
     }  # fmt: skip
     told = {name: int(each.sum()) for name, each in times.items()}
     model = Model(kinds, m, h, u, (0.0, 0.0, 1.0), "learned", common, shared, frequency, told)
-    return _with_shares(model, compared, n_pairs)
+    return _with_shares(model, compared, pair_count)
 
 
-def random_pairs(nodes: Nodes, policy: IdentityPolicy) -> pl.DataFrame:
+def sample_random_pairs(nodes: DistinctRecords, policy: IdentityPolicy) -> pl.DataFrame:
     """Pairs of nodes that say who somebody is, which lie a fixed number of places apart in an order without meaning.
 
     So the same nodes give the same pairs, and a few more nodes few other ones.
@@ -232,19 +234,19 @@ def random_pairs(nodes: Nodes, policy: IdentityPolicy) -> pl.DataFrame:
     )
 
 
-def by_chance(nodes: Nodes, policy: IdentityPolicy, random: pl.DataFrame) -> Probabilities:
+def agreement_by_chance(nodes: DistinctRecords, policy: IdentityPolicy, random: pl.DataFrame) -> Probabilities:
     """u: probability of each level among two nodes that say who somebody is, and both say the field.
 
     Exact agreement is counted over all pairs; how the others are shared out, on `random` ones.
     """
     frame, names = nodes.among, list(policy.comparisons)
-    counted = coded(random, names).alias("pattern").to_frame().group_by("pattern").len()
-    levels, times = decoded(counted["pattern"].to_numpy(), names), counted["len"].to_numpy()
+    counted = encode_levels(random, names).alias("pattern").to_frame().group_by("pattern").len()
+    levels, times = decode_patterns(counted["pattern"].to_numpy(), names), counted["len"].to_numpy()
     found = {}
     for name, each in policy.comparisons.items():
         counts = np.bincount(frame[name].drop_nulls().to_numpy(), minlength=1).astype(float)
-        n_told = counts.sum()
-        exact = float((counts * (counts - 1)).sum() / max(1.0, n_told * (n_told - 1)))
+        reported_count = counts.sum()
+        exact = float((counts * (counts - 1)).sum() / max(1.0, reported_count * (reported_count - 1)))
         below = levels[name] > 0
         seen = np.bincount(levels[name][below], weights=times[below], minlength=len(LEVELS[each.kind]))
         # A level that no random pair reached is shared out as declared.
@@ -253,7 +255,7 @@ def by_chance(nodes: Nodes, policy: IdentityPolicy, random: pl.DataFrame) -> Pro
     return found
 
 
-def maximise(
+def run_em(
     compared: pl.DataFrame, u: Probabilities, policy: IdentityPolicy, labels: pl.DataFrame
 ) -> tuple[Probabilities, Probabilities]:
     """Learn m and h by expectation maximisation with u held.
@@ -280,7 +282,7 @@ def maximise(
         seen_m, seen_h = ({name: np.zeros(len(LEVELS[each.kind])) for name, each in comparisons.items()} for _ in "mh")
         reached = 0.0
         for at, (of_rule, count) in enumerate(parts):
-            logs = np.stack([likelihood(of_rule, each) for each in (m, h, u)]) + np.log2(shares[at])[:, None]
+            logs = np.stack([compute_likelihood(of_rule, each) for each in (m, h, u)]) + np.log2(shares[at])[:, None]
             both = np.logaddexp2.reduce(logs, axis=0)
             posterior = np.exp2(logs - both)
             reached += float((count * both).sum())
@@ -303,8 +305,8 @@ def maximise(
 
 def _counted(compared: pl.DataFrame, names: list[str]) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The levels of each pattern there is and how many pairs have it; in one order, for sums of floats depend on it."""
-    counted = coded(compared, names).alias("pattern").to_frame().group_by("pattern").len().sort("pattern")
-    return decoded(counted["pattern"].to_numpy(), names), counted["len"].to_numpy()
+    counted = encode_levels(compared, names).alias("pattern").to_frame().group_by("pattern").len().sort("pattern")
+    return decode_patterns(counted["pattern"].to_numpy(), names), counted["len"].to_numpy()
 
 
 def _by_rule(
@@ -322,15 +324,15 @@ def _by_rule(
     return parts or [(dict(levels), counts)]
 
 
-def _with_shares(model: Model, compared: pl.DataFrame, n_pairs: float) -> Model:
+def _with_shares(model: Model, compared: pl.DataFrame, pair_count: float) -> Model:
     """The model with the shares of the classes at which it expects as many: those no rule finds count as two people."""
     levels, count = _counted(compared, list(model.m))
-    logs = np.stack([likelihood(levels, each) for each in (model.m, model.h, model.u)])
-    shares = np.array([compared.height * 0.3, compared.height * 0.3, n_pairs]) / n_pairs
+    logs = np.stack([compute_likelihood(levels, each) for each in (model.m, model.h, model.u)])
+    shares = np.array([compared.height * 0.3, compared.height * 0.3, pair_count]) / pair_count
     for _ in range(ROUNDS):
         scored = logs + np.log2(shares)[:, None]
         expected = (np.exp2(scored - np.logaddexp2.reduce(scored, axis=0)) * count).sum(axis=1)
-        found = np.maximum(expected[:2], 1.0) / n_pairs
+        found = np.maximum(expected[:2], 1.0) / pair_count
         settled = np.abs(found - shares[:2]).max() < CLOSE_ENOUGH * found.max()
         shares = np.array([*found, 1 - found.sum()])
         if settled:

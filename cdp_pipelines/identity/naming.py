@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.identity.stable import named_after
-from cdp_pipelines.tables import CLUSTER, LINK, TEXTS
+from cdp_pipelines.identity.customer_ids import assign_customer_ids
+from cdp_pipelines.schema import CLUSTER, LINK, TEXTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _RECORD = ["channel", "source_record_id"]
 
 
-def customers_of(records: pl.DataFrame, customers: np.ndarray, firm: np.ndarray) -> pl.DataFrame:
+def build_clusters(records: pl.DataFrame, customers: np.ndarray, firm: np.ndarray) -> pl.DataFrame:
     """The customer of each record (`CLUSTER`), named after its earliest record.
 
     `records`: `values.Nodes.records`; `customers`: per node the first node of its customer, `firm`: the first that
@@ -24,7 +24,7 @@ def customers_of(records: pl.DataFrame, customers: np.ndarray, firm: np.ndarray)
     node = records["node"].to_numpy()
     found = records.select(*_RECORD, pl.Series("customer", customers[node]), pl.Series("firm", firm[node]))
     earliest = found.unique("customer", keep="first", maintain_order=True)
-    named = earliest.select("customer", named_after().alias("customer_id"))
+    named = earliest.select("customer", assign_customer_ids().alias("customer_id"))
     return (
         CLUSTER.conform(
             found.join(named, on="customer")
@@ -39,7 +39,7 @@ def customers_of(records: pl.DataFrame, customers: np.ndarray, firm: np.ndarray)
     )
 
 
-def links_of(links: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
+def build_links(links: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
     """Links between nodes as links between their earliest records, and each further record to its node's earliest.
 
     Of `LINK`, each key once: the first of several stays.

@@ -26,19 +26,20 @@ _SIDE = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class BlockRefinement:
     """By how many fields of `cut_by` a rule's block of each node was cut down, and what that did.
 
-    `largest`: the largest block before; `n_cut`, `n_skipped`: blocks that were too large, and parts that stayed so.
+    `largest`: the largest block before; `split_count`, `skipped_count`: blocks that were too large, and parts
+    that stayed so.
     """
 
     of_node: np.ndarray
     largest: int
-    n_cut: int
-    n_skipped: int
+    split_count: int
+    skipped_count: int
 
 
-def cuts(digest: pl.DataFrame, fields: tuple[str, ...], policy: IdentityPolicy) -> Cut:
+def refine_blocks(digest: pl.DataFrame, fields: tuple[str, ...], policy: IdentityPolicy) -> BlockRefinement:
     """How far the blocks of a rule are cut down so that none has more than `policy.max_block` nodes.
 
     `digest`: digests of what nodes say who say who somebody is; all nodes of each block. Blocks are cut by the fields
@@ -46,7 +47,7 @@ def cuts(digest: pl.DataFrame, fields: tuple[str, ...], policy: IdentityPolicy) 
     share is a placeholder or a switchboard.
     """
     found = np.full(digest.height, NO_BLOCK)
-    largest = n_cut = n_skipped = 0
+    largest = split_count = skipped_count = 0
     at, rest = None, digest
     for times, key in enumerate(_keys(fields, policy)):
         block = rest.select(key.alias("block")).with_row_index("row").drop_nulls()
@@ -57,16 +58,16 @@ def cuts(digest: pl.DataFrame, fields: tuple[str, ...], policy: IdentityPolicy) 
         at = sized["row"].to_numpy() if at is None else at[sized["row"].to_numpy()]
         is_large = (sized["size"] > policy.max_block).to_numpy()
         found[at] = np.where(is_large, TOO_LARGE, times)
-        n_skipped = sized.filter(pl.Series(is_large))["block"].n_unique()
+        skipped_count = sized.filter(pl.Series(is_large))["block"].n_unique()
         if not times:
-            largest, n_cut = int(sized["size"].max() or 0), n_skipped
+            largest, split_count = int(sized["size"].max() or 0), skipped_count
         if not is_large.any():
             break
         at, rest = at[is_large], digest[at[is_large]]
-    return Cut(found, largest, n_cut, n_skipped)
+    return BlockRefinement(found, largest, split_count, skipped_count)
 
 
-def blocks(digest: pl.DataFrame, fields: tuple[str, ...], cut: np.ndarray, policy: IdentityPolicy) -> pl.Series:
+def build_blocks(digest: pl.DataFrame, fields: tuple[str, ...], cut: np.ndarray, policy: IdentityPolicy) -> pl.Series:
     """A number for the block of each node, null where it has none; `cut`: as `Cut.of_node`, or of a few of these."""
     found = pl.select(pl.repeat(None, digest.height, dtype=pl.Int64)).to_series()
     for times, key in enumerate(_keys(fields, policy)):
@@ -76,7 +77,7 @@ def blocks(digest: pl.DataFrame, fields: tuple[str, ...], cut: np.ndarray, polic
     return found.alias("block")
 
 
-def block(digest: pl.DataFrame, cut: list[np.ndarray], policy: IdentityPolicy) -> pl.DataFrame:
+def find_candidate_pairs(digest: pl.DataFrame, cut: list[np.ndarray], policy: IdentityPolicy) -> pl.DataFrame:
     """Pairs of nodes that agree on any blocking rule: left, right (left < right), and rules, a bit for each in turn.
 
     `digest`: digests of what nodes say; `cut`: per rule, how far each one's block is cut down (`Cut.of_node`). In order
@@ -84,7 +85,9 @@ def block(digest: pl.DataFrame, cut: list[np.ndarray], policy: IdentityPolicy) -
     """
     pairs = []
     for at, fields in enumerate(policy.blocking):
-        of_node = blocks(digest, fields, cut[at], policy).to_frame().with_row_index("node").cast({"node": pl.Int64})
+        of_node = (
+            build_blocks(digest, fields, cut[at], policy).to_frame().with_row_index("node").cast({"node": pl.Int64})
+        )
         shared = of_node.drop_nulls().filter(pl.len().over("block") > 1)
         pairs.append(
             shared.join(shared, on="block", suffix="_right")
@@ -95,7 +98,7 @@ def block(digest: pl.DataFrame, cut: list[np.ndarray], policy: IdentityPolicy) -
     return found.select(left=pl.col("pair") // _SIDE, right=pl.col("pair") % _SIDE, rules="rules")
 
 
-def key_of(fields: tuple[str, ...]) -> pl.Expr:
+def pack_pair(fields: tuple[str, ...]) -> pl.Expr:
     """A number for the values of all these fields, null where one is; of digests."""
     first, *more = fields
     key = pl.col(first)
@@ -106,7 +109,7 @@ def key_of(fields: tuple[str, ...]) -> pl.Expr:
 
 def _keys(fields: tuple[str, ...], policy: IdentityPolicy) -> Iterator[pl.Expr]:
     """A rule's block as it is, and cut down by one field more each time."""
-    key = key_of(fields)
+    key = pack_pair(fields)
     yield key
     for name in policy.cut_by:
         if name not in fields:
@@ -114,15 +117,15 @@ def _keys(fields: tuple[str, ...], policy: IdentityPolicy) -> Iterator[pl.Expr]:
             yield key
 
 
-def places(pairs: pl.DataFrame, among: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def locate_pairs(pairs: pl.DataFrame, among: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Of each of `pairs` whether it is `among` pairs that are in order, and the row of it where it is."""
     if among.is_empty():
         return np.zeros(pairs.height, dtype=bool), np.zeros(pairs.height, dtype=np.int64)
-    wanted, known = packed(pairs), packed(among)
+    wanted, known = pack_columns(pairs), pack_columns(among)
     at = np.minimum(np.searchsorted(known, wanted), known.size - 1)
     return known[at] == wanted, at
 
 
-def packed(pairs: pl.DataFrame) -> np.ndarray:
+def pack_columns(pairs: pl.DataFrame) -> np.ndarray:
     """Each pair (left, right) as one number, which orders them alike."""
     return pairs["left"].to_numpy() * _SIDE + pairs["right"].to_numpy()

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cdp_pipelines.channel.contract import Model
-from cdp_pipelines.declared import declared
+from cdp_pipelines.policy import PolicyModel, load_policy_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +31,7 @@ LEVELS: dict[Kind, tuple[str, ...]] = {
 }
 
 
-class Comparison(Model):
+class Comparison(PolicyModel):
     """How one field of a pair is compared, into levels; missing on either side says nothing."""
 
     kind: Kind = Field(
@@ -69,7 +68,7 @@ class Comparison(Model):
         return tuple(each / sum(told) for each in told)
 
 
-class IdentityPolicy(Model):
+class IdentityPolicy(PolicyModel):
     """Rules of identity resolution."""
 
     exact: tuple[Identifier, ...] = Field(
@@ -130,4 +129,4 @@ class IdentityPolicy(Model):
 
 def load_policy(path: Path) -> IdentityPolicy:
     """The policy of a YAML file; `PolicyError` names file, field, what was found and what is allowed."""
-    return declared(path, IdentityPolicy)
+    return load_policy_file(path, IdentityPolicy)

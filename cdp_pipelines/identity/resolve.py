@@ -13,23 +13,43 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from cdp_pipelines.identity.clusters import apart, components, cut, uncompared, unifying
-from cdp_pipelines.identity.compare import MISSING, compare
-from cdp_pipelines.identity.epoch import Epoch
-from cdp_pipelines.identity.memory import Memory, crowded, forget, marks, remember, salt
-from cdp_pipelines.identity.model import Model, Patterns, learn, pattern, random_pairs, rarity
-from cdp_pipelines.identity.naming import customers_of, links_of
-from cdp_pipelines.identity.pairs import block, places
+from cdp_pipelines.identity.affected import find_affected, restore_statistics
+from cdp_pipelines.identity.clusters import (
+    enforce_cannot_link,
+    find_uncompared_pairs,
+    label_components,
+    select_unifying_links,
+    split_conflicts,
+)
+from cdp_pipelines.identity.compare import MISSING, compare_pairs
+from cdp_pipelines.identity.model import (
+    Model,
+    PatternIndex,
+    encode_pattern,
+    fit_model,
+    sample_random_pairs,
+    weigh_term_frequency,
+)
+from cdp_pipelines.identity.model_refresh import RefitPlan
+from cdp_pipelines.identity.naming import build_clusters, build_links
+from cdp_pipelines.identity.pairs import find_candidate_pairs, locate_pairs
 from cdp_pipelines.identity.policy import LEVELS
-from cdp_pipelines.identity.standing import Facts, facts, told_of
-from cdp_pipelines.identity.touched import recalled, touched
-from cdp_pipelines.identity.values import Nodes, nodes
-from cdp_pipelines.tables import REVIEW, TEXTS
+from cdp_pipelines.identity.state import (
+    IdentityState,
+    build_record_state,
+    configuration_digest,
+    fingerprint_records,
+    list_over_shared,
+    prune_frequencies,
+)
+from cdp_pipelines.identity.statistics import CorpusStatistics, compute_statistics, report_blocking
+from cdp_pipelines.identity.values import DistinctRecords, build_distinct_records
+from cdp_pipelines.schema import REVIEW, TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from cdp_pipelines.identity.pairs import Cut
+    from cdp_pipelines.identity.pairs import BlockRefinement
     from cdp_pipelines.identity.policy import IdentityPolicy
 
 _RECORD = ["drop_date", "channel", "source_record_id"]
@@ -57,10 +77,10 @@ class Resolution:
     cluster: pl.DataFrame
     touched: pl.Series | None
     report: dict[str, object]
-    nodes: Nodes
+    nodes: DistinctRecords
     model: Model
     scored: pl.DataFrame
-    memory: Memory
+    memory: IdentityState
 
 
 def resolve(
@@ -68,7 +88,7 @@ def resolve(
     policy: IdentityPolicy,
     review: pl.DataFrame | None = None,
     bound: Collection[str] = (),
-    before: Memory | None = None,
+    before: IdentityState | None = None,
     made_by: str = "",
 ) -> Resolution:
     """Customers of the records of `party` (`PARTY`).
@@ -82,18 +102,25 @@ def resolve(
     what resolves, by which what others left is told from one's own.
     """
     review = REVIEW.empty() if review is None else review
-    as_nodes = partial(nodes, policy=policy, alone=reviewed(review.filter(~pl.col("is_same"))), bound=bound)
-    number = salt(policy, made_by, bound)
-    marked = marks(party, policy, review, number)
-    epoch = Epoch.of(party, marked, policy, number)
+    as_nodes = partial(
+        build_distinct_records,
+        policy=policy,
+        alone=list_reviewed_records(review.filter(~pl.col("is_same"))),
+        bound=bound,
+    )
+    number = configuration_digest(policy, made_by, bound)
+    marked = fingerprint_records(party, policy, review, number)
+    epoch = RefitPlan.of(party, marked, policy, number)
     model = epoch.model(before, policy)
     if model is None or before.seen.is_empty():
         night, told = None, as_nodes(party)
-        known, done = facts(told, policy)
+        known, done = compute_statistics(told, policy)
     else:
-        night = touched(party, marked, before.seen, policy, as_nodes, partial(_likely, model=model, policy=policy))
+        night = find_affected(
+            party, marked, before.seen, policy, as_nodes, partial(_likely, model=model, policy=policy)
+        )
         told = as_nodes(party[night.rows])
-        known = recalled(told, before.seen, night, policy)
+        known = restore_statistics(told, before.seen, night, policy)
     blocked = _blocked(told, known, policy)
     if model is None:
         model = _learned(party, epoch, policy, review, as_nodes, (told, blocked))
@@ -101,32 +128,34 @@ def resolve(
     else:
         stored = before.model, before.frequency
     joined = _joined(told, known, model, policy, review, blocked)
-    seen = remember(told, known, joined.neighbourhood, marked)
+    seen = build_record_state(told, known, joined.neighbourhood, marked)
     void = None
     if night is not None:
         void = pl.concat([seen["record"], night.left]).unique()
         seen = pl.concat([before.seen.filter(~pl.col("record").is_in(void.implode())), seen])
         if night.left.len():
-            stored = stored[0], forget(seen, stored[1])
+            stored = stored[0], prune_frequencies(seen, stored[1])
     report = {
         "records": party.height,
-        "records new or changed": party.height if night is None else night.n_new,
+        "records new or changed": party.height if night is None else night.new_count,
         "records resolved": told.records.height,
         "nodes resolved": told.says.height,
-        "pairs compared": joined.scored.height + (0 if night is None else night.n_pairs),
+        "pairs compared": joined.scored.height + (0 if night is None else night.pair_count),
         "blocking": _blocking(policy, done, blocked) if night is None else night.report,
-        "crowded identifiers": crowded(seen, policy),
+        "crowded identifiers": list_over_shared(seen, policy),
         "links resolved": joined.link.height,
-        "links that join no profiles": joined.n_bound,
-        "links refused": joined.n_refused,
+        "links that join no profiles": joined.non_linking_count,
+        "links refused": joined.refused_count,
         "decided by clerks": review.height,
         "weights": model.origin,
-        "learned until": str(stored[0]["learned_until"].max()),
-        "learned from": stored[0]["learned_from"].max(),
+        "learned until": str(stored[0]["trained_until_date"].max()),
+        "learned from": stored[0]["training_record_count"].max(),
         "share of pairs": dict(zip(("one person", "one household", "two people"), model.shares, strict=True)),
         "match weights": {name: {k: round(v, 2) for k, v in each.items()} for name, each in model.weights.items()},
     }
-    return Resolution(joined.link, joined.cluster, void, report, told, model, joined.scored, Memory(seen, *stored))
+    return Resolution(
+        joined.link, joined.cluster, void, report, told, model, joined.scored, IdentityState(seen, *stored)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,44 +166,49 @@ class _Joined:
     cluster: pl.DataFrame
     scored: pl.DataFrame
     neighbourhood: np.ndarray
-    n_bound: int
-    n_refused: int
+    non_linking_count: int
+    refused_count: int
 
 
 def _joined(
-    told: Nodes, known: Facts, model: Model, policy: IdentityPolicy, review: pl.DataFrame, blocked: pl.DataFrame
+    told: DistinctRecords,
+    known: CorpusStatistics,
+    model: Model,
+    policy: IdentityPolicy,
+    review: pl.DataFrame,
+    blocked: pl.DataFrame,
 ) -> _Joined:
     withheld = {name: pl.Series(each) for name, each in known.crowded.items()}
     says = told.says.with_columns(
         told.bound.alias(BOUND), *(pl.when(~each).then(name).alias(name) for name, each in withheld.items())
     )
-    n_nodes, decided = told.says.height, _on_nodes(review, told.records)
+    distinct_count, decided = told.says.height, _on_nodes(review, told.records)
     exact = pl.concat([_linked(decided.filter("is_same"), "review"), _stars(says, policy.exact)])
-    scored = score(blocked, told, model, policy)
+    scored = score_pairs(blocked, told, model, policy)
     likely = scored.filter(pl.col("log_odds") >= policy.log_odds)
     ends = pl.concat([each.select("left", "right") for each in (exact, likely)])
-    group = components(n_nodes, ends)
-    more = _compared(uncompared(group, told.who, blocked), told, policy)
+    group = label_components(distinct_count, ends)
+    more = _compared(find_uncompared_pairs(group, told.who, blocked), told, policy)
     if more.height:
-        scored = pl.concat([scored, score(more, told, model, policy)])
+        scored = pl.concat([scored, score_pairs(more, told, model, policy)])
     is_bound = told.bound.to_numpy()
-    held = cut(n_nodes, exact, scored, policy.log_odds)
+    held = split_conflicts(distinct_count, exact, scored, policy.log_odds)
     links = pl.concat([exact, _probable(held, policy)])
     for identifier in policy.shareable:
-        customers = pl.Series("customer", components(n_nodes, unifying(links, is_bound)))
+        customers = pl.Series("customer", label_components(distinct_count, select_unifying_links(links, is_bound)))
         links = pl.concat([links, _attached(says.with_columns(customers), identifier)])
-    links = apart(n_nodes, links, decided.filter(~pl.col("is_same")))
-    joining = unifying(links, is_bound)
-    customers, firm = (components(n_nodes, each) for each in (joining, joining.filter("is_exact")))
-    reach = components(n_nodes, pl.concat([ends, *(_said_alone(says, name) for name in policy.shareable)]))
-    n_likely = int((scored["log_odds"] >= policy.log_odds).sum())
+    links = enforce_cannot_link(distinct_count, links, decided.filter(~pl.col("is_same")))
+    joining = select_unifying_links(links, is_bound)
+    customers, firm = (label_components(distinct_count, each) for each in (joining, joining.filter("is_exact")))
+    reach = label_components(distinct_count, pl.concat([ends, *(_said_alone(says, name) for name in policy.shareable)]))
+    likely_count = int((scored["log_odds"] >= policy.log_odds).sum())
     return _Joined(
-        links_of(links, told.records),
-        customers_of(told.records, customers, firm),
-        scored.with_columns(pl.Series("is_linked", places(scored, held.sort("left", "right"))[0])),
+        build_links(links, told.records),
+        build_clusters(told.records, customers, firm),
+        scored.with_columns(pl.Series("is_linked", locate_pairs(scored, held.sort("left", "right"))[0])),
         reach,
         links.height - joining.height,
-        n_likely - held.height,
+        likely_count - held.height,
     )
 
 
@@ -186,58 +220,62 @@ def _said_alone(says: pl.DataFrame, identifier: str) -> pl.DataFrame:
     return sharing.select(left=pl.col("node").first().over(identifier), right="node")
 
 
-def _blocked(told: Nodes, known: Facts, policy: IdentityPolicy) -> pl.DataFrame:
+def _blocked(told: DistinctRecords, known: CorpusStatistics, policy: IdentityPolicy) -> pl.DataFrame:
     """Pairs that blocking finds, and how they compare: left, right, rules and pattern."""
     who = np.flatnonzero(told.who.to_numpy())
-    found = block(told.digest[who], [each[who] for each in known.cut], policy)
+    found = find_candidate_pairs(told.digest[who], [each[who] for each in known.cut], policy)
     number = pl.Series(who, dtype=pl.Int64)
     return _compared(
         found.with_columns(number.gather(found[side]).alias(side) for side in ("left", "right")), told, policy
     )
 
 
-def _blocking(policy: IdentityPolicy, done: Sequence[Cut], blocked: pl.DataFrame) -> list[dict[str, object]]:
+def _blocking(
+    policy: IdentityPolicy, done: Sequence[BlockRefinement], blocked: pl.DataFrame
+) -> list[dict[str, object]]:
     """What each blocking rule did, of all nodes."""
     rules = blocked["rules"].to_numpy()
     return [
-        told_of(fields, cut, int(np.count_nonzero(rules >> at & 1)))
-        for at, (fields, cut) in enumerate(zip(policy.blocking, done, strict=True))
+        report_blocking(fields, split_conflicts, int(np.count_nonzero(rules >> at & 1)))
+        for at, (fields, split_conflicts) in enumerate(zip(policy.blocking, done, strict=True))
     ]
 
 
-def _compared(pairs: pl.DataFrame, told: Nodes, policy: IdentityPolicy) -> pl.DataFrame:
+def _compared(pairs: pl.DataFrame, told: DistinctRecords, policy: IdentityPolicy) -> pl.DataFrame:
     """`pairs` with how they compare, all levels as one number (`model.pattern`)."""
-    levels = compare(pairs, told, policy).select(pattern(list(policy.comparisons)))
+    levels = compare_pairs(pairs, told, policy).select(encode_pattern(list(policy.comparisons)))
     return pairs.with_columns(levels.to_series())
 
 
-def _likely(told: Nodes, pairs: pl.DataFrame, model: Model, policy: IdentityPolicy) -> pl.DataFrame:
+def _likely(told: DistinctRecords, pairs: pl.DataFrame, model: Model, policy: IdentityPolicy) -> pl.DataFrame:
     """Those of `pairs` (left, right) that are likely one person."""
-    return score(_compared(pairs, told, policy), told, model, policy).filter(pl.col("log_odds") >= policy.log_odds)
+    return score_pairs(_compared(pairs, told, policy), told, model, policy).filter(
+        pl.col("log_odds") >= policy.log_odds
+    )
 
 
 def _learned(
     party: pl.DataFrame,
-    epoch: Epoch,
+    epoch: RefitPlan,
     policy: IdentityPolicy,
     review: pl.DataFrame,
-    as_nodes: Callable[[pl.DataFrame], Nodes],
-    every: tuple[Nodes, pl.DataFrame],
+    as_nodes: Callable[[pl.DataFrame], DistinctRecords],
+    every: tuple[DistinctRecords, pl.DataFrame],
 ) -> Model:
     """The model of the records of the epoch; `every`: nodes of all records, and their blocked pairs."""
     told, blocked = every
     records = party.filter(pl.col("drop_date") <= epoch.until)
     if records.height < party.height:
         told = as_nodes(records)
-        blocked = _blocked(told, facts(told, policy)[0], policy)
+        blocked = _blocked(told, compute_statistics(told, policy)[0], policy)
     labels = _on_nodes(review, told.records)
-    labels = compare(labels.select("left", "right"), told, policy).with_columns(labels["is_same"])
-    return learn(blocked, told, policy, labels, _compared(random_pairs(told, policy), told, policy))
+    labels = compare_pairs(labels.select("left", "right"), told, policy).with_columns(labels["is_same"])
+    return fit_model(blocked, told, policy, labels, _compared(sample_random_pairs(told, policy), told, policy))
 
 
-def score(pairs: pl.DataFrame, told: Nodes, model: Model, policy: IdentityPolicy) -> pl.DataFrame:
+def score_pairs(pairs: pl.DataFrame, told: DistinctRecords, model: Model, policy: IdentityPolicy) -> pl.DataFrame:
     """Pairs (left, right, pattern) with match weight, log odds, and whether fields that may contradict do, or agree."""
-    of = Patterns.of(pairs, list(policy.comparisons))
+    of = PatternIndex.of(pairs, list(policy.comparisons))
     last = {name: len(LEVELS[each.kind]) - 1 for name, each in policy.comparisons.items() if each.contradicts}
     # Of no field that may contradict, none does and all agree.
     either = np.zeros((1, of.levels[next(iter(of.levels))].size), dtype=bool)
@@ -245,7 +283,7 @@ def score(pairs: pl.DataFrame, told: Nodes, model: Model, policy: IdentityPolicy
     agrees = np.all(
         [*~either, *((of.levels[name] >= 0) & (of.levels[name] < place) for name, place in last.items())], axis=0
     )
-    scored = model.score(of, rarity(pairs, of, told, model))
+    scored = model.score(of, weigh_term_frequency(pairs, of, told, model))
     return pairs.select("left", "right", "pattern").with_columns(
         *scored,
         (pl.Series(differs[of.at]) & (scored["log_odds"] < 0)).alias("contradicts"),
@@ -253,7 +291,7 @@ def score(pairs: pl.DataFrame, told: Nodes, model: Model, policy: IdentityPolicy
     )
 
 
-def reviewed(review: pl.DataFrame) -> pl.DataFrame:
+def list_reviewed_records(review: pl.DataFrame) -> pl.DataFrame:
     """Records (channel, source_record_id) on either side of decisions of `REVIEW`."""
     sides = [review.select(pl.col(f"{side}_{name}").alias(name) for name in _RECORD[1:]) for side in ("left", "right")]
     return pl.concat(sides).unique(maintain_order=True)
@@ -319,7 +357,7 @@ def _linked(pairs: pl.DataFrame, identifier: str) -> pl.DataFrame:
 
 def _probable(scored: pl.DataFrame, policy: IdentityPolicy) -> pl.DataFrame:
     """Links of pairs that are held to be one person; exact where the two share an e-mail and agree."""
-    of = Patterns.of(scored, list(policy.comparisons))
+    of = PatternIndex.of(scored, list(policy.comparisons))
     words = {name: [f"{name}:{level}" for level in LEVELS[each.kind]] for name, each in policy.comparisons.items()}
     levels = pl.DataFrame(of.levels).rows(named=True)
     evidence = [[words[name][at] for name, at in each.items() if at != MISSING] for each in levels]

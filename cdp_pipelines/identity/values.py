@@ -30,7 +30,7 @@ HOUSE, LOCAL = r"^(\d+)", "^([^@]+)@"
 
 
 @dataclass(frozen=True, slots=True)
-class Nodes:
+class DistinctRecords:
     """What there is to tell apart, each once.
 
     `records`: each record of `RECORD` with its node; `says`: node (from 0, in order of their first records) and what
@@ -51,7 +51,7 @@ class Nodes:
     @property
     def who(self) -> pl.Series:
         """Whether each node says who somebody is: the others are joined by what they share alone."""
-        return self.digest.select(says_who()).to_series()
+        return self.digest.select(is_identifying()).to_series()
 
     @property
     def among(self) -> pl.DataFrame:
@@ -59,22 +59,24 @@ class Nodes:
         return self.frame.filter(self.who)
 
 
-def says_who() -> pl.Expr:
+def is_identifying() -> pl.Expr:
     """Whether a row of values, or of their digests, says who somebody is."""
     return pl.any_horizontal(pl.col(name).is_not_null() for name in _WHO)
 
 
-def told_by(policy: IdentityPolicy) -> list[str]:
+def digest_fields(policy: IdentityPolicy) -> list[str]:
     """Columns of `PARTY` that tell who a record is about."""
     return list(dict.fromkeys([*_TOLD, *policy.exact, *policy.shareable, *policy.comparisons]))
 
 
-def nodes(party: pl.DataFrame, policy: IdentityPolicy, alone: pl.DataFrame, bound: Collection[str] = ()) -> Nodes:
+def build_distinct_records(
+    party: pl.DataFrame, policy: IdentityPolicy, alone: pl.DataFrame, bound: Collection[str] = ()
+) -> DistinctRecords:
     """Records of `PARTY` that say the same of a person are one node; those of `alone` (channel, id) have their own.
 
     So have those of each of the channels `bound`, whose data may not join profiles.
     """
-    says = [*told_by(policy), _ALONE]
+    says = [*digest_fields(policy), _ALONE]
     own = alone.unique().with_columns(pl.concat_str("channel", "source_record_id", separator=":").alias(_ALONE))
     is_bound = pl.col("channel").is_in(list(bound))
     read = party.join(own, on=["channel", "source_record_id"], how="left").sort(RECORD)
@@ -96,8 +98,10 @@ def nodes(party: pl.DataFrame, policy: IdentityPolicy, alone: pl.DataFrame, boun
         if name in asked
     ]
     digest = whole.drop(_ALONE).with_columns(content, *parts)
-    frame = distinct.select("node", *told_by(policy))
-    return Nodes(read.select(*RECORD, node), frame, values, said, digest, of_node.select(is_bound).to_series())
+    frame = distinct.select("node", *digest_fields(policy))
+    return DistinctRecords(
+        read.select(*RECORD, node), frame, values, said, digest, of_node.select(is_bound).to_series()
+    )
 
 
 def _numbered(column: pl.Series, spell: Callable[[pl.Series], pl.Series] | None) -> tuple[pl.Series, pl.Series]:
@@ -121,13 +125,13 @@ def _digest(values: pl.Series) -> pl.Series:
     return pl.select(pl.when(values.is_not_null()).then(digests).alias("digest")).to_series()
 
 
-def plain_names(names: pl.Series) -> pl.Series:
+def normalise_names(names: pl.Series) -> pl.Series:
     """Words of plain small letters; null where none is left."""
     letters = pl.col("text").str.replace_all(r"['`.]", "").str.replace_all("[^a-z]+", " ").str.strip_chars()
     return _in_ascii(names).select(pl.when(letters != "").then(letters)).to_series()
 
 
-def short_streets(streets: pl.Series) -> pl.Series:
+def abbreviate_streets(streets: pl.Series) -> pl.Series:
     """Streets with the short form of their kind; null without a house number, for too many share such a one."""
     # Each word between blanks of its own, for no two may claim one.
     apart = pl.col("text").str.replace_all("[., ]+", "  ")
@@ -152,8 +156,8 @@ def _sound(names: pl.Series) -> pl.Series:
 
 # How what records say is spelt, so that it can be compared.
 _SPELT: Mapping[str, Callable[[pl.Series], pl.Series]] = {
-    **dict.fromkeys(NAMES, plain_names),
-    "street": short_streets,
+    **dict.fromkeys(NAMES, normalise_names),
+    "street": abbreviate_streets,
     "middle_name": lambda names: names.str.to_lowercase().str.head(1),
     "birth_date": lambda dates: dates.dt.strftime("%Y-%m-%d"),
 }

@@ -1,8 +1,15 @@
 """Where every column comes from, what of it is personal data of which category, and where each category lives."""
 
-from cdp_pipelines.lineage.graph import ColumnGraph, LineageError, Path, column_graph, every_table, purpose_graph
-from cdp_pipelines.lineage.minimise import EXEMPTIONS, STOPS, Exemption, all_minimised, minimised, origins_told
-from cdp_pipelines.lineage.places import Place, categories, places
+from cdp_pipelines.lineage.graph import ColumnGraph, LineageError, LineagePath, column_graph, list_tables, purpose_graph
+from cdp_pipelines.lineage.minimise import (
+    EXEMPTIONS,
+    STOPS,
+    Exemption,
+    check_all_minimised,
+    check_minimised,
+    describe_origins,
+)
+from cdp_pipelines.lineage.places import StorageLocation, list_categories, list_locations
 from cdp_pipelines.lineage.raw import with_raw_sources
 
 __all__ = [
@@ -11,15 +18,15 @@ __all__ = [
     "ColumnGraph",
     "Exemption",
     "LineageError",
-    "Path",
-    "Place",
-    "all_minimised",
-    "categories",
+    "LineagePath",
+    "StorageLocation",
+    "check_all_minimised",
+    "check_minimised",
     "column_graph",
-    "every_table",
-    "minimised",
-    "origins_told",
-    "places",
+    "describe_origins",
+    "list_categories",
+    "list_locations",
+    "list_tables",
     "purpose_graph",
     "with_raw_sources",
 ]

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cdp_pipelines.errors import CdpError
-from cdp_pipelines.golden.mart import mart_table
-from cdp_pipelines.golden.measures import MEASURES, TYPES
-from cdp_pipelines.lineage.raw import FED_BY, raw_origins, with_raw_sources
-from cdp_pipelines.tables import INTERACTION, STATIC
+from cdp_pipelines.lineage.raw import FED_BY, find_raw_origins, with_raw_sources
+from cdp_pipelines.marts.mart import build_mart_table
+from cdp_pipelines.schema import INTERACTION, STATIC
+from cdp_pipelines.schema.mart import MEASURES, TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from cdp_pipelines.channel.contract import ChannelContract
-    from cdp_pipelines.consent.purpose import Purpose
-    from cdp_pipelines.tables import Table
+    from cdp_pipelines.channels.contract import ChannelContract
+    from cdp_pipelines.purposes.purpose import Purpose
+    from cdp_pipelines.schema import Table
 
 
 # Category of a record in the whole: no purpose names it, so none may be given one.
@@ -34,7 +34,7 @@ class LineageError(CdpError):
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class LineagePath:
     """One way from a column back to where it begins, a shortest one.
 
     `columns` are full names, `layer/table.column`, the derived one first. It ends in a raw field of a data category
@@ -64,13 +64,13 @@ class ColumnGraph:
     sources: Mapping[str, tuple[tuple[str, str | None], ...]]
     raw: Mapping[str, str | None]
 
-    def back(self, column: str, stops: Collection[str] = ()) -> list[Path]:
+    def back(self, column: str, stops: Collection[str] = ()) -> list[LineagePath]:
         """A shortest path to each raw field that a column derives from, and to each column of `stops`.
 
         There is none of a column that is made of nothing: a constant, a number in sequence. A raw field of which
         several categories are taken comes once for each. `LineageError` where a column is in no table.
         """
-        found: list[Path] = []
+        found: list[LineagePath] = []
         seen = {column}
         ended: set[tuple[str, str | None]] = set()
         waiting = deque([(column,)])
@@ -81,11 +81,11 @@ class ColumnGraph:
                     end = (source, category or self.raw[source])
                     if end not in ended:
                         ended.add(end)
-                        found.append(Path((*path, source), end[1]))
+                        found.append(LineagePath((*path, source), end[1]))
                 elif source not in seen:
                     seen.add(source)
                     if source in stops:
-                        found.append(Path((*path, source)))
+                        found.append(LineagePath((*path, source)))
                     else:
                         waiting.append((*path, source))
         return found
@@ -120,7 +120,7 @@ def column_graph(contracts: Mapping[str, ChannelContract], purposes: Iterable[Pu
     return ColumnGraph(
         {
             **{name: each for table in STATIC.values() for name, each in _columns(table, contracts.values()).items()},
-            **{name: each for purpose in purposes for name, each in _derived(mart_table(purpose)).items()},
+            **{name: each for purpose in purposes for name, each in _derived(build_mart_table(purpose)).items()},
         },
         _raw_categories(contracts.values()),
     )
@@ -150,7 +150,7 @@ def purpose_graph(purpose: Purpose, contracts: Mapping[str, ChannelContract]) ->
         for name, type_ in names.items():
             able = [each for each in counted if each.interaction and each.interaction.may_be(type_)]
             sources[name] = _raw(INTERACTION.name, plain.rpartition(".")[2], able)
-    table = mart_table(purpose)
+    table = build_mart_table(purpose)
     is_plain = [column.name for column in table.columns] == [column.name for column in purpose.columns]
     for column in table.columns:
         # Where the mart has other columns than are declared they were made of these, and may be of each measure.
@@ -195,14 +195,14 @@ def _columns(table: Table, contracts: Iterable[ChannelContract]) -> dict[str, tu
 
 
 def _raw(table: str, column: str, contracts: Iterable[ChannelContract]) -> tuple[tuple[str, str | None], ...]:
-    return tuple(each for contract in contracts for each in raw_origins(table, column, contract).items())
+    return tuple(each for contract in contracts for each in find_raw_origins(table, column, contract).items())
 
 
 def _derived(table: Table) -> dict[str, tuple[tuple[str, str | None], ...]]:
     return {f"{table.name}.{each.name}": tuple((source, None) for source in each.sources) for each in table.columns}
 
 
-def every_table(contracts: Mapping[str, ChannelContract], purposes: Iterable[Purpose]) -> dict[str, Table]:
+def list_tables(contracts: Mapping[str, ChannelContract], purposes: Iterable[Purpose]) -> dict[str, Table]:
     """Every table of the lake by name: raw and quarantine of each channel, what is derived, and the marts."""
     channels = list(contracts.values())
     standard = {
@@ -211,7 +211,7 @@ def every_table(contracts: Mapping[str, ChannelContract], purposes: Iterable[Pur
         else table
         for name, table in STATIC.items()
     }
-    marts = [mart_table(purpose) for purpose in purposes if purpose.columns]
+    marts = [build_mart_table(purpose) for purpose in purposes if purpose.columns]
     return {
         **{each.raw.name: each.raw for each in channels},
         **{each.quarantine.name: each.quarantine for each in channels},

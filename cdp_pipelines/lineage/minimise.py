@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cdp_pipelines.errors import PolicyError
-from cdp_pipelines.golden.mart import mart_table
-from cdp_pipelines.lineage.graph import ColumnGraph, LineageError, Path, column_graph, purpose_graph
+from cdp_pipelines.lineage.graph import ColumnGraph, LineageError, LineagePath, column_graph, purpose_graph
+from cdp_pipelines.marts.mart import build_mart_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from cdp_pipelines.channel.contract import ChannelContract
-    from cdp_pipelines.consent.purpose import Purpose
+    from cdp_pipelines.channels.contract import ChannelContract
+    from cdp_pipelines.purposes.purpose import Purpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ EXEMPTIONS = (
 STOPS = {column: each for each in EXEMPTIONS for column in each.columns}
 
 
-def minimised(purpose: Purpose, contracts: Mapping[str, ChannelContract], file: str) -> None:
+def check_minimised(purpose: Purpose, contracts: Mapping[str, ChannelContract], file: str) -> None:
     """Refuse a purpose whose mart has a column that derives from a category that it does not name.
 
     `PolicyError` names the file, each such column, and the path on which the data comes.
@@ -77,7 +77,7 @@ def minimised(purpose: Purpose, contracts: Mapping[str, ChannelContract], file: 
         graph = purpose_graph(purpose, contracts)
         found = [
             (column.name, path)
-            for column in mart_table(purpose).columns
+            for column in build_mart_table(purpose).columns
             for path in _beyond(graph, f"mart/{purpose.key}.{column.name}", purpose.data_categories)
         ]
     except LineageError as error:
@@ -93,7 +93,7 @@ def minimised(purpose: Purpose, contracts: Mapping[str, ChannelContract], file: 
         )
 
 
-def all_minimised(
+def check_all_minimised(
     register: Mapping[str, Purpose], contracts: Mapping[str, ChannelContract], files: Callable[[str], str]
 ) -> None:
     """Refuse a register of which any purpose's mart, or what the marts are exempt for, takes more than it names.
@@ -101,7 +101,7 @@ def all_minimised(
     `files` gives the file of a purpose, for the message.
     """
     for key, purpose in register.items():
-        minimised(purpose, contracts, files(key))
+        check_minimised(purpose, contracts, files(key))
     graph = column_graph(contracts)
     for each in EXEMPTIONS:
         if each.under in register:
@@ -112,20 +112,20 @@ def all_minimised(
                 raise PolicyError(files(each.under), (("data_categories", told),))
 
 
-def origins_told(purpose: Purpose, contracts: Mapping[str, ChannelContract]) -> list[str]:
+def describe_origins(purpose: Purpose, contracts: Mapping[str, ChannelContract]) -> list[str]:
     """Each column of a mart with the raw fields that it derives from, and their categories, in a line."""
     graph = purpose_graph(purpose, contracts)
     lines = []
-    for column in mart_table(purpose).columns:
+    for column in build_mart_table(purpose).columns:
         paths = graph.back(f"mart/{purpose.key}.{column.name}", STOPS)
         ends = [f"{path.end} ({path.category or ('exempt' if path.end in STOPS else 'no category')})" for path in paths]
         lines.append(f"{column.name}: {', '.join(ends) or 'made of nothing that was delivered'}")
     return lines
 
 
-def _beyond(graph: ColumnGraph, column: str, permitted: Iterable[str]) -> list[Path]:
+def _beyond(graph: ColumnGraph, column: str, permitted: Iterable[str]) -> list[LineagePath]:
     """A shortest path from a column to each category that is not permitted, no further back than what is exempt."""
-    first: dict[str | None, Path] = {}
+    first: dict[str | None, LineagePath] = {}
     for path in graph.back(column, STOPS):
         first.setdefault(path.category, path)
     return [path for category, path in first.items() if category is not None and category not in permitted]

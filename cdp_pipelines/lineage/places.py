@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
-from cdp_pipelines.channel.contract import OTHER
+from cdp_pipelines.channels.contract import OTHER
 from cdp_pipelines.lineage.graph import WHOLE_RECORD, column_graph, purpose_graph
 from cdp_pipelines.lineage.minimise import STOPS
-from cdp_pipelines.tables import STATIC
+from cdp_pipelines.schema import STATIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cdp_pipelines.channel.contract import ChannelContract
-    from cdp_pipelines.consent.purpose import Purpose
+    from cdp_pipelines.channels.contract import ChannelContract
     from cdp_pipelines.lineage.graph import ColumnGraph
+    from cdp_pipelines.purposes.purpose import Purpose
 
 # Category, kind, system, region, and the field, table or mart that holds it.
 Holding = tuple[str | None, str, str, str | None, str]
@@ -24,7 +24,7 @@ LAKE, MARTS = "the lake", "published marts"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StorageLocation:
     """One system, in one region, that holds data of a category: which of its fields, tables or marts do.
 
     `region` is None where it is not declared: a recipient without a transfer to a third country.
@@ -37,9 +37,9 @@ class Place:
     holds: tuple[str, ...]
 
 
-def places(
+def list_locations(
     contracts: Mapping[str, ChannelContract], register: Mapping[str, Purpose], region: str | None
-) -> list[Place]:
+) -> list[StorageLocation]:
     """Every place of every category, by category, kind and system; `region`: where the lake and its marts lie."""
     found: dict[tuple[str, str, str, str | None], dict[str, None]] = {}
     for category, kind, system, where, name in chain(
@@ -49,7 +49,7 @@ def places(
             found.setdefault((category, kind, system, where), {})[name] = None
     order = ("collected", "kept", "served", "received")
     ordered = sorted(found, key=lambda each: (each[0], order.index(each[1]), each[2], each[3] or ""))
-    return [Place(*place, tuple(sorted(found[place]))) for place in ordered]
+    return [StorageLocation(*place, tuple(sorted(found[place]))) for place in ordered]
 
 
 def _collected(contracts: Mapping[str, ChannelContract], region: str | None) -> Iterator[Holding]:
@@ -65,7 +65,7 @@ def _collected(contracts: Mapping[str, ChannelContract], region: str | None) -> 
 def _derived(contracts: Mapping[str, ChannelContract], region: str | None) -> Iterator[Holding]:
     graph = column_graph(contracts)
     for table in STATIC.values():
-        for category in {each for name in table.schema for each in categories(graph, f"{table.name}.{name}")}:
+        for category in {each for name in table.schema for each in list_categories(graph, f"{table.name}.{name}")}:
             yield category, "kept", LAKE, region, table.name
 
 
@@ -78,12 +78,12 @@ def _served(
         graph, mart = purpose_graph(purpose, contracts), f"mart/{key}"
         countries = {each.recipient: each.country for each in purpose.transfers}
         columns = [name for name in graph.sources if name.startswith(f"{mart}.")]
-        for category in {each for name in columns for each in categories(graph, name)}:
+        for category in {each for name in columns for each in list_categories(graph, name)}:
             yield category, "served", MARTS, region, mart
             for recipient in purpose.recipients:
                 yield category, "received", recipient, countries.get(recipient), mart
 
 
-def categories(graph: ColumnGraph, column: str) -> set[str | None]:
+def list_categories(graph: ColumnGraph, column: str) -> set[str | None]:
     """Data categories that a column derives from; of whose a row is and whether it may be there, see `minimise`."""
     return {path.category for path in graph.back(column, STOPS)}

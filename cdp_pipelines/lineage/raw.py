@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cdp_pipelines.channel.contract import Gpp, Tcf, Value, column_name
+from cdp_pipelines.channels.contract import Gpp, Tcf, Value, column_name
+from cdp_pipelines.schema import CONSENT_EVENT, INTERACTION, PARTY, PREFERENCE, PRIVACY_REQUEST, Table
 from cdp_pipelines.standardise.parse import NAME_PARTS
-from cdp_pipelines.tables import CONSENT_EVENT, INTERACTION, PARTY, PREFERENCE, PRIVACY_REQUEST, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cdp_pipelines.channel.contract import ChannelContract
+    from cdp_pipelines.channels.contract import ChannelContract
 
 # Where a standard column is mapped under another name than its own.
 _MAPPED_AS = {
@@ -42,12 +42,12 @@ def with_raw_sources(table: Table, contracts: Iterable[ChannelContract]) -> Tabl
     contracts = list(contracts)
     columns = []
     for column in table.columns:
-        sources = {name: None for each in contracts for name in raw_origins(table.name, column.name, each)}
+        sources = {name: None for each in contracts for name in find_raw_origins(table.name, column.name, each)}
         columns.append(replace(column, sources=tuple(sources)))
     return replace(table, columns=tuple(columns))
 
 
-def raw_origins(table: str, column: str, contract: ChannelContract) -> dict[str, str | None]:
+def find_raw_origins(table: str, column: str, contract: ChannelContract) -> dict[str, str | None]:
     """Raw columns of a channel that a column of a standard table comes from, each with the category of what it gives.
 
     None for when and how a record was delivered.

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from cdp_pipelines.sample import canaries, parties, purchases, tracking, wills
+from cdp_pipelines.sample import canaries, parties, purchases, tracking
+from cdp_pipelines.sample import consent_events as wills
 from cdp_pipelines.sample.clock import Clock
 from cdp_pipelines.sample.defects import plant
 from cdp_pipelines.sample.encode import FILES, encode
@@ -50,7 +51,7 @@ class Drop:
     files: dict[str, bytes]
     persons: pl.DataFrame
     defects: pl.DataFrame
-    n_records: int
+    record_count: int
 
 
 def generate(people: int, nights: int, seed: int, last_night: date = LAST_NIGHT) -> Iterator[Drop]:
@@ -71,7 +72,7 @@ def generate(people: int, nights: int, seed: int, last_night: date = LAST_NIGHT)
             {FILES[name]: drop.files[FILES[name]] for name, drop in tonight.items()},
             pl.concat([_PERSONS, *(drop.persons for drop in tonight.values())]),
             pl.concat([_DEFECTS, *(drop.defects for drop in tonight.values())]),
-            sum(drop.n_records for drop in tonight.values()),
+            sum(drop.record_count for drop in tonight.values()),
         )
 
 

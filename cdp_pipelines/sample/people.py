@@ -34,8 +34,8 @@ def people(n: int, today: date, rng: np.random.Generator) -> pl.DataFrame:
     is_female = rng.random(n) < 0.51
     is_female = np.where(is_partner & (rng.random(n) < 0.96), ~is_female[start], is_female)
 
-    n_households = int(household[-1]) + 1
-    families = rng.choice(len(ORIGINS), n_households, p=[origin.share for origin in ORIGINS])
+    household_count = int(household[-1]) + 1
+    families = rng.choice(len(ORIGINS), household_count, p=[origin.share for origin in ORIGINS])
     origin = families[household]
     # Partners and flatmates come from elsewhere now and then.
     origin = np.where(~is_child & (rng.random(n) < 0.2), rng.choice(families, n), origin)
@@ -47,7 +47,7 @@ def people(n: int, today: date, rng: np.random.Generator) -> pl.DataFrame:
     middle = rng.choice(list("JMARLEDCSTKBGHPWNFVI"), n, p=frequencies(20, 0.8, 2))
     middle = np.where(junior & (rng.random(n) < 0.5), middle[start], middle)
 
-    homes = addresses(n_households, rng)[household]
+    homes = addresses(household_count, rng)[household]
     before = _before(homes, household, rng)
     frame = pl.DataFrame(
         {
@@ -126,16 +126,16 @@ def _born(
 
 def _before(homes: pl.DataFrame, household: np.ndarray, rng: np.random.Generator) -> pl.DataFrame:
     """Earlier addresses, `before_street` to `before_zip`: some households moved whole, some people moved in alone."""
-    n, n_households = homes.height, int(household[-1]) + 1
-    alone, together = rng.random(n) < 0.06, (rng.random(n_households) < 0.1)[household]
-    is_near = pl.Series((rng.random(n_households) < 0.5)[household])
+    n, household_count = homes.height, int(household[-1]) + 1
+    alone, together = rng.random(n) < 0.06, (rng.random(household_count) < 0.1)[household]
+    is_near = pl.Series((rng.random(household_count) < 0.5)[household])
     former = pl.DataFrame(
         {
             name: pl.select(pl.when(pl.Series(alone)).then(single).otherwise(shared)).to_series()
             for name, single, shared in zip(
                 _ADDRESS,
                 addresses(n, rng).select(_ADDRESS),
-                addresses(n_households, rng)[household].select(_ADDRESS),
+                addresses(household_count, rng)[household].select(_ADDRESS),
                 strict=True,
             )
         }

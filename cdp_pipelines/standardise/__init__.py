@@ -3,9 +3,16 @@
 Every function takes the raw rows of one channel and its contract, and gives that channel's rows of one table.
 """
 
-from cdp_pipelines.standardise.interaction import interaction
-from cdp_pipelines.standardise.party import party
-from cdp_pipelines.standardise.records import current
-from cdp_pipelines.standardise.will import consent_event, preference, privacy_request
+from cdp_pipelines.standardise.consent_event import build_consent_event, build_preference, build_privacy_request
+from cdp_pipelines.standardise.interaction import build_interaction
+from cdp_pipelines.standardise.latest import select_latest
+from cdp_pipelines.standardise.party import build_party
 
-__all__ = ["consent_event", "current", "interaction", "party", "preference", "privacy_request"]
+__all__ = [
+    "build_consent_event",
+    "build_interaction",
+    "build_party",
+    "build_preference",
+    "build_privacy_request",
+    "select_latest",
+]

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.channel.read import field_value
-from cdp_pipelines.tables import INTERACTION
+from cdp_pipelines.channels.read import read_field
+from cdp_pipelines.schema import INTERACTION
 
 if TYPE_CHECKING:
-    from cdp_pipelines.channel.contract import ChannelContract
+    from cdp_pipelines.channels.contract import ChannelContract
 
 _SECONDS = {"s": 1.0, "min": 60.0}
 # Currencies whose minor unit is not a hundredth (ISO 4217).
 _EXPONENTS = {"JPY": 0, "KRW": 0, "CLP": 0, "ISK": 0, "VND": 0, "BHD": 3, "KWD": 3, "JOD": 3, "OMR": 3, "TND": 3}
 
 
-def interaction(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
+def build_interaction(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
     """One row per record of a channel that tells of something that happened; columns of `INTERACTION`.
 
     `current`: see `records.current`. Amounts become Int64 minor units, rounded half away from zero; what went back is
@@ -28,7 +28,7 @@ def interaction(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFram
         return INTERACTION.empty().lazy()
 
     def number(name: str | None) -> pl.Expr:
-        return pl.lit(None, pl.Float64) if name is None else field_value(contract, name).cast(pl.Float64)
+        return pl.lit(None, pl.Float64) if name is None else read_field(contract, name).cast(pl.Float64)
 
     def text(value: object) -> pl.Expr:
         return pl.lit(None, pl.String) if value is None else value.expression()

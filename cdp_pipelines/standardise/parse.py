@@ -24,7 +24,7 @@ _BEFORE_FAMILY_NAMES = {"Mr", "Mrs", "Ms", "Miss", "Mx"}
 _NO_LETTER = re.compile(r"[^\w\s'\u2019.,-]|[\d_]")
 
 
-def distinct(expression: pl.Expr, parser: Callable[[str], object], dtype: pl.DataType) -> pl.Expr:
+def map_distinct(expression: pl.Expr, parser: Callable[[str], object], dtype: pl.DataType) -> pl.Expr:
     """Apply a Python parser to each distinct value of a text column; null stays null."""
 
     def apply(series: pl.Series) -> pl.Series:
@@ -37,7 +37,7 @@ def distinct(expression: pl.Expr, parser: Callable[[str], object], dtype: pl.Dat
 
 
 @lru_cache(_REMEMBERED)
-def email(text: str) -> str | None:
+def parse_email(text: str) -> str | None:
     """An e-mail in lower case, or None where its form is wrong (RFC 5321, RFC 6531, by email-validator without DNS).
 
     The local part is lower-cased too: no mail provider of note tells cases apart, and sources do not keep them.
@@ -49,7 +49,7 @@ def email(text: str) -> str | None:
 
 
 @lru_cache
-def phone(region: str) -> Callable[[str], str | None]:
+def parse_phone(region: str) -> Callable[[str], str | None]:
     """A parser to E.164 of numbers as people of `region` (ISO 3166-1 alpha-2) write them; None where it is no number.
 
     A leading 00 is read as the international prefix in every region, for people write it so everywhere.
@@ -68,7 +68,7 @@ def phone(region: str) -> Callable[[str], str | None]:
     return parse
 
 
-def cased(text: str) -> str | None:
+def case_name(text: str) -> str | None:
     """A name with a capital first letter in each of its words; a name that mixes cases already is left as it is."""
     text = " ".join(text.split())
     if text != text.upper() and text != text.lower():
@@ -76,7 +76,7 @@ def cased(text: str) -> str | None:
     return re.sub(r"[^\W\d_]+(['\u2019][^\W\d_]{1,2}(?![^\W\d_]))?", lambda word: word[0].capitalize(), text) or None
 
 
-def full_name(text: str) -> dict[str, str | None]:
+def split_full_name(text: str) -> dict[str, str | None]:
     """Split a name as people write it into honorific, first, middle and last name.
 
     "Last, First M", "First M Last", "F. Last", "LAST First" (family name in capitals), "Mrs Last"; a lone word is a
@@ -87,7 +87,7 @@ def full_name(text: str) -> dict[str, str | None]:
     honorific = found[1].capitalize() if found else None
     text = text[found.end() :] if found else text
     first, middle, last = _split(text, has_title=honorific in _BEFORE_FAMILY_NAMES)
-    parts = (honorific, *(part and cased(part.strip(" .,")) for part in (first, middle, last)))
+    parts = (honorific, *(part and case_name(part.strip(" .,")) for part in (first, middle, last)))
     return {name: part or None for name, part in zip(NAME_PARTS, parts, strict=True)}
 
 
@@ -103,9 +103,9 @@ def _split(text: str, *, has_title: bool) -> tuple[str, str, str]:
         return ("", "", lone) if has_title else (lone, "", "")
     if has_title:
         return "", "", " ".join(words)
-    n_capitals = next((at for at, word in enumerate(words) if not _is_capitals(word)), 0)
-    if n_capitals:
-        return words[n_capitals], " ".join(words[n_capitals + 1 :]), " ".join(words[:n_capitals])
+    capital_count = next((at for at, word in enumerate(words) if not _is_capitals(word)), 0)
+    if capital_count:
+        return words[capital_count], " ".join(words[capital_count + 1 :]), " ".join(words[:capital_count])
     # Initials after the first name are middle names; everything after them is the family name.
     at = 1
     while at < len(words) - 1 and len(words[at].strip(".")) == 1:

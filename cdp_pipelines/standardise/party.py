@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.channel.contract import Value, column_name
-from cdp_pipelines.channel.read import field_value
+from cdp_pipelines.channels.contract import Value, column_name
+from cdp_pipelines.channels.read import read_field
+from cdp_pipelines.schema import PARTY
 from cdp_pipelines.standardise import parse, privacy_string
-from cdp_pipelines.tables import PARTY
 
 if TYPE_CHECKING:
-    from cdp_pipelines.channel.contract import ChannelContract
+    from cdp_pipelines.channels.contract import ChannelContract
 
 _SAYS = tuple(
     name
@@ -21,7 +21,7 @@ _SAYS = tuple(
 )
 
 
-def party(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
+def build_party(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
     """One row per record that says anything about a person; key (channel, source_record_id), columns of `PARTY`.
 
     `current`: see `records.current`. A field that is there but cannot be read is null and named in `defects`; so is a
@@ -34,14 +34,14 @@ def party(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
         for name in type(contract.party).model_fields
         if (value := getattr(contract.party, name)) is not None and name != "phone_region"
     }
-    split = parse.distinct(texts["full_name"], parse.full_name, parse.NAME) if "full_name" in texts else None
+    split = parse.map_distinct(texts["full_name"], parse.split_full_name, parse.NAME) if "full_name" in texts else None
     read: dict[str, pl.Expr] = {}
     for name in (*_SAYS, "country_code"):
         if name in texts:
             read[name] = (
-                field_value(contract, contract.party.birth_date)
+                read_field(contract, contract.party.birth_date)
                 if name == "birth_date"
-                else spelt(name, texts[name], contract.party.phone_region)
+                else spell_value(name, texts[name], contract.party.phone_region)
             )
         elif split is not None and name in parse.NAME_PARTS:
             read[name] = split.struct.field(name)
@@ -51,7 +51,7 @@ def party(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
     for column in contract.privacy_strings:
         checked.append(column)
         texts[column] = pl.col(column)
-        read[column] = parse.distinct(pl.col(column), _readable, pl.String())
+        read[column] = parse.map_distinct(pl.col(column), _readable, pl.String())
     # Values first, then what is wrong with them, so that every parser runs once.
     return PARTY.conform(
         current.with_columns(
@@ -81,13 +81,13 @@ def party(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
     )
 
 
-def spelt(name: str, text: pl.Expr, phone_region: str) -> pl.Expr:
+def spell_value(name: str, text: pl.Expr, phone_region: str) -> pl.Expr:
     """A text as the standard column `name` has it, null where it cannot be read; of all columns but dates."""
     if name == "phone":
-        return parse.distinct(text, parse.phone(phone_region), pl.String())
+        return parse.map_distinct(text, parse.parse_phone(phone_region), pl.String())
     if name == "street":
         return _squashed(text.str.to_lowercase())
-    return parse.distinct(text, _READ[name], pl.String()) if name in _READ else _squashed(text)
+    return parse.map_distinct(text, _READ[name], pl.String()) if name in _READ else _squashed(text)
 
 
 def _readable(text: str) -> str | None:
@@ -100,9 +100,9 @@ def _squashed(text: pl.Expr) -> pl.Expr:
 
 
 _READ = {
-    "email": parse.email,
-    "first_name": parse.cased,
-    "middle_name": parse.cased,
-    "last_name": parse.cased,
-    "city": parse.cased,
+    "email": parse.parse_email,
+    "first_name": parse.case_name,
+    "middle_name": parse.case_name,
+    "last_name": parse.case_name,
+    "city": parse.case_name,
 }

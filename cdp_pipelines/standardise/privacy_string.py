@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import TypedDict
 
 
-class Tcf(TypedDict):
+class TcfConsent(TypedDict):
     """What the core segment of a TC string says; numbers as in the specification."""
 
     created: datetime
@@ -29,11 +29,11 @@ class Tcf(TypedDict):
     legitimate_interests: frozenset[int]
 
 
-class Gpp(TypedDict):
+class GppConsent(TypedDict):
     """What a GPP string says: those of `OPT_OUTS` that any of its sections claims, and its section tcfeuv2."""
 
     opt_outs: frozenset[str]
-    tcf: Tcf | None
+    tcf: TcfConsent | None
 
 
 OPT_OUTS = ("sale", "sharing", "targeted_advertising")
@@ -114,7 +114,7 @@ class _Bits:
 
 
 @lru_cache(_REMEMBERED)
-def tcf(text: str) -> Tcf | None:
+def decode_tcf(text: str) -> TcfConsent | None:
     """The core segment of a TC string of TCF v2; None where it is malformed or cut short.
 
     Order of fields: Version 6 (always 2), Created 36, LastUpdated 36, CmpId 12, CmpVersion 12, ConsentScreen 6,
@@ -130,7 +130,7 @@ def tcf(text: str) -> Tcf | None:
 
 
 @lru_cache(_REMEMBERED)
-def gpp(text: str) -> Gpp | None:
+def decode_gpp(text: str) -> GppConsent | None:
     """What a GPP string says; None where its header or a section known here is malformed.
 
     Global Privacy Control, in a section's GPC sub-section, claims every opt-out (Cal. Code Regs. tit. 11 § 7025(c);
@@ -148,7 +148,7 @@ def gpp(text: str) -> Gpp | None:
         return None
 
 
-def _tcf(text: str) -> Tcf:
+def _tcf(text: str) -> TcfConsent:
     bits = _Bits(text.partition(".")[0])
     if bits.integer(6) != 2:  # noqa: PLR2004  the version
         raise _MalformedError
@@ -156,7 +156,7 @@ def _tcf(text: str) -> Tcf:
     bits.take(12 + 12 + 6 + 12 + 12)
     policy_version = bits.integer(6)
     bits.take(1 + 1)
-    read: Tcf = {
+    read: TcfConsent = {
         "created": created,
         "last_updated": last_updated,
         "policy_version": policy_version,
@@ -186,7 +186,7 @@ def _pass_ranges(bits: _Bits) -> None:
             raise _MalformedError
 
 
-def _section_ids(header: str, n_sections: int) -> list[int]:
+def _section_ids(header: str, section_count: int) -> list[int]:
     """The ids that a header of GPP announces, in the order of their sections.
 
     Type 6 (always 3), Version 6 (1), then Range(Fibonacci): number of items 12; each: whether it is a group 1, the
@@ -202,10 +202,10 @@ def _section_ids(header: str, n_sections: int) -> list[int]:
         first = last + bits.fibonacci()
         last = first + bits.fibonacci() if is_group else first
         # Before the ids are spelt out: a few bits can claim billions.
-        if len(ids) + last - first + 1 > n_sections:
+        if len(ids) + last - first + 1 > section_count:
             raise _MalformedError
         ids.extend(range(first, last + 1))
-    if len(ids) != n_sections:
+    if len(ids) != section_count:
         raise _MalformedError
     return ids
 
@@ -234,4 +234,4 @@ def _opt_outs(section_id: int, text: str) -> tuple[str, ...]:
 
 def is_readable(text: str) -> bool:
     """Whether it is a string of either kind."""
-    return gpp(text) is not None or tcf(text) is not None
+    return decode_gpp(text) is not None or decode_tcf(text) is not None

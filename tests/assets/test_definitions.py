@@ -10,9 +10,9 @@ import dagster as dg
 import pytest
 
 from assets.definitions import defs
-from assets.lake import DROPS, GATE, LakeResource
-from assets.policies import contracts, register
-from cdp_pipelines.tables import STATIC
+from assets.runtime.lake import DROPS, GATE_CHECK, LakeResource
+from cdp_pipelines.schema import STATIC
+from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -34,9 +34,9 @@ def test_every_table_is_an_asset_of_the_same_name(specs):
         "serving/marts",
         "serving/postgres",
         "reports/catalogue",
-        *(f"mart/{key}" for key, purpose in register().items() if purpose.columns),
+        *(f"mart/{key}" for key, purpose in load_company_register().items() if purpose.columns),
     }
-    expected |= {f"{layer}/{key}" for key in contracts() for layer in ("raw", "quarantine")}
+    expected |= {f"{layer}/{key}" for key in load_all_contracts() for layer in ("raw", "quarantine")}
     assert set(specs) == expected
 
 
@@ -72,7 +72,7 @@ def test_every_column_of_every_derived_table_names_its_sources(specs):
         "evidence",
         "is_profiled",
         "event",
-        "happened_at",
+        "occurred_at",
         "country_code",
         "attribute",
         "collected_for",
@@ -106,7 +106,7 @@ def test_every_table_has_a_blocking_gate(definitions, specs):
         "/".join(check.asset_key.path): check
         for asset in definitions.assets
         for check in getattr(asset, "check_specs", [])
-        if check.name == GATE
+        if check.name == GATE_CHECK
     }
     assert set(checks) == set(specs) - {"serving/marts", "serving/postgres", "reports/catalogue", *BY_CLERKS}
     assert all(check.blocking for check in checks.values())

@@ -7,9 +7,8 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from assets.cli.main import app
-from assets.policies import survivorship
-from cdp_pipelines.tables import (
+from cdp_pipelines.cli.main import app
+from cdp_pipelines.schema import (
     CONFLICT,
     CONTACT_POINT,
     CROSSWALK,
@@ -20,6 +19,7 @@ from cdp_pipelines.tables import (
     PROVENANCE,
     STATIC,
 )
+from cdp_pipelines.services.declarations import load_survivorship
 
 
 @pytest.fixture(params=["sample", "anytown"])
@@ -31,7 +31,7 @@ def test_what_survives_together_is_what_one_record_says(lake, capsys):
     customers = lake.read(CUSTOMER)
     profiled = lake.scan(CROSSWALK).filter("is_profiled").select("channel", "source_record_id", "customer_id")
     said = [lake.scan(table).join(profiled, on=["channel", "source_record_id"]) for table in (PARTY, PREFERENCE)]
-    for group in survivorship().together:
+    for group in load_survivorship().together:
         of = said[group[0] not in PARTY.schema].select("customer_id", *group).unique().collect()
         told = customers.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in group))
         whole = told.join(of, on=["customer_id", *group], how="semi", nulls_equal=True)
@@ -81,11 +81,11 @@ def test_households_share_a_name_and_an_address_and_nothing_else_follows_from_th
     households, customers = lake.read(HOUSEHOLD), lake.read(CUSTOMER)
     members = households.join(customers, on="customer_id", how="left")
     of = members.group_by("household_id").agg(
-        pl.len().alias("n"), pl.col("n_members").first(), pl.col("postal_code", "country_code").n_unique()
+        pl.len().alias("n"), pl.col("member_count").first(), pl.col("postal_code", "country_code").n_unique()
     )
     with capsys.disabled():
         print(f"\n{of.height:,} households of {households.height:,} customers")
-    assert (of["n"] == of["n_members"]).all()
+    assert (of["n"] == of["member_count"]).all()
     assert set(of["postal_code"]) == set(of["country_code"]) == {1}
     assert members["last_name"].null_count() == members["street"].null_count() == 0
     others = [name for name, table in STATIC.items() if "household_id" in table.schema]

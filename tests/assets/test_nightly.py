@@ -17,20 +17,15 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from assets.cli.main import app
-from assets.cli.stays import Night
 from assets.definitions import defs
-from assets.lake import DROPS, end_of
-from assets.marts import people_of
-from assets.policies import DEFS, contracts, register, retention
-from assets.report import PAGE
-from cdp_pipelines.consent import standing
-from cdp_pipelines.golden.mart import mart_table
-from cdp_pipelines.golden.measures import window
-from cdp_pipelines.golden.membership import members
-from cdp_pipelines.retention import in_use, spans
-from cdp_pipelines.tables import (
-    BATCH,
+from assets.runtime.lake import DROPS, end_of
+from cdp_pipelines.cli.main import app
+from cdp_pipelines.consent import current
+from cdp_pipelines.marts.mart import build_mart_table
+from cdp_pipelines.marts.membership import members_at
+from cdp_pipelines.reports.quality import PAGE
+from cdp_pipelines.retention import compute_retention_rules, select_usable
+from cdp_pipelines.schema import (
     CLUSTER,
     CORRECTION,
     CROSSWALK,
@@ -41,17 +36,22 @@ from cdp_pipelines.tables import (
     MEMBERSHIP,
     PARTY,
     RETENTION,
+    SEAL,
 )
+from cdp_pipelines.schema.duration import start_of_window
+from cdp_pipelines.services.declarations import DEFS, load_all_contracts, load_company_register, load_retention
+from cdp_pipelines.services.mart_audit import MartNight
+from cdp_pipelines.services.marts import find_people
 from tests.conftest import content, gates, lasting
-from warehouse import serving
-from warehouse.drops import drop_dates
+from warehouse.delta.lake import Lake
 from warehouse.keys import HEAD, PUBLIC, mart_key
-from warehouse.lake import Lake
-from warehouse.verify_ledger import verify
-from warehouse.verify_protection import digest
+from warehouse.serving import mart_file as serving
+from warehouse.sources.drop_folder import list_drop_dates
+from warehouse.verify.ledger import verify
+from warehouse.verify.protection import digest
 
 MANY = 6
-MARTS = {key: mart_table(purpose) for key, purpose in register().items() if purpose.columns}
+MARTS = {key: build_mart_table(purpose) for key, purpose in load_company_register().items() if purpose.columns}
 CDP = Path(sys.executable).with_name("cdp")
 
 
@@ -66,7 +66,7 @@ def assert_canaries(expected: pl.DataFrame, lake: Lake) -> int:
     of_record = lake.read(CROSSWALK).select("channel", "source_record_id", "customer_id")
     told = expected.join(of_record, on=["channel", "source_record_id"], how="left")
     assert told["customer_id"].null_count() == 0
-    seen = {key: set(people_of(lake, register()[key])["customer_id"]) for key in set(told["mart"])}
+    seen = {key: set(find_people(lake, load_company_register()[key])["customer_id"]) for key in set(told["mart"])}
     wrong = [
         (row["canary"], row["mart"], row["drop"], row["is_in"])
         for row in told.iter_rows(named=True)
@@ -83,13 +83,13 @@ def company(request):
 
 def test_no_channel_is_missing_and_every_night_is_there(company):
     files = company.lake.read(FILE)
-    assert set(files["channel"]) == set(contracts())
-    assert sorted(set(files["drop_date"])) == drop_dates(company.drops)
+    assert set(files["channel"]) == set(load_all_contracts())
+    assert sorted(set(files["drop_date"])) == list_drop_dates(company.drops)
 
 
 def test_received_is_raw_plus_quarantined_plus_left_per_file(company):
     files, left = company.lake.read(FILE), company.lake.read(RETENTION).filter(field="")
-    for key, contract in contracts().items():
+    for key, contract in load_all_contracts().items():
         tables = (contract.raw, contract.quarantine)
         held = pl.concat(
             [
@@ -101,10 +101,10 @@ def test_received_is_raw_plus_quarantined_plus_left_per_file(company):
             ]
         )
         held = held.group_by("file_sha256").agg(pl.col("len").sum().alias("count"))
-        of_channel = files.filter(pl.col("channel") == key, pl.col("n_received") > 0)
+        of_channel = files.filter(pl.col("channel") == key, pl.col("received_count") > 0)
         compared = of_channel.join(held, on="file_sha256", how="full")
-        assert compared.filter(pl.col("n_received") != pl.col("count")).is_empty()
-        assert compared.null_count().select("n_received", "count").row(0) == (0, 0)
+        assert compared.filter(pl.col("received_count") != pl.col("count")).is_empty()
+        assert compared.null_count().select("received_count", "count").row(0) == (0, 0)
 
 
 def test_every_planted_defect_is_quarantined_once_and_nothing_else(company, capsys):
@@ -114,7 +114,7 @@ def test_every_planted_defect_is_quarantined_once_and_nothing_else(company, caps
             company.lake.scan(contract.quarantine)
             .select(pl.lit(key).alias("channel"), pl.col("drop_date").cast(pl.String).alias("drop"), "source_record_id")
             .collect()
-            for key, contract in contracts().items()
+            for key, contract in load_all_contracts().items()
         ]
     )
     planted = company.defects().with_columns(
@@ -125,34 +125,39 @@ def test_every_planted_defect_is_quarantined_once_and_nothing_else(company, caps
     assert quarantined.select(by).sort(by).equals(refused.select(by).sort(by))
 
     twice = planted.filter(pl.col("kind") == "duplicate").select("channel", "source_record_id")
-    n_kept = n_gone = 0
-    n_counted = company.lake.read(FILE)["n_duplicates"].sum()
+    kept_count = gone_count = 0
+    counted_count = company.lake.read(FILE)["duplicate_count"].sum()
     left = set(company.lake.read(RETENTION)["table"])
-    for key, contract in contracts().items():
+    for key, contract in load_all_contracts().items():
         raw = company.lake.scan(contract.raw).select("source_record_id", "is_duplicate").collect()
         assert raw.filter(~pl.col("is_duplicate"))["source_record_id"].is_unique().all() or contract.records == "state"
         of_channel = twice.filter(pl.col("channel") == key)
-        n_kept += raw.filter(~pl.col("is_duplicate")).join(of_channel, on="source_record_id", how="semi").height
+        kept_count += raw.filter(~pl.col("is_duplicate")).join(of_channel, on="source_record_id", how="semi").height
         gone = of_channel.join(raw, on="source_record_id", how="anti")
         assert gone.is_empty() or contract.raw.name in left
-        n_gone += gone.height
+        gone_count += gone.height
     # A copy may have been spoilt itself: then it is in quarantine, and its other half is no duplicate any more.
     spoilt = twice.join(refused, on=["channel", "source_record_id"], how="semi").height
-    assert n_kept + n_gone == twice.height
-    assert n_counted == twice.height - spoilt
+    assert kept_count + gone_count == twice.height
+    assert counted_count == twice.height - spoilt
     with capsys.disabled():
         print(
             f"\n{company.drops}: {refused.height} defects planted, {quarantined.height} rows quarantined; "
-            f"{twice.height} duplicates planted, {n_counted} counted, {spoilt} spoilt as well, "
-            f"{n_gone} left by retention since"
+            f"{twice.height} duplicates planted, {counted_count} counted, {spoilt} spoilt as well, "
+            f"{gone_count} left by retention since"
         )
 
 
 def test_every_raw_row_is_standardised_or_is_a_duplicate_or_an_older_state_or_no_longer_in_use(company):
     """What is held though it is not used: statement 7 works that out another way."""
-    as_of = end_of(drop_dates(company.drops)[-1])
-    for contract in contracts().values():
-        used = in_use(company.lake.scan(contract.raw), contract, spans(contract, register().at(as_of)), as_of)
+    as_of = end_of(list_drop_dates(company.drops)[-1])
+    for contract in load_all_contracts().values():
+        used = select_usable(
+            company.lake.scan(contract.raw),
+            contract,
+            compute_retention_rules(contract, load_company_register().at(as_of)),
+            as_of,
+        )
         raw = used.filter(~pl.col("is_duplicate")).select("source_record_id").collect()
         stands = set()
         for name in ("party", "interaction", "consent_event", "preference", "privacy_request"):
@@ -163,49 +168,51 @@ def test_every_raw_row_is_standardised_or_is_a_duplicate_or_an_older_state_or_no
 
 def test_the_same_night_twice_changes_nothing(company, run):
     before = company.lake.tables()
-    modified = serving.location(company.lake).stat().st_mtime_ns
+    modified = serving.mart_file_path(company.lake).stat().st_mtime_ns
     assert run(company.drops, company.lake.path) == 0
     assert company.lake.tables() == before
-    assert serving.location(company.lake).stat().st_mtime_ns == modified
+    assert serving.mart_file_path(company.lake).stat().st_mtime_ns == modified
 
 
 def assert_versions_hold_who_was_in(lake: Lake, night: date, marts: dict[str, pl.DataFrame], *, is_kept=True) -> None:
     """Who membership says was in a mart after a night is whose rows the mart's own version of that night holds."""
     for key, rows in marts.items():
-        then = Night.of(lake, key, night)
-        assert then.n_rows == rows.height
+        then = MartNight.of(lake, key, night)
+        assert then.row_count == rows.height
         held = then.rows(lake)
         assert held is not None or not is_kept
         if held is not None:
             assert held.collect().sort(MARTS[key].key).equals(rows), (night, key)
-            if not register()[key].aggregate:
+            if not load_company_register()[key].aggregate:
                 stays = then.stays(lake).collect()
                 assert then.rows_of(lake, stays).height == rows.height == stays.height, (night, key)
 
 
 def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(company, run, tmp_path, capsys):
     lake = Lake(tmp_path / "lake")
-    n_seen, held, read, nights = 0, {}, {}, drop_dates(company.drops)
+    seen_count, held, read, nights = 0, {}, {}, list_drop_dates(company.drops)
     if len(nights) > MANY:
         nights = nights[::-3][::-1]  # By threes, the last among them: each run brings several nights.
     for night in nights:
         assert run(company.drops, lake.path, night) == 0
-        n_seen += assert_canaries(company.canaries().filter(drop=night), lake)
+        seen_count += assert_canaries(company.canaries().filter(drop=night), lake)
         read[night] = {key: lake.read(table) for key, table in MARTS.items()}
         assert_versions_hold_who_was_in(lake, night, read[night])
-        held[night] = {(key, id_) for key in MARTS for id_ in people_of(lake, register()[key])["customer_id"]}
+        held[night] = {
+            (key, id_) for key in MARTS for id_ in find_people(lake, load_company_register()[key])["customer_id"]
+        }
     stays = lake.read(MEMBERSHIP)
     for night, rows in held.items():
-        told = members(stays.lazy(), end_of(night)).select("purpose", "customer_id").collect()
+        told = members_at(stays.lazy(), end_of(night)).select("purpose", "customer_id").collect()
         assert set(told.rows()) == rows, night
         assert told.height == len(rows)
-    assert set(stays["left_because"].drop_nulls()) > {"withdrawn"}
+    assert set(stays["exit_reason"].drop_nulls()) > {"withdrawn"}
     for night, marts in read.items():
         # Of a night longer ago than the hold the history of membership alone is kept.
-        is_kept = end_of(night) > window(retention().hold, end_of(nights[-1]))
+        is_kept = end_of(night) > start_of_window(load_retention().hold, end_of(nights[-1]))
         assert_versions_hold_who_was_in(lake, night, marts, is_kept=is_kept)
     with capsys.disabled():
-        print(f"\n{company.drops}: {n_seen} times a canary was looked for in a mart and found as its script says")
+        print(f"\n{company.drops}: {seen_count} times a canary was looked for in a mart and found as its script says")
     assert_equal(lasting(content(lake)), lasting(content(company.lake)))
     history = lake.read(DECISION)
     assert history["valid_from"].n_unique() == len(nights)
@@ -214,7 +221,7 @@ def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(
 
 def test_files_delivered_twice_add_nothing(sample, run, tmp_path):
     shutil.copytree(sample.drops, tmp_path / "drops")
-    nights = drop_dates(sample.drops)
+    nights = list_drop_dates(sample.drops)
     for file in (tmp_path / "drops" / str(nights[1])).iterdir():
         shutil.copy(file, tmp_path / "drops" / str(nights[-1]) / f"{file.stem}.again{file.suffix}")
         shutil.copy(file, tmp_path / "drops" / str(nights[2]) / file.name)
@@ -254,7 +261,7 @@ BROKEN = {
 
 def test_files_that_are_broken_have_an_outcome_and_stop_no_other_channel(sample, run, tmp_path, capfd):
     shutil.copytree(sample.drops, tmp_path / "drops")
-    last = drop_dates(sample.drops)[-1]
+    last = list_drop_dates(sample.drops)[-1]
     night = last + timedelta(days=1)
     folder = tmp_path / "drops" / str(night)
     folder.mkdir()
@@ -271,15 +278,18 @@ def test_files_that_are_broken_have_an_outcome_and_stop_no_other_channel(sample,
     assert run(tmp_path / "drops", tmp_path / "lake") == 0
     files = Lake(tmp_path / "lake").read(FILE).filter((pl.col("drop_date") == night) | pl.col("drop_date").is_null())
     found = {row["file"]: row for row in files.iter_rows(named=True)}
-    for name, (_, outcome, n_received, n_quarantined) in BROKEN.items():
+    for name, (_, outcome, received_count, quarantined_count) in BROKEN.items():
         assert found[name]["outcome"] == outcome, name
         assert found[name]["detail"], name
-        if n_received is not None:
-            assert (found[name]["n_received"], found[name]["n_quarantined"]) == (n_received, n_quarantined), name
+        if received_count is not None:
+            assert (found[name]["received_count"], found[name]["quarantined_count"]) == (
+                received_count,
+                quarantined_count,
+            ), name
     assert found["crm_west.csv"]["outcome"] == "loaded"
     assert found["not-a-date/crm_west.csv"]["outcome"] == "no_channel"
     # The truncated file repeats records of an earlier one: those that are whole are counted as duplicates.
-    assert found["app_events.ndjson.gz"]["n_duplicates"] > 0
+    assert found["app_events.ndjson.gz"]["duplicate_count"] > 0
 
 
 def test_killed_at_any_instant_and_run_again_is_run_once(sample, tmp_path):
@@ -310,8 +320,8 @@ def test_a_run_cut_short_between_ledger_and_seal_is_made_good(sample, run, tmp_p
 def test_the_ledger_is_sealed(company, capsys):
     verdict = verify(company.lake.path, public_key=company.lake.path / PUBLIC)
     assert verdict.findings == []
-    assert verdict.n_events == company.lake.read(LEDGER).height
-    dates = company.lake.read(BATCH)["drop_date"]
+    assert verdict.event_count == company.lake.read(LEDGER).height
+    dates = company.lake.read(SEAL)["drop_date"]
     assert dates.is_unique().all()
     assert dates.is_sorted()
     with capsys.disabled():
@@ -319,7 +329,7 @@ def test_the_ledger_is_sealed(company, capsys):
 
 
 def test_a_failed_gate_leaves_yesterday_stops_what_follows_and_shows_no_value(sample, run, tmp_path, monkeypatch):
-    nights = drop_dates(sample.drops)
+    nights = list_drop_dates(sample.drops)
     assert run(sample.drops, tmp_path / "lake", nights[0]) == 0
     lake = Lake(tmp_path / "lake")
     before = lake.tables()
@@ -335,7 +345,7 @@ def test_a_failed_gate_leaves_yesterday_stops_what_follows_and_shows_no_value(sa
             "    why: Breaks on purpose.\n"
         )
     )
-    from assets import lake as room
+    from assets.runtime import lake as room
     from expectations.gate import validate
 
     monkeypatch.setattr(room, "validate", lambda *given, **named: validate(*given, **named, suites=suites))
@@ -348,16 +358,16 @@ def test_a_failed_gate_leaves_yesterday_stops_what_follows_and_shows_no_value(sa
     broken = gates(lake)["golden/customer"]["results"][-2:]
     failed = [each for each in broken if not each["passed"]]
     assert failed[0]["type"] == "expect_column_values_to_match_regex"
-    assert failed[0]["n_failed"] > 0
+    assert failed[0]["failed_count"] > 0
     monkeypatch.undo()
     assert run(sample.drops, tmp_path / "lake") == 0
     assert_equal(lasting(content(lake)), lasting(content(sample.lake)))
 
 
 def test_readers_never_wait_nor_see_half(sample, run, tmp_path):
-    nights = drop_dates(sample.drops)
+    nights = list_drop_dates(sample.drops)
     assert run(sample.drops, tmp_path / "lake", nights[0]) == 0
-    path = serving.location(Lake(tmp_path / "lake"))
+    path = serving.mart_file_path(Lake(tmp_path / "lake"))
     ask = "SELECT count(*) FROM order_fulfilment.customer"
     script = (
         "import duckdb, sys, time\n"
@@ -411,15 +421,15 @@ def declared_columns(key: str) -> list[str]:
 
 
 def test_marts_have_the_declared_columns_and_the_served_file_holds_them(company):
-    with duckdb.connect(str(serving.location(company.lake)), read_only=True) as served:
+    with duckdb.connect(str(serving.mart_file_path(company.lake)), read_only=True) as served:
         schemas = {
             name for (name,) in served.execute("SELECT DISTINCT table_schema FROM information_schema.tables").fetchall()
         }
-        assert schemas == {"main", *(key for key, purpose in register().items() if purpose.columns)}
+        assert schemas == {"main", *(key for key, purpose in load_company_register().items() if purpose.columns)}
         for key, table in MARTS.items():
             rows = company.lake.read(table)
             assert rows.columns == declared_columns(key)
-            served_rows = serving.rows(company.lake, table, key)
+            served_rows = serving.read_rows(company.lake, table, key)
             assert served_rows.sort(table.key).equals(rows)
             assert served_rows.is_empty() == (key in SERVES_NOBODY), key
 
@@ -442,9 +452,9 @@ def test_no_personal_data_in_logs_metadata_reports_or_delta_logs(company):
 
 
 def test_anytown_links_more_people_than_exact_email_does(anytown, capsys):
-    from assets.cli.evaluate import evaluation
+    from cdp_pipelines.services.evaluation import evaluate_crosswalk
 
-    found = {row["crosswalk"]: row for row in evaluation(anytown.lake, anytown.truth).iter_rows(named=True)}
+    found = {row["crosswalk"]: row for row in evaluate_crosswalk(anytown.lake, anytown.truth).iter_rows(named=True)}
     ours, email = found["records that say who somebody is"], found["these, by exact e-mail alone"]
     with capsys.disabled():
         print()
@@ -456,7 +466,7 @@ def test_anytown_links_more_people_than_exact_email_does(anytown, capsys):
 def test_a_late_file_is_taken_in_the_next_night(sample, run, tmp_path):
     """A file that comes into the folder of a night that was run already is not forgotten."""
     shutil.copytree(sample.drops, tmp_path / "drops")
-    first, *_, last = drop_dates(sample.drops)
+    first, *_, last = list_drop_dates(sample.drops)
     late = next((tmp_path / "drops" / str(first)).glob("surveys.csv"))
     shutil.move(late, tmp_path / "late.csv")
     assert run(tmp_path / "drops", tmp_path / "lake", first) == 0
@@ -470,7 +480,7 @@ def test_a_split_undoes_what_the_merge_did_and_every_recipient_is_told(sample, r
     shutil.copytree(sample.lake.path, tmp_path / "split")
     split, never = Lake(tmp_path / "split"), Lake(tmp_path / "never")
     of_crm = sample.lake.read(CLUSTER).filter(pl.col("channel").is_in(["crm_east", "crm_west"]))
-    in_mart = people_of(sample.lake, register()["email_marketing"])
+    in_mart = find_people(sample.lake, load_company_register()["email_marketing"])
     of_both = of_crm.filter(pl.len().over("customer_id") == 2, pl.col("channel").n_unique().over("customer_id") == 2)
     pair = of_both.join(in_mart, on="customer_id", how="semi").sort("customer_id", "channel").head(2)
     records = [f"{channel}:{id_}" for channel, id_ in pair.select("channel", "source_record_id").iter_rows()]
@@ -486,10 +496,10 @@ def test_a_split_undoes_what_the_merge_did_and_every_recipient_is_told(sample, r
     assert_equal({**left, "identity/review": right["identity/review"]}, right)
     apart = split.read(HISTORY).filter(event="split")
     assert set(apart["customer_id"]) >= set(pair["customer_id"])
-    ids = {*apart["customer_id"], *apart["other_id"]}
+    ids = {*apart["customer_id"], *apart["other_customer_id"]}
     expected = set()
     for key, table in MARTS.items():
-        if register()[key].aggregate:
+        if load_company_register()[key].aggregate:
             continue
         names = {digest(mart_key(split.path, key).encode(), id_): id_ for id_ in ids}
         before, after = (
@@ -503,7 +513,9 @@ def test_a_split_undoes_what_the_merge_did_and_every_recipient_is_told(sample, r
         for id_ in before.keys() | after.keys():
             change = "came" if id_ not in before else "left" if id_ not in after else "changed"
             if before.get(id_) != after.get(id_):
-                expected |= {(key, id_, change, to) for to in register()[key].recipients or ["own_systems"]}
+                expected |= {
+                    (key, id_, change, to) for to in load_company_register()[key].recipients or ["own_systems"]
+                }
     told = split.read(CORRECTION)
     assert set(told.select("purpose", "customer_id", "change", "recipient").rows()) == expected
     assert {"came", "changed"} <= {change for *_, change, _ in expected}
@@ -517,9 +529,9 @@ def test_a_row_that_is_not_allowed_at_publication_stays_unpublished(sample, tmp_
     """Planted behind the gates' back: the mart says yes, the ledger does not."""
     shutil.copytree(sample.lake.path, tmp_path / "lake")
     lake = Lake(tmp_path / "lake")
-    table = mart_table(register()["email_marketing"])
+    table = build_mart_table(load_company_register()["email_marketing"])
     denied = (
-        standing(lake.scan(DECISION)).filter(purpose="email_marketing", is_allowed=False).collect().row(0, named=True)
+        current(lake.scan(DECISION)).filter(purpose="email_marketing", is_allowed=False).collect().row(0, named=True)
     )
     rows = lake.read(table)
     key = digest(mart_key(lake.path, "email_marketing").encode(), denied["customer_id"])
@@ -529,13 +541,13 @@ def test_a_row_that_is_not_allowed_at_publication_stays_unpublished(sample, tmp_
     (check,) = done.get_asset_check_evaluations()
     assert not check.passed
     assert check.description == "email_marketing: 1 rows withheld"
-    with duckdb.connect(str(serving.location(lake)), read_only=True) as served:
+    with duckdb.connect(str(serving.mart_file_path(lake)), read_only=True) as served:
         assert served.execute("SELECT count(*) FROM email_marketing.customer").fetchone() == (rows.height,)
-        before = serving.published(lake)["email_marketing"]
+        before = serving.read_publication(lake)["email_marketing"]
     # As many rows of the same version, but others: that is told apart as well.
     others = {key: lake.read(each) for key, each in MARTS.items()}
     others["email_marketing"] = pl.concat([rows[1:], planted])
-    now = serving.states(lake, MARTS, others)["email_marketing"]
+    now = serving.read_mart_states(lake, MARTS, others)["email_marketing"]
     assert now[:2] == before[:2]
     assert now != before
 
@@ -544,7 +556,7 @@ def published(sample, lake, monkeypatch):
     """The step that publishes, alone."""
     monkeypatch.setenv("CDP_DROPS", str(sample.drops))
     monkeypatch.setenv("CDP_LAKE", str(lake.path))
-    night = str(drop_dates(sample.drops)[-1])
+    night = str(list_drop_dates(sample.drops)[-1])
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions(DROPS.name, [night])
         return (
@@ -562,7 +574,7 @@ def published(sample, lake, monkeypatch):
 def test_a_column_that_is_not_declared_is_not_published(sample, tmp_path, monkeypatch):
     shutil.copytree(sample.lake.path, tmp_path / "lake")
     lake = Lake(tmp_path / "lake")
-    table, served = MARTS["payment"], serving.location(lake).read_bytes()
+    table, served = MARTS["payment"], serving.mart_file_path(lake).read_bytes()
     lake.read(table).with_columns(shoe_size=pl.lit(44)).write_delta(
         str(lake.location(table.name)), mode="overwrite", delta_write_options={"schema_mode": "overwrite"}
     )
@@ -570,7 +582,7 @@ def test_a_column_that_is_not_declared_is_not_published(sample, tmp_path, monkey
     assert not done.success
     (failed,) = [each for each in done.all_events if each.is_step_failure]
     assert "payment: the columns are not those that the purpose declares" in str(failed.event_specific_data)
-    assert serving.location(lake).read_bytes() == served
+    assert serving.mart_file_path(lake).read_bytes() == served
 
 
 def test_a_planted_row_that_singles_somebody_out_is_not_published_as_it_is(sample, tmp_path, monkeypatch):
@@ -585,7 +597,7 @@ def test_a_planted_row_that_singles_somebody_out_is_not_published_as_it_is(sampl
     assert done.success
     (check,) = done.get_asset_check_evaluations()
     assert check.description == f"analytics: {cells.height} rows withheld"
-    with duckdb.connect(str(serving.location(lake)), read_only=True) as served:
+    with duckdb.connect(str(serving.mart_file_path(lake)), read_only=True) as served:
         assert served.execute("SELECT count(*), count(*) FILTER (orders = '77') FROM profiling.customer").fetchone() == (
             rows.height, 0,
         )  # fmt: skip

@@ -10,15 +10,15 @@ import polars as pl
 import pyarrow.parquet as pq
 from typer.testing import CliRunner
 
-from assets.cli.main import app
 from assets.defs import retention as asset
-from assets.policies import contracts
+from cdp_pipelines.cli.main import app
 from cdp_pipelines.consent.history import HIDDEN
-from cdp_pipelines.tables import CLUSTER, DECISION, LEDGER, RETENTION
-from warehouse.drops import drop_dates
+from cdp_pipelines.schema import CLUSTER, DECISION, LEDGER, RETENTION
+from cdp_pipelines.services.declarations import load_all_contracts
+from warehouse.delta.lake import Lake
 from warehouse.keys import keyed_digest, ledger_key
-from warehouse.lake import Lake
-from warehouse.verify_ledger import verify
+from warehouse.sources.drop_folder import list_drop_dates
+from warehouse.verify.ledger import verify
 
 # Each stands in one record alone: a device that a beacon saw, who answered a survey, a tag that ends before its row.
 AD_ID, EMAIL, TAG = "7f3ecanary", "canary.bird@yellow.example", "canary-tag"
@@ -56,7 +56,7 @@ def test_what_ended_leaves_no_byte_and_what_was_decided_can_still_be_proven(samp
     drops, lake = tmp_path / "drops", Lake(tmp_path / "lake")
     shutil.copytree(sample.drops, drops)
     shutil.copytree(sample.lake.path, lake.path)
-    night = drop_dates(drops)[-1] + timedelta(days=1)
+    night = list_drop_dates(drops)[-1] + timedelta(days=1)
     deliver(drops / str(night), datetime(night.year, night.month, night.day, 9, tzinfo=UTC))
     assert run(drops, lake.path) == 0
     for value, table in ((AD_ID, "raw/beacons"), (EMAIL, "raw/surveys"), (TAG, "raw/webshop_customers")):
@@ -76,7 +76,9 @@ def test_what_ended_leaves_no_byte_and_what_was_decided_can_still_be_proven(samp
     assert run(drops, lake.path, tag_is_gone) == 0
     assert lake.read(RETENTION).equals(counted)
     assert [place for value in (AD_ID, EMAIL, TAG) for place in places(lake.path, value)] == []
-    account = lake.scan(contracts()["webshop_customers"].raw).filter(pl.col("source_record_id") == ACCOUNT).collect()
+    account = (
+        lake.scan(load_all_contracts()["webshop_customers"].raw).filter(pl.col("source_record_id") == ACCOUNT).collect()
+    )
     assert account.select("email", "tags", "record").row(0) == ("ann@yellow.example", None, None)
 
     left = lake.read(RETENTION).group_by("table", "field", "rule").agg(pl.col("n").sum())

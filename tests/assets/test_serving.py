@@ -8,12 +8,12 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from assets.cli.main import app
 from assets.definitions import defs
-from assets.lake import DROPS
-from warehouse import serving
-from warehouse.drops import drop_dates
-from warehouse.lake import Lake
+from assets.runtime.lake import DROPS
+from cdp_pipelines.cli.main import app
+from warehouse.delta.lake import Lake
+from warehouse.serving import mart_file as serving
+from warehouse.sources.drop_folder import list_drop_dates
 
 MARTS, POSTGRES = dg.AssetKey(["serving", "marts"]), dg.AssetKey(["serving", "postgres"])
 MADE = "SELECT purpose, delta_version, row_count FROM main.published ORDER BY purpose"
@@ -23,8 +23,8 @@ MADE = "SELECT purpose, delta_version, row_count FROM main.published ORDER BY pu
 def lake(sample, tmp_path) -> Lake:
     """A lake with nothing but a published file."""
     copy = Lake(tmp_path / "lake")
-    serving.location(copy).parent.mkdir(parents=True)
-    shutil.copy(serving.location(sample.lake), serving.location(copy))
+    serving.mart_file_path(copy).parent.mkdir(parents=True)
+    shutil.copy(serving.mart_file_path(sample.lake), serving.mart_file_path(copy))
     return copy
 
 
@@ -44,7 +44,7 @@ def night(sample, monkeypatch):
         monkeypatch.setenv("CDP_DROPS", str(sample.drops))
         monkeypatch.setenv("CDP_LAKE", str(lake.path))
         job = defs().resolve_job_def("nightly")
-        last = str(drop_dates(sample.drops)[-1])
+        last = str(list_drop_dates(sample.drops)[-1])
         with dg.DagsterInstance.ephemeral() as instance:
             instance.add_dynamic_partitions(DROPS.name, [last])
             done = job.execute_in_process(
@@ -62,15 +62,15 @@ def test_the_night_publishes_what_it_decided_to_the_server_too_and_tells_no_pass
     monkeypatch.setenv("CDP_POSTGRES", target)
     shutil.copytree(sample.lake.path, tmp_path / "lake")
     lake = Lake(tmp_path / "lake")
-    serving.location(lake).unlink()
+    serving.mart_file_path(lake).unlink()
     done, kept = night(lake, MARTS, POSTGRES)
     assert done.success
     (told,) = done.asset_materializations_for_node("serving__postgres")
     assert told.metadata["database"].value == "served"
-    with duckdb.connect(str(serving.location(lake)), read_only=True) as file, psycopg.connect(target) as server:
+    with duckdb.connect(str(serving.mart_file_path(lake)), read_only=True) as file, psycopg.connect(target) as server:
         made = file.execute(MADE).fetchall()
         assert server.execute(MADE).fetchall() == made
-    assert told.metadata["rows inserted"].value == sum(n_rows for *_, n_rows in made) > 0
+    assert told.metadata["rows inserted"].value == sum(row_count for *_, row_count in made) > 0
     assert "tweety" not in kept
     done, _ = night(lake, POSTGRES)
     (told,) = done.asset_materializations_for_node("serving__postgres")
@@ -98,7 +98,7 @@ def test_cdp_publish_fills_a_server_without_a_night(lake, target):
     assert done.exit_code == 0, done.output
     assert "cdp_email_marketing" in done.output
     assert "Database served" in done.output
-    with psycopg.connect(target) as server, duckdb.connect(str(serving.location(lake)), read_only=True) as file:
+    with psycopg.connect(target) as server, duckdb.connect(str(serving.mart_file_path(lake)), read_only=True) as file:
         assert server.execute(MADE).fetchall() == file.execute(MADE).fetchall()
     wrong = CliRunner().invoke(app, [*publish, "--postgres", target.replace("tweety", "tweety2")])
     assert wrong.exit_code == 2

@@ -9,23 +9,19 @@ import pytest
 from deltalake import DeltaTable
 from polars.testing import assert_frame_equal
 
-from assets.lake import end_of
-from assets.marts import people_of
-from assets.policies import contracts, register, retention
+from assets.runtime.lake import end_of
 from cdp_pipelines import standardise
-from cdp_pipelines.channel.contract import column_name
-from cdp_pipelines.channel.read import event_time
-from cdp_pipelines.channel.records import read_records
-from cdp_pipelines.channel.rules import admit
-from cdp_pipelines.consent import decide, identifiers, standing
-from cdp_pipelines.consent.purpose import MartColumn
+from cdp_pipelines.channels.contract import column_name
+from cdp_pipelines.channels.read import read_event_time
+from cdp_pipelines.channels.records import read_records
+from cdp_pipelines.consent import current, decide, list_identifiers
 from cdp_pipelines.errors import PolicyError
-from cdp_pipelines.golden.coarsen import coarse
-from cdp_pipelines.golden.mart import mart_table
-from cdp_pipelines.golden.measures import measures, window
-from cdp_pipelines.lineage import STOPS, minimised, purpose_graph
-from cdp_pipelines.standardise import current
-from cdp_pipelines.tables import (
+from cdp_pipelines.lineage import STOPS, check_minimised, purpose_graph
+from cdp_pipelines.marts.coarsening import coarsen
+from cdp_pipelines.marts.mart import build_mart_table
+from cdp_pipelines.marts.measures import compute_measures
+from cdp_pipelines.purposes.purpose import MartColumn
+from cdp_pipelines.schema import (
     CLUSTER,
     CROSSWALK,
     CUSTOMER,
@@ -38,11 +34,16 @@ from cdp_pipelines.tables import (
     RETENTION,
     RUN,
 )
+from cdp_pipelines.schema.duration import start_of_window
+from cdp_pipelines.services.declarations import load_all_contracts, load_company_register, load_retention
+from cdp_pipelines.services.marts import find_people
+from cdp_pipelines.standardise import select_latest
+from cdp_pipelines.standardise.admission import admit_records
 from expectations.gate import validate
 from warehouse.keys import mart_key
-from warehouse.verify_protection import digest, reference
+from warehouse.verify.protection import digest, reference
 
-MARTS = {key: purpose for key, purpose in register().items() if purpose.columns}
+MARTS = {key: purpose for key, purpose in load_company_register().items() if purpose.columns}
 # What asks for no consent though it looks like one: a box that was ticked, a banner that was clicked away.
 NO_CONSENT = {"account_box", "cookie_banner", "bundled", "pre_ticked", "silence"}
 MARKETING = {
@@ -67,7 +68,7 @@ def as_of(lake):
 
 @pytest.fixture(scope="module")
 def decisions(lake):
-    return standing(lake.scan(DECISION)).collect()
+    return current(lake.scan(DECISION)).collect()
 
 
 @pytest.fixture(scope="module")
@@ -78,18 +79,18 @@ def ledger(lake):
 @pytest.fixture(scope="module")
 def held(lake):
     """customer_id, kind and value of every identifier."""
-    return identifiers(lake.scan(PARTY), lake.scan(CLUSTER)).collect()
+    return list_identifiers(lake.scan(PARTY), lake.scan(CLUSTER)).collect()
 
 
 def rows_of(lake, key):
-    return lake.read(mart_table(register()[key]))
+    return lake.read(build_mart_table(load_company_register()[key]))
 
 
 def people_in(lake, key, decisions):
     """Rows of a mart, each with the decision that its key and its reference stand for; of an aggregate, whom it counts."""
     allowed = decisions.filter(purpose=key, is_allowed=True)
-    if register()[key].aggregate:
-        return allowed.join(people_of(lake, register()[key]), on="customer_id", how="semi")
+    if load_company_register()[key].aggregate:
+        return allowed.join(find_people(lake, load_company_register()[key]), on="customer_id", how="semi")
     secret, told = mart_key(lake.path, key).encode(), allowed.to_dicts()
     known = allowed.with_columns(
         pl.Series("subject_key", [digest(secret, row["customer_id"]) for row in told], pl.String),
@@ -131,17 +132,17 @@ def test_statement_2_no_purpose_reads_what_was_collected_for_another(lake, as_of
                 told = rows.select("customer_id", pl.col(column.name).cast(pl.String).alias("value")).drop_nulls()
                 of_purpose = usable.filter(attribute=name)
                 assert told.join(of_purpose, on=["customer_id", "value"], how="anti").is_empty(), (key, column.name)
-        channels = [name for name, contract in contracts().items() if key in contract.collected_for]
+        channels = [name for name, contract in load_all_contracts().items() if key in contract.collected_for]
         counted = [column for column in purpose.columns if column.source.startswith("measure.")]
         if counted:
             own = interaction.filter(pl.col("channel").is_in(channels))
-            since = window(purpose.retention, as_of)
-            alone = measures(own, crosswalk, list(contracts()), since, as_of).collect()
+            since = start_of_window(purpose.retention, as_of)
+            alone = compute_measures(own, crosswalk, list(load_all_contracts()), since, as_of).collect()
             again = rows.select("customer_id").join(alone, on="customer_id", how="left", maintain_order="left")
             for column in counted:
                 name = column.source.removeprefix("measure.")
                 exact = pl.col(name).fill_null(0) if name.endswith("_count") else pl.col(name)
-                expected = again.select(coarse(column, exact).alias(column.name))[column.name]
+                expected = again.select(coarsen(column, exact).alias(column.name))[column.name]
                 told = rows[column.name]
                 if purpose.mart_kind == "pseudonymous":
                     # What would single somebody out is not told.
@@ -200,7 +201,7 @@ def test_statement_5_after_a_withdrawal_there_is_no_row_and_no_other_basis(lake,
 def test_statement_5_a_withdrawal_ends_the_right_in_the_next_decision(lake, ledger, decisions, as_of):
     """One consent of every purpose is withdrawn, on another identifier than it was given on where there is one."""
     party, cluster = lake.scan(PARTY), lake.scan(CLUSTER)
-    known = identifiers(party, cluster).collect()
+    known = list_identifiers(party, cluster).collect()
     allowed = decisions.filter("is_allowed", lawful_basis="consent").unique(
         "purpose", keep="first", maintain_order=True
     )
@@ -219,9 +220,9 @@ def test_statement_5_a_withdrawal_ends_the_right_in_the_next_decision(lake, ledg
         )
         of_one = cluster.filter(pl.col("customer_id") == row["customer_id"])
         after = decide(
-            {row["purpose"]: register()[row["purpose"]].model_copy(update={"requires": ()})},
+            {row["purpose"]: load_company_register()[row["purpose"]].model_copy(update={"requires": ()})},
             pl.concat([ledger, no]),
-            identifiers(party, of_one),
+            list_identifiers(party, of_one),
             lake.scan(INTERACTION),
             of_one,
             as_of=as_of,
@@ -234,7 +235,7 @@ def test_statement_5_a_withdrawal_ends_the_right_in_the_next_decision(lake, ledg
 
 def test_statement_6_columns_are_those_that_the_purpose_permits_and_a_new_one_is_refused(lake):
     for key, purpose in MARTS.items():
-        table, rows = mart_table(purpose), rows_of(lake, key)
+        table, rows = build_mart_table(purpose), rows_of(lake, key)
         assert rows.columns == list(table.schema)
         more = rows.head(3).with_columns(shoe_size=pl.lit(44))
         assert not validate(table.name, more, columns=list(table.schema)).passed
@@ -248,7 +249,7 @@ def test_statement_6_no_column_derives_from_data_that_the_purpose_does_not_permi
     provenance = lake.scan(PROVENANCE)
     n = 0
     for key, purpose in MARTS.items():
-        graph = purpose_graph(purpose, contracts())
+        graph = purpose_graph(purpose, load_all_contracts())
         given = (
             provenance.filter(pl.col("collected_for").list.contains(key))
             .group_by("attribute")
@@ -256,7 +257,7 @@ def test_statement_6_no_column_derives_from_data_that_the_purpose_does_not_permi
             .collect()
         )
         channels = dict(given.iter_rows())
-        for column in mart_table(purpose).columns:
+        for column in build_mart_table(purpose).columns:
             paths = graph.back(f"mart/{key}.{column.name}", STOPS)
             assert {path.category for path in paths if path.category} <= {*purpose.data_categories}, column.name
             told = {path.end.partition(".")[0].removeprefix("raw/") for path in paths}
@@ -268,15 +269,17 @@ def test_statement_6_no_column_derives_from_data_that_the_purpose_does_not_permi
     print(f"{n} times a channel gave a column of a mart its values, each on a path that the lineage names")
     assert n > 0
     size = MartColumn(name="shoe_size", source="customer.postal_code")
-    loyal = register()["loyalty_programme"]
+    loyal = load_company_register()["loyalty_programme"]
     with pytest.raises(
         PolicyError, match=r"shoe_size derives from address.* mart/loyalty_programme.shoe_size <- golden"
     ):
-        minimised(loyal.model_copy(update={"columns": (*loyal.columns, size)}), contracts(), "loyalty_programme.yaml")
+        check_minimised(
+            loyal.model_copy(update={"columns": (*loyal.columns, size)}), load_all_contracts(), "loyalty_programme.yaml"
+        )
 
 
 def decisions_for_unknown(lake):
-    return lake.scan(DECISION).filter(pl.col("purpose").is_in(list(register())).not_()).collect()
+    return lake.scan(DECISION).filter(pl.col("purpose").is_in(list(load_company_register())).not_()).collect()
 
 
 def later(moment, *durations):
@@ -299,7 +302,7 @@ def limits(contract, moment):
     promised = later(moment, contract.retention)
     ends = {}
     for name, field in contract.fields.items():
-        purposes = [register()[key] for key in contract.collected_for if key != "profile_unification"]
+        purposes = [load_company_register()[key] for key in contract.collected_for if key != "profile_unification"]
         serving = [each for each in purposes if field.category in each.data_categories]
         owed = [each for each in serving if each.lawful_basis in {"contract", "legal_obligation"}]
         longest = max((later(moment, each.retention) for each in serving), default=None)
@@ -309,9 +312,9 @@ def limits(contract, moment):
 
 
 def test_statement_7_no_value_outlives_the_longest_purpose_that_may_use_it_and_a_hold(lake, as_of, capsys):
-    hold, n = retention().hold, 0
-    for name, contract in contracts().items():
-        raw = lake.scan(contract.raw).with_columns(event_time(contract).alias("moment")).collect()
+    hold, n = load_retention().hold, 0
+    for name, contract in load_all_contracts().items():
+        raw = lake.scan(contract.raw).with_columns(read_event_time(contract).alias("moment")).collect()
         columns = limits(contract, as_of)
         # Ends go with beginnings: it is enough to ask for the earliest record that has a value.
         for column in columns:
@@ -323,14 +326,14 @@ def test_statement_7_no_value_outlives_the_longest_purpose_that_may_use_it_and_a
             first = lake.scan(table).filter(pl.col("channel") == name).select(pl.col(at).min()).collect().item()
             assert first is None or max(limits(contract, first).values()) > as_of, (table.name, name)
         refused = lake.scan(contract.quarantine).select(pl.col("ingested_at").min()).collect().item()
-        assert refused is None or later(refused, retention().quarantine, hold) > as_of
+        assert refused is None or later(refused, load_retention().quarantine, hold) > as_of
         assert refused is None or later(refused, contract.retention, hold) > as_of
     with capsys.disabled():
         print(f"\n{n:,} values of raw, each within the retention of a purpose that may use it, and a hold")
 
 
 def test_statement_7_what_left_is_counted_and_no_file_holds_it_old_versions_included(anytown, lake, capsys):
-    contract = contracts()["beacons"]
+    contract = load_all_contracts()["beacons"]
     files = sorted(anytown.drops.glob(f"*/{contract.files}"))
     delivered = pl.concat([read_records(path.read_bytes(), contract).frame for path in files])
     left = lake.read(RETENTION)
@@ -338,7 +341,7 @@ def test_statement_7_what_left_is_counted_and_no_file_holds_it_old_versions_incl
     held = sum(lake.scan(table).select(pl.len()).collect().item() for table in (contract.raw, contract.quarantine))
     assert left["n"].sum() == delivered.height - held > 0
     known = set(lake.scan(contract.raw).collect()["ad_id"])
-    known |= set(lake.scan(contracts()["app_events"].raw).collect()["context_device_advertising_id"])
+    known |= set(lake.scan(load_all_contracts()["app_events"].raw).collect()["context_device_advertising_id"])
     gone = set(delivered["ad_id"].drop_nulls()) - known
     pings = set(delivered["ping_id"].drop_nulls()) - set(lake.scan(contract.raw).collect()["source_record_id"])
     pings -= set(lake.scan(contract.quarantine).collect()["source_record_id"])
@@ -369,7 +372,7 @@ def test_statement_7_no_decision_of_a_live_purpose_changes_by_what_left(anytown,
     """All that was ever delivered is decided on once more: only what nobody may use any more is missing."""
     party, interaction = [], []
     for key in ("beacons", "surveys", "social"):
-        contract = contracts()[key]
+        contract = load_all_contracts()[key]
         frames = []
         for path in sorted(anytown.drops.glob(f"*/{contract.files}")):
             night = date.fromisoformat(path.parent.name)
@@ -379,17 +382,17 @@ def test_statement_7_no_decision_of_a_live_purpose_changes_by_what_left(anytown,
                     pl.lit(value).alias(name) for name, value in came.items()
                 )
             )
-        rows = current(admit(pl.concat(frames), contract.raw.empty(), contract).accepted.lazy(), contract)
+        rows = select_latest(admit_records(pl.concat(frames), contract.raw.empty(), contract).accepted.lazy(), contract)
         for made, table, into in (
-            (standardise.party, PARTY, party),
-            (standardise.interaction, INTERACTION, interaction),
+            (standardise.build_party, PARTY, party),
+            (standardise.build_interaction, INTERACTION, interaction),
         ):
             new = made(rows, contract).join(lake.scan(table), on=["channel", "source_record_id"], how="anti")
             into.append(new.collect())
     more, done = pl.concat(party), pl.concat(interaction)
     assert more.height > 10_000
     # Each belongs to who has its identifier, on ground as certain as there, or to nobody else.
-    known = identifiers(lake.scan(PARTY), lake.scan(CLUSTER)).collect().unique(["kind", "value"], keep="any")
+    known = list_identifiers(lake.scan(PARTY), lake.scan(CLUSTER)).collect().unique(["kind", "value"], keep="any")
     told = more.unpivot(
         index=["channel", "source_record_id"], on=["email", "loyalty_card", "advertising_id"], variable_name="kind"
     )
@@ -405,9 +408,9 @@ def test_statement_7_no_decision_of_a_live_purpose_changes_by_what_left(anytown,
         pl.concat([lake.scan(table).collect(), rows]) for table, rows in ((PARTY, more), (CLUSTER, cluster))
     )
     again = decide(
-        register(),
+        load_company_register(),
         lake.scan(LEDGER),
-        identifiers(parties.lazy(), clusters.lazy()),
+        list_identifiers(parties.lazy(), clusters.lazy()),
         pl.concat([lake.scan(INTERACTION).collect(), done]).lazy(),
         clusters.lazy(),
         as_of=as_of,
@@ -437,7 +440,7 @@ def test_statement_12_an_objection_to_marketing_takes_out_of_all_marketing_whate
         mine = objected.filter(purpose=key).group_by("customer_id").agg(pl.col("event_at").max().alias("no_at"))
         both = people_in(lake, key, decisions).join(mine, on="customer_id")
         assert both.filter(pl.col("since_at") <= pl.col("no_at")).is_empty(), key
-        assert not both.height or register()[key].lawful_basis == "consent", key
+        assert not both.height or load_company_register()[key].lawful_basis == "consent", key
     assert {"email_marketing"} <= MARKETING & set(MARTS)
 
 
@@ -448,9 +451,9 @@ def test_statement_12_global_privacy_control_is_an_objection_to_advertising_and_
 
 
 def test_decisions_are_the_same_when_made_again(lake, as_of, decisions):
-    from assets.decisions import decided
+    from cdp_pipelines.services.decisions import decide_lake
 
-    again = decided(lake, as_of)
+    again = decide_lake(lake, as_of)
     key = ["customer_id", "purpose", "contact_point"]
     assert_frame_equal(
         again.sort(key), decisions.select(again.columns).sort(key), check_row_order=True, check_column_order=True

@@ -6,10 +6,10 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
-from cdp_pipelines.channel.contract import load_contracts
-from cdp_pipelines.consent import load_register
-from cdp_pipelines.golden.mart import mart_table
-from cdp_pipelines.tables import RAW_PROVENANCE, STATIC, quarantine_table, raw_table
+from cdp_pipelines.channels.contract import load_contracts
+from cdp_pipelines.marts.mart import build_mart_table
+from cdp_pipelines.purposes import load_register
+from cdp_pipelines.schema import RAW_PROVENANCE, STATIC, quarantine_table, raw_table
 
 N_ROWS = 3
 PLACE = {column.name for column in RAW_PROVENANCE}
@@ -65,7 +65,7 @@ COMMON: Mapping[str, object] = {
     "batch": [1, 2, 3],
     "first_position": [1, 2, 3],
     "last_position": [1, 2, 3],
-    "n_events": 1,
+    "event_count": 1,
     "root": DIGEST,
     "previous": ["0" * 64, DIGEST, DIGEST[::-1]],
     "head": [DIGEST, DIGEST[::-1], DIGEST[1:] + "0"],
@@ -81,19 +81,19 @@ COMMON: Mapping[str, object] = {
     "is_allowed": [True, False, True],
     "lawful_basis": ["consent", "contract", "consent"],
     "since_at": [MOMENT, None, MOMENT],
-    "n_records": 2,
-    "n_channels": 1,
+    "record_count": 2,
+    "channel_count": 1,
     "rank": [1, 2, 3],
     "attribute": ["email", "phone", "city"],
     "collected_for": [["analytics", "surveys"], [], ["payment"]],
     "file": "crm_west.csv",
     "file_sha256": DIGEST,
     "row_number": [1, 2, 3],
-    "n_bytes": 10,
-    "n_received": [3, 1, 0],
-    "n_raw": [2, 0, 0],
-    "n_quarantined": [1, 1, 0],
-    "n_duplicates": [1, 0, 0],
+    "byte_count": 10,
+    "received_count": [3, 1, 0],
+    "raw_count": [2, 0, 0],
+    "quarantined_count": [1, 1, 0],
+    "duplicate_count": [1, 0, 0],
     "outcome": ["loaded", "refused", "empty"],
     "detail": [None, None, "the file has no records"],
 }
@@ -107,7 +107,7 @@ CELLS = {
 # And what it holds in one table, where that is something else.
 OWN: Mapping[str, Mapping[str, object]] = {
     "consent/decision": {"reason": ["allowed", "withdrawn", "allowed"]},
-    "audit/membership": {"left_because": None, "evidence": [["e1"], ["e2"], ["e3"]]},
+    "audit/membership": {"exit_reason": None, "evidence": [["e1"], ["e2"], ["e3"]]},
     "audit/correction": {
         "change": ["came", "left", "changed"],
         "columns": [["email"], [], ["email", "city"]],
@@ -127,14 +127,14 @@ OWN: Mapping[str, Mapping[str, object]] = {
         "state": ["verified", "bounced", "unverified"],
         "allowed_for": [["analytics"], [], []],
     },
-    "golden/household": {"household_id": "h_0123456789abcdef", "n_members": 3},
+    "golden/household": {"household_id": "h_0123456789abcdef", "member_count": 3},
     "golden/conflict": {
         "winner": "crm_west",
         "loser": ["crm_west", "crm_east", "iot"],
-        "n_customers": 3,
-        "n_differ": 1,
+        "customer_count": 3,
+        "differing_count": 1,
     },
-    "identity/seen": {"record": [7, 8, 9], "neighbourhood": [7, 7, 9]},
+    "identity/record_state": {"record": [7, 8, 9], "neighbourhood": [7, 7, 9]},
     "identity/model": {
         "field": "email",
         "level": ["exact", "close", "other"],
@@ -155,14 +155,14 @@ OWN: Mapping[str, Mapping[str, object]] = {
         "rule": ["channel", "connected_device_support", "quarantine"],
         "retention": "P1Y6M",
         "hold": "P30D",
-        "ended_on": date(2011, 10, 31),
-        "left_at": MOMENT,
+        "ended_date": date(2011, 10, 31),
+        "removed_at": MOMENT,
     },
     "identity/history": {
         "event": ["born", "merged", "split"],
-        "other_id": [None, "c_000000000000000a", "c_000000000000000b"],
+        "other_customer_id": [None, "c_000000000000000a", "c_000000000000000b"],
         "cause": "exact match on device_id",
-        "happened_at": MOMENT,
+        "occurred_at": MOMENT,
     },
     "audit/file": {"file_sha256": [DIGEST, DIGEST[::-1], DIGEST[1:] + "0"], "channel": ["crm_west", "crm_east", "iot"]},
     "raw/crm_west": {"customer_no": "W{}", "created_at": "09/09/2011 03:32 AM", "loyalty_card": ["LC1", None, "LC3"]},
@@ -219,15 +219,15 @@ NEWCOMER = {
 @pytest.fixture(scope="session")
 def schema(pytestconfig: pytest.Config) -> Callable[[str], dict[str, pl.DataType]]:
     """Column types of any table: those of its declaration, of a channel's contract, of a purpose's mart."""
-    contracts = load_contracts(pytestconfig.rootpath / "assets" / "defs" / "channels")
-    register = load_register(pytestconfig.rootpath / "assets" / "defs" / "purposes")
+    contracts = load_contracts(pytestconfig.rootpath / "assets" / "defs" / "demonstration" / "channels")
+    register = load_register(pytestconfig.rootpath / "assets" / "defs" / "demonstration" / "purposes")
 
     def of(table: str) -> dict[str, pl.DataType]:
         layer, _, name = table.partition("/")
         if layer == "raw":
             return (contracts[name].raw if name in contracts else raw_table(name, name, ())).schema
         if layer == "mart":
-            return mart_table(register[name]).schema if name in register else NEWCOMER
+            return build_mart_table(register[name]).schema if name in register else NEWCOMER
         return quarantine_table(name, name).schema if layer == "quarantine" else STATIC[table].schema
 
     return of

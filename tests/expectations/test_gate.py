@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 from cdp_pipelines.errors import PolicyError
+from cdp_pipelines.reports.quality import render_quality
 from expectations.gate import GateError, validate
-from expectations.report import render
 from expectations.result import Broken, GateResult
-from expectations.suite import COLUMN_SET, ROW_COUNT, NoSuiteError, suite_of
+from expectations.suite import COLUMN_SET, ROW_COUNT, NoSuiteError, load_suite
 
 CANARY = "canary.tweety@example.com"
 NULL = "expect_column_values_to_not_be_null"
@@ -26,7 +26,7 @@ def judge(tmp_path):
 
     def by(frame: pl.DataFrame, *expectations: str, derived: str = "{}") -> GateResult:
         (tmp_path / "test").mkdir(exist_ok=True)
-        suite_of.cache_clear()
+        load_suite.cache_clear()
         told = "".join(f"  - {{{each}, why: Because.}}\n" for each in expectations)
         (tmp_path / "test" / "table.yaml").write_text(
             f"description: A table.\nderived: {derived}\nexpectations:\n"
@@ -35,7 +35,7 @@ def judge(tmp_path):
         return validate("test/table", frame, suites=tmp_path)
 
     yield by
-    suite_of.cache_clear()
+    load_suite.cache_clear()
 
 
 def column(type_: str, kwargs: str, severity: str = "critical") -> str:
@@ -43,7 +43,7 @@ def column(type_: str, kwargs: str, severity: str = "critical") -> str:
 
 
 @pytest.mark.parametrize(
-    ("frame", "expectation", "n_failed", "n_checked"),
+    ("frame", "expectation", "failed_count", "checked_count"),
     [
         pytest.param(pl.DataFrame({"x": ["a", None, None]}), column("not_be_null", "column: x"), 2, 3, id="presence"),
         pytest.param(
@@ -109,10 +109,10 @@ def column(type_: str, kwargs: str, severity: str = "critical") -> str:
         ),
     ],
 )
-def test_counts(judge, frame, expectation, n_failed, n_checked):
+def test_counts(judge, frame, expectation, failed_count, checked_count):
     outcome = judge(frame, expectation).results[1]
-    assert (outcome.n_failed, outcome.n_checked, outcome.detail) == (n_failed, n_checked, None)
-    assert outcome.passed is (n_failed == 0 or "mostly" in outcome.kwargs)
+    assert (outcome.failed_count, outcome.checked_count, outcome.detail) == (failed_count, checked_count, None)
+    assert outcome.passed is (failed_count == 0 or "mostly" in outcome.kwargs)
 
 
 def test_results_come_in_the_order_of_the_suite(judge):
@@ -125,7 +125,7 @@ def test_results_come_in_the_order_of_the_suite(judge):
         column("not_be_null", "column: z"),
         column("be_between", "column: y, min_value: 2"),
     )
-    assert [(each.column, each.passed, each.n_failed) for each in result.results] == [
+    assert [(each.column, each.passed, each.failed_count) for each in result.results] == [
         (None, True, None),
         ("y", True, 0),
         ("x", False, None),
@@ -147,8 +147,8 @@ def test_a_warning_breaks_and_passes(judge):
 
 def test_frames_do_not_stay_for_the_next_table(judge):
     rows = column("not_be_null", "column: x")
-    assert judge(pl.DataFrame({"x": [1, 2, 3]}), rows).results[1].n_checked == 3
-    assert judge(pl.DataFrame({"x": [None]}, schema={"x": pl.Int64}), rows).results[1].n_failed == 1
+    assert judge(pl.DataFrame({"x": [1, 2, 3]}), rows).results[1].checked_count == 3
+    assert judge(pl.DataFrame({"x": [None]}, schema={"x": pl.Int64}), rows).results[1].failed_count == 1
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_no_value_leaves_the_gate(judge, caplog, capfd):
     frame = pl.DataFrame({"x": [CANARY, CANARY], "y": [f"y{CANARY}"] * 2, CANARY: [1, 2]})
     result = judge(frame, *LEAKY)
     assert [each.type for each in result.results if each.passed] == [ROW_COUNT]
-    page = render([(result, date(2011, 12, 1))], title="Quality", generated_for="a test")
+    page = render_quality([(result, date(2011, 12, 1))], title="Quality", generated_for="a test")
     printed = capfd.readouterr()
     for text in (result.to_json(), repr(result), page, caplog.text, printed.out, printed.err):
         assert "tweety" not in text
@@ -262,5 +262,5 @@ def test_no_value_leaves_in_an_exception(judge):
 
 
 def test_great_expectations_is_imported_by_a_check_alone():
-    code = "import sys, expectations.gate, expectations.report; sys.exit('great_expectations' in sys.modules)"
+    code = "import sys, expectations.gate, cdp_pipelines.reports.quality; sys.exit('great_expectations' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from cdp_pipelines.tables import STATIC
+from cdp_pipelines.schema import STATIC
 from expectations.gate import validate
-from expectations.suite import COLUMN_SET, ROW_COUNT, SUITES, suite_of
+from expectations.suite import COLUMN_SET, ROW_COUNT, SUITES, load_suite
 
 DIGEST = "0123456789abcdef" * 4
 NULL = "expect_column_values_to_not_be_null"
@@ -84,10 +84,10 @@ BROKEN = [
     ("standardised/preference", {"preferred_channel": "pigeon"}, SET, "preferred_channel", 1),
     ("standardised/privacy_request", {"kind": "oblivion"}, SET, "kind", 1),
     ("standardised/privacy_request", {"received_at": None}, NULL, "received_at", 1),
-    ("identity/seen", {"record": 8}, UNIQUE, "record", 2),
-    ("identity/seen", {"fingerprint": None}, NULL, "fingerprint", 1),
-    ("identity/seen", {"neighbourhood": 10}, SET, "is_of_a_least", 1),
-    ("identity/seen", {"cut": -1}, RANGE, "cut", 1),
+    ("identity/record_state", {"record": 8}, UNIQUE, "record", 2),
+    ("identity/record_state", {"fingerprint": None}, NULL, "fingerprint", 1),
+    ("identity/record_state", {"neighbourhood": 10}, SET, "is_of_a_least", 1),
+    ("identity/record_state", {"cut": -1}, RANGE, "cut", 1),
     ("identity/model", {"level": "other"}, KEY, "field, level", 2),
     ("identity/model", {"m": 0.0}, RANGE, "m", 1),
     ("identity/model", {"two_people": 0.75}, SET, "is_shared_out", 1),
@@ -104,7 +104,7 @@ BROKEN = [
     ("identity/crosswalk", {"is_profiled": False}, SET, "says_what_it_does", 1),
     ("identity/crosswalk", {"source_record_id": "r2"}, KEY, "channel, source_record_id", 2),
     ("identity/history", {"event": "vanished"}, SET, "event", 1),
-    ("identity/history", {"other_id": "c_000000000000000c"}, SET, "has_another", 1),
+    ("identity/history", {"other_customer_id": "c_000000000000000c"}, SET, "has_another", 1),
     ("identity/group", {"group_id": "ana@example.com"}, FORM, "group_id", 1),
     ("identity/identifier", {"kind": "shoe_size"}, SET, "kind", 1),
     ("identity/identifier", {"customer_id": "ana@example.com"}, FORM, "customer_id", 1),
@@ -112,27 +112,27 @@ BROKEN = [
     ("audit/version", {"delta_version": -1}, RANGE, "delta_version", 1),
     ("audit/version", {"code_version": "yesterday's"}, FORM, "code_version", 1),
     ("audit/membership", {"evidence": []}, LENGTH, "evidence", 1),
-    ("audit/membership", {"left_because": "withdrawn"}, SET, "has_a_reason", 1),
+    ("audit/membership", {"exit_reason": "withdrawn"}, SET, "has_a_reason", 1),
     ("audit/correction", {"change": "changed", "columns": []}, SET, "has_columns", 1),
     ("audit/retention", {"n": 0}, RANGE, "n", 1),
     ("audit/retention", {"field": "ana@example.com"}, FORM, "field", 1),
-    ("audit/retention", {"left_at": datetime(2011, 10, 30, tzinfo=UTC)}, ORDER, "left_at, ended_on", 1),
+    ("audit/retention", {"removed_at": datetime(2011, 10, 30, tzinfo=UTC)}, ORDER, "removed_at, ended_date", 1),
     ("consent/ledger", {"position": 2}, UNIQUE, "position", 2),
     ("consent/ledger", {"position": 0}, RANGE, "position", 1),
     ("consent/ledger", {"status": "forgotten"}, SET, "status", 1),
-    ("consent/batch", {"batch": 2}, UNIQUE, "batch", 2),
-    ("consent/batch", {"first_position": 2}, UNIQUE, "first_position", 2),
-    ("consent/batch", {"last_position": 0}, ORDER, "last_position, first_position", 1),
-    ("consent/batch", {"previous": "0123456789abcdef" * 4}, UNIQUE, "previous", 2),
-    ("consent/batch", {"signature": "0123456789abcdef" * 4}, FORM, "signature", 1),
-    ("consent/batch", {"leaves": None}, NULL, "leaves", 1),
+    ("consent/seal", {"batch": 2}, UNIQUE, "batch", 2),
+    ("consent/seal", {"first_position": 2}, UNIQUE, "first_position", 2),
+    ("consent/seal", {"last_position": 0}, ORDER, "last_position, first_position", 1),
+    ("consent/seal", {"previous": "0123456789abcdef" * 4}, UNIQUE, "previous", 2),
+    ("consent/seal", {"signature": "0123456789abcdef" * 4}, FORM, "signature", 1),
+    ("consent/seal", {"leaves": None}, NULL, "leaves", 1),
     ("consent/decision", {"evidence": []}, LENGTH, "evidence", 1),
     ("consent/decision", {"reason": "withdrawn"}, SET, "says_what_it_does", 1),
     ("consent/decision", {"is_allowed": False}, SET, "says_what_it_does", 1),
     ("consent/decision", {"since_at": None}, NULL, "since_at", 1),
     ("consent/decision", {"lawful_basis": "habit"}, SET, "lawful_basis", 1),
     ("golden/customer", {"customer_id": "c_0000000000000001"}, UNIQUE, "customer_id", 2),
-    ("golden/customer", {"n_records": 0}, ORDER, "n_records, n_channels", 1),
+    ("golden/customer", {"record_count": 0}, ORDER, "record_count, channel_count", 1),
     ("golden/customer", {"last_seen_at": datetime(2011, 1, 1, tzinfo=UTC)}, ORDER, "last_seen_at, first_seen_at", 1),
     ("golden/provenance", {"attribute": "salary"}, SET, "attribute", 1),
     ("golden/provenance", {"rank": 0}, RANGE, "rank", 1),
@@ -145,10 +145,10 @@ BROKEN = [
     ("golden/contact_point", {"state": "asleep"}, SET, "state", 1),
     ("golden/contact_point", {"value": "206-555-0100"}, FORM, "value", 1),
     ("golden/contact_point", {"is_preferred": True}, SET, "is_preferred_alone", 1),
-    ("golden/contact_point", {"n_customers": 0}, RANGE, "n_customers", 1),
+    ("golden/contact_point", {"customer_count": 0}, RANGE, "customer_count", 1),
     ("golden/household", {"household_id": "Smith, 5 oak st"}, FORM, "household_id", 1),
-    ("golden/household", {"n_members": 1}, RANGE, "n_members", 1),
-    ("golden/conflict", {"n_differ": 4}, ORDER, "n_customers, n_differ", 1),
+    ("golden/household", {"member_count": 1}, RANGE, "member_count", 1),
+    ("golden/conflict", {"differing_count": 4}, ORDER, "customer_count, differing_count", 1),
     ("golden/provenance", {"together": "salary"}, SET, "together", 1),
     (
         "golden/provenance",
@@ -157,8 +157,8 @@ BROKEN = [
         "customer_id, attribute, rank",
         2,
     ),
-    ("audit/file", {"n_raw": 1}, EQUAL, "n_received, n_raw_plus_quarantined", 1),
-    ("audit/file", {"n_duplicates": 3}, ORDER, "n_raw, n_duplicates", 1),
+    ("audit/file", {"raw_count": 1}, EQUAL, "received_count, raw_plus_quarantined_count", 1),
+    ("audit/file", {"duplicate_count": 3}, ORDER, "raw_count, duplicate_count", 1),
     ("audit/file", {"outcome": "lost"}, SET, "outcome", 1),
     ("audit/file", {"channel": ""}, FORM, "channel", 1),
     ("audit/file", {"detail": "unknown_column: ana@example.com"}, NOT_FORM, "detail", 1),
@@ -192,14 +192,14 @@ def test_a_good_frame_passes(table, good, schema):
     result = validate(table, good(table), columns=list(schema(table)))
     assert [each for each in result.results if not each.passed] == []
     assert result.passed
-    assert result.n_passed == result.n_expectations == len(result.results)
+    assert result.passed_count == result.expectation_count == len(result.results)
 
 
 @pytest.mark.parametrize(
-    ("table", "cells", "expectation", "column", "n_failed"),
+    ("table", "cells", "expectation", "column", "failed_count"),
     [pytest.param(*case, id=f"{case[0]}:{case[3]}:{i}") for i, case in enumerate(BROKEN)],
 )
-def test_a_bad_frame_breaks_what_it_should(table, cells, expectation, column, n_failed, good):
+def test_a_bad_frame_breaks_what_it_should(table, cells, expectation, column, failed_count, good):
     frame = good(table)
     broken = frame.with_columns(
         pl.concat([pl.Series(name, [value], dtype=frame.schema[name]), frame[name][1:]])
@@ -207,7 +207,7 @@ def test_a_bad_frame_breaks_what_it_should(table, cells, expectation, column, n_
     )
     result = validate(table, broken)
     found = [each for each in result.broken if (each.expectation, each.column) == (expectation, column)]
-    assert [each.n_failed for each in found] == [n_failed], result.broken
+    assert [each.failed_count for each in found] == [failed_count], result.broken
     assert result.passed == all(each.severity == "warning" for each in result.broken)
 
 
@@ -217,7 +217,7 @@ def test_every_suite_has_a_frame_that_fails():
 
 @pytest.mark.parametrize("table", STATIC)
 def test_every_static_table_has_a_suite_of_its_columns_and_key(table):
-    told = suite_of(table).expectations
+    told = load_suite(table).expectations
     columns = next(each.kwargs["column_set"] for each in told if each.type == COLUMN_SET)
     assert columns == list(STATIC[table].schema)
     unique = [list(each.reads) for each in told if each.type in {KEY, UNIQUE}]
@@ -248,14 +248,14 @@ def test_raw_suites_refuse_a_night_without_rows(table, good):
 
 @pytest.mark.parametrize("table", TABLES)
 def test_suites_name_columns_that_the_table_has(table, schema):
-    suite = suite_of(table)
+    suite = load_suite(table)
     named = {name for each in suite.expectations for name in each.reads} - set(suite.derived)
     assert named <= set(schema(table))
 
 
 @pytest.mark.parametrize("table", TABLES)
 def test_every_expectation_says_why_in_a_sentence(table):
-    for each in suite_of(table).expectations:
+    for each in load_suite(table).expectations:
         assert each.why[0].isupper()
         assert each.why.endswith(".")
 

@@ -17,12 +17,12 @@ from warehouse.keys import (
     PRIVATE,
     PUBLIC,
     VARIABLE,
-    keep_head,
     ledger_key,
     mart_key,
+    store_head,
 )
-from warehouse.verify_ledger import public_keys
-from warehouse.verify_protection import purpose_key
+from warehouse.verify.ledger import public_keys
+from warehouse.verify.protection import purpose_key
 
 # RFC 8032, section 7.1, test 2.
 SEED = "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb"
@@ -106,13 +106,13 @@ def test_no_key_is_refused_without_showing_it(tmp_path, monkeypatch, told):
 
 def test_head_and_public_key_are_kept_and_not_written_again(tmp_path):
     batch = {"batch": 1, "drop_date": "2024-01-01", "last_position": 3, "head": "ab", "signature": "cd"}
-    keep_head(tmp_path, {**batch, "public_key": PUBLIC_KEY, "root": "ef"})
+    store_head(tmp_path, {**batch, "public_key": PUBLIC_KEY, "root": "ef"})
     assert json.loads((tmp_path / HEAD).read_text()) == {**batch, "public_key": PUBLIC_KEY}
     assert public_keys(tmp_path / PUBLIC) == {PUBLIC_KEY}
     written = (tmp_path / HEAD).stat().st_ino
-    keep_head(tmp_path, {**batch, "public_key": PUBLIC_KEY})
+    store_head(tmp_path, {**batch, "public_key": PUBLIC_KEY})
     assert (tmp_path / HEAD).stat().st_ino == written
-    keep_head(tmp_path, {**batch, "batch": 2, "public_key": PUBLIC_KEY})
+    store_head(tmp_path, {**batch, "batch": 2, "public_key": PUBLIC_KEY})
     assert json.loads((tmp_path / HEAD).read_text())["batch"] == 2
     assert sorted(path.name for path in (tmp_path / "audit").iterdir()) == ["ledger_head.json", "ledger_key.pem"]
 

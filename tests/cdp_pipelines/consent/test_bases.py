@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from cdp_pipelines.consent.decide import REASONS
-from cdp_pipelines.consent.purpose import Register
+from cdp_pipelines.purposes.purpose import Register
 from tests.cdp_pipelines.consent.worlds import REGISTER, at, world_of
 
 NOW = at("2011-06-15 12:00")

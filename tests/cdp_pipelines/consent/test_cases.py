@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from cdp_pipelines.consent.basis import CASE
-from cdp_pipelines.consent.cases import covered, load_cases
+from cdp_pipelines.consent.cases import list_covered_subjects, load_cases
 from cdp_pipelines.errors import PolicyError
-from cdp_pipelines.tables import INTERACTION, PARTY
+from cdp_pipelines.schema import INTERACTION, PARTY
 from tests.cdp_pipelines.consent.worlds import REGISTER, at, rows
 
 GOOD = """
@@ -43,7 +43,7 @@ def test_a_case_covers_every_identifier_of_those_who_did_it(tmp_path):
     party = rows(
         PARTY, [record | {"source_record_id": id_, "device_id": f"d{id_}", "email": f"{id_}@x"} for id_ in "123"]
     )
-    found = covered(cases, interaction.lazy(), party.lazy())
+    found = list_covered_subjects(cases, interaction.lazy(), party.lazy())
     assert dict(found.schema) == CASE
     assert sorted(found.select("subject_kind", "subject_value").rows()) == [("device_id", "d1"), ("email", "1@x")]
     assert set(found["case_id"]) == {"recall"}

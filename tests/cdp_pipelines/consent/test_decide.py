@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp_pipelines.consent import Purpose, decide, extend_ledger, identifiers
+from cdp_pipelines.consent import decide, extend_ledger, list_identifiers
 from cdp_pipelines.consent.decide import COLUMNS
 from cdp_pipelines.consent.history import QUESTION
-from cdp_pipelines.tables import CONSENT_EVENT, CROSSWALK, INTERACTION, LEDGER, PARTY
+from cdp_pipelines.purposes import Purpose
+from cdp_pipelines.schema import CONSENT_EVENT, CROSSWALK, INTERACTION, LEDGER, PARTY
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -98,7 +99,7 @@ def decided(wills, interactions=(), register=REGISTER, as_of=NOW, known_at=None,
     return decide(
         register,
         ledger,
-        identifiers(party.lazy(), crosswalk.lazy()),
+        list_identifiers(party.lazy(), crosswalk.lazy()),
         frame(INTERACTION, interactions).lazy(),
         crosswalk.lazy(),
         as_of=as_of,

@@ -3,18 +3,18 @@
 import polars as pl
 import pytest
 
-from cdp_pipelines.consent import identifiers
-from cdp_pipelines.consent.decide import Matter
-from cdp_pipelines.consent.explain import COUNTS, checks, paths, wills
+from cdp_pipelines.consent import list_identifiers
+from cdp_pipelines.consent.decide import DecisionInput
+from cdp_pipelines.consent.explain import COUNTS, explain_checks, explain_events, trace_identity_paths
 from tests.cdp_pipelines.consent.test_bases import NOW, PEOPLE, will
 from tests.cdp_pipelines.consent.worlds import LATER, REGISTER, at, random_world, world_of
 
 
 def matter_of(world, as_of):
-    return Matter.of(
+    return DecisionInput.of(
         REGISTER,
         world.ledger,
-        identifiers(world.party.lazy(), world.crosswalk.lazy()),
+        list_identifiers(world.party.lazy(), world.crosswalk.lazy()),
         world.interaction.lazy(),
         world.crosswalk.lazy(),
         as_of=as_of,
@@ -28,12 +28,12 @@ def matter_of(world, as_of):
 @pytest.mark.parametrize("seed", [3, 17])
 def test_the_first_check_that_denies_is_the_reason_in_every_cell(seed):
     as_of = at("2011-06-15")
-    world = random_world(seed, n_customers=6, n_wills=400)
+    world = random_world(seed, customer_count=6, consent_event_count=400)
     matter, decisions = matter_of(world, as_of), world.decide(as_of)
     n = 0
     for key in REGISTER:
         for customer_id in decisions["customer_id"].unique():
-            found = checks(matter, key, customer_id)
+            found = explain_checks(matter, key, customer_id)
             last = found.filter((pl.col("outcome") == "denied") | (pl.col("check") == "allowed"))
             expected = decisions.filter(purpose=key, customer_id=customer_id).sort("contact_point")
             told = last.sort("contact_point").select("contact_point", "check", "evidence", "at").rows()
@@ -48,9 +48,9 @@ def test_the_first_check_that_denies_is_the_reason_in_every_cell(seed):
 
 def explained(wills_, key="profiles", customer="ada"):
     world = world_of(wills=wills_, records=PEOPLE)
-    held = identifiers(world.party.lazy(), world.crosswalk.lazy())
-    ways = paths(world.party.lazy(), world.crosswalk.lazy(), held, customer, REGISTER[key])
-    return wills(world.ledger.lazy(), ways, customer, REGISTER[key], NOW, LATER)
+    held = list_identifiers(world.party.lazy(), world.crosswalk.lazy())
+    ways = trace_identity_paths(world.party.lazy(), world.crosswalk.lazy(), held, customer, REGISTER[key])
+    return explain_events(world.ledger.lazy(), ways, customer, REGISTER[key], NOW, LATER)
 
 
 HEARD = [

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from cdp_pipelines.consent import crosswalk, standing, succeed
+from cdp_pipelines.consent import build_crosswalk, current, update_decision_history
 from cdp_pipelines.consent.decide import COLUMNS
-from cdp_pipelines.consent.history import HIDDEN, at, hide_gone
-from cdp_pipelines.tables import CLUSTER, CROSSWALK, DECISION, PARTY
+from cdp_pipelines.consent.history import HIDDEN, decisions_at, hide_unused_contact_points
+from cdp_pipelines.schema import CLUSTER, CROSSWALK, DECISION, PARTY
 
 ONE, TWO, THREE = (datetime(2024, 6, day, tzinfo=UTC) for day in (1, 2, 3))
 NOBODY = DECISION.empty()
@@ -37,9 +37,11 @@ def decisions(**reasons):
 
 
 def test_what_stays_is_not_touched_and_what_changes_is_closed():
-    first = succeed(NOBODY, decisions(ann__mail="allowed", ben__mail="allowed", cyd__mail="denied"), ONE)
+    first = update_decision_history(
+        NOBODY, decisions(ann__mail="allowed", ben__mail="allowed", cyd__mail="denied"), ONE
+    )
     then = decisions(ann__mail="allowed", ben__mail="withdrawn").with_columns(ledger_position=pl.lit(9, pl.Int64))
-    second = succeed(first, then, TWO)
+    second = update_decision_history(first, then, TWO)
     told = second.select("customer_id", "reason", "ledger_position", "valid_from", "valid_to").rows()
     assert told == [
         ("ann", "allowed", 7, ONE, None),
@@ -47,16 +49,20 @@ def test_what_stays_is_not_touched_and_what_changes_is_closed():
         ("ben", "withdrawn", 9, TWO, None),
         ("cyd", "denied", 7, ONE, TWO),
     ]
-    assert succeed(second, then, TWO).equals(second)
-    assert standing(second.lazy()).collect()["customer_id"].to_list() == ["ann", "ben"]
+    assert update_decision_history(second, then, TWO).equals(second)
+    assert current(second.lazy()).collect()["customer_id"].to_list() == ["ann", "ben"]
 
 
 def test_an_ended_decision_does_not_name_a_contact_point_that_nobody_has_any_more():
     of_all = decisions(ann__mail="allowed", ben__mail="allowed", cyd__mail="denied")
-    first = succeed(NOBODY, of_all.with_columns(contact_point=pl.Series(["ann@shop", "ben@shop", "cyd@shop"])), ONE)
+    first = update_decision_history(
+        NOBODY, of_all.with_columns(contact_point=pl.Series(["ann@shop", "ben@shop", "cyd@shop"])), ONE
+    )
     # Ann's is Cyd's now, Ben's and Cyd's own are nobody's.
     then = decisions(ann__mail="denied", cyd__mail="denied").with_columns(contact_point=pl.Series(["", "ann@shop"]))
-    second = hide_gone(succeed(first, then, TWO), then, lambda value: HIDDEN + value[::-1])
+    second = hide_unused_contact_points(
+        update_decision_history(first, then, TWO), then, lambda value: HIDDEN + value[::-1]
+    )
     assert set(second.select("customer_id", "contact_point", "valid_to").rows()) == {
         ("ann", "ann@shop", TWO),
         ("ann", "", None),
@@ -65,7 +71,9 @@ def test_an_ended_decision_does_not_name_a_contact_point_that_nobody_has_any_mor
         ("cyd", "ann@shop", None),
     }
     # Once hidden it stays so, and the same night again changes nothing.
-    again = hide_gone(succeed(second, then, TWO), then, lambda value: HIDDEN + value[::-1])
+    again = hide_unused_contact_points(
+        update_decision_history(second, then, TWO), then, lambda value: HIDDEN + value[::-1]
+    )
     assert again.equals(second)
 
 
@@ -78,24 +86,26 @@ def test_an_ended_decision_does_not_name_a_contact_point_that_nobody_has_any_mor
     ],
 )
 def test_what_stood_at_an_instant(moment, reason):
-    first = succeed(NOBODY, decisions(ben__mail="allowed"), ONE)
-    history = succeed(first, decisions(ben__mail="withdrawn"), TWO)
-    assert at(history.lazy(), moment).collect()["reason"].to_list() == [reason]
+    first = update_decision_history(NOBODY, decisions(ben__mail="allowed"), ONE)
+    history = update_decision_history(first, decisions(ben__mail="withdrawn"), TWO)
+    assert decisions_at(history.lazy(), moment).collect()["reason"].to_list() == [reason]
 
 
 def test_of_one_night_there_is_one_decision():
-    first = succeed(NOBODY, decisions(ann__mail="allowed"), ONE)
-    corrected = succeed(
-        succeed(first, decisions(ann__mail="denied"), TWO), decisions(ann__mail="allowed", ben__mail="denied"), TWO
+    first = update_decision_history(NOBODY, decisions(ann__mail="allowed"), ONE)
+    corrected = update_decision_history(
+        update_decision_history(first, decisions(ann__mail="denied"), TWO),
+        decisions(ann__mail="allowed", ben__mail="denied"),
+        TWO,
     )
     assert corrected.filter(customer_id="ann").equals(first)
     assert corrected.height == 2
 
 
 def test_other_evidence_is_another_decision():
-    first = succeed(NOBODY, decisions(ann__mail="allowed"), ONE)
+    first = update_decision_history(NOBODY, decisions(ann__mail="allowed"), ONE)
     other = decisions(ann__mail="allowed").with_columns(pl.lit(["event:new"]).alias("evidence"))
-    assert succeed(first, other, TWO).height == 2
+    assert update_decision_history(first, other, TWO).height == 2
 
 
 CHANNELS = {
@@ -130,6 +140,6 @@ def joined(channel, told, *records):
     rows = [{"channel": channel, "source_record_id": str(n), **each} for n, each in enumerate(records or ({},), 1)]
     party = pl.DataFrame([dict.fromkeys(PARTY.schema) | row for row in rows], schema=PARTY.schema)
     cluster = CLUSTER.conform(party.lazy().with_columns(customer_id=pl.lit("ann"), is_exact=pl.lit(True)))
-    found = crosswalk(cluster, party.lazy(), told.lazy(), CHANNELS).collect()
+    found = build_crosswalk(cluster, party.lazy(), told.lazy(), CHANNELS).collect()
     assert found.schema == CROSSWALK.schema
     return found.sort("source_record_id").select("source_record_id", "gate", "is_profiled").rows()

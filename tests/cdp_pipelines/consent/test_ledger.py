@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp_pipelines.consent import extend_ledger
-from cdp_pipelines.tables import CONSENT_EVENT, LEDGER
+from cdp_pipelines.schema import CONSENT_EVENT, LEDGER
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 

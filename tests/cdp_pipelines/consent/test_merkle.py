@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp_pipelines.consent.merkle import inclusion_proof, is_included, leaf_hash, node_hash, root
+from cdp_pipelines.consent.merkle import inclusion_proof, is_included, leaf_hash, merkle_root, node_hash
 
 # Entries and roots of certificate-transparency's merkle_tree_test.cc: the root over the first n entries.
 ENTRIES = [
@@ -50,7 +50,7 @@ def recursive(entries):
 
 @pytest.mark.parametrize("n", range(9))
 def test_known_roots(n):
-    assert root(leaves_of(ENTRIES[:n])).hex() == ROOTS[n]
+    assert merkle_root(leaves_of(ENTRIES[:n])).hex() == ROOTS[n]
 
 
 def test_known_proofs():
@@ -66,14 +66,14 @@ def test_known_proofs():
 
 @given(st.lists(st.binary(max_size=4), max_size=40))
 def test_the_root_is_the_rfcs_recursion(entries):
-    assert root(leaves_of(entries)) == recursive(entries)
+    assert merkle_root(leaves_of(entries)) == recursive(entries)
 
 
 @given(st.integers(1, 40), st.data())
 def test_a_proof_holds_for_its_own_leaf_place_size_and_path_alone(size, data):
     leaves = leaves_of([bytes([n]) for n in range(size)])
     index = data.draw(st.integers(0, size - 1))
-    path, top = inclusion_proof(leaves, index), root(leaves)
+    path, top = inclusion_proof(leaves, index), merkle_root(leaves)
     assert is_included(leaves[index], index, size, path, top)
     assert not is_included(leaf_hash(b"other"), index, size, path, top)
     assert not is_included(leaves[index], index, size, path, leaf_hash(b"other"))

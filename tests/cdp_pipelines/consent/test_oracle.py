@@ -3,12 +3,12 @@
 from collections import Counter
 from pathlib import Path
 
-from cdp_pipelines.consent import load_register
 from cdp_pipelines.consent.decide import REASONS
+from cdp_pipelines.purposes import load_register
 from tests.cdp_pipelines.consent.worlds import LATER, ORACLE_REGISTER, REGISTER, at, random_world
-from warehouse.verify_decisions import read_register
+from warehouse.verify.decisions import read_register
 
-PURPOSES = Path(__file__).parents[3] / "assets" / "defs" / "purposes"
+PURPOSES = Path(__file__).parents[3] / "assets" / "defs" / "demonstration" / "purposes"
 SEEDS = range(6)
 MOMENTS = [
     ("2009-12-31", "2030-01-01"),

@@ -9,20 +9,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from cdp_pipelines.consent import extend_ledger, identifiers
-from cdp_pipelines.tables import CONSENT_EVENT, LEDGER
+from cdp_pipelines.consent import extend_ledger, list_identifiers
+from cdp_pipelines.schema import CONSENT_EVENT, LEDGER
 from tests.cdp_pipelines.consent.worlds import REGISTER, SUBJECT_KINDS, World, at, random_world
 
 AS_OF = at("2011-06-15")
 KEY = ["customer_id", "purpose", "contact_point"]
-worlds = st.integers(0, 10**6).map(lambda seed: random_world(seed, n_customers=8, n_wills=300))
+worlds = st.integers(0, 10**6).map(lambda seed: random_world(seed, customer_count=8, consent_event_count=300))
 # A will or request keeps an obligation or an interest alive; those purposes live longer by more wills, and rightly so.
 WIDENED_BY_WILLS = [key for key, purpose in REGISTER.items() if "will" in purpose.kept_by]
 checked = settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 def known(world: World) -> pl.DataFrame:
-    return identifiers(world.party.lazy(), world.crosswalk.lazy()).collect().sort("kind", "value", "customer_id")
+    return list_identifiers(world.party.lazy(), world.crosswalk.lazy()).collect().sort("kind", "value", "customer_id")
 
 
 @st.composite
@@ -131,7 +131,7 @@ def test_nights_one_by_one_give_the_ledger_of_all_at_once(world, data):
 
 @pytest.mark.parametrize("clock", ["as_of", "known_at"])
 def test_a_clock_without_zone_is_refused(clock):
-    world = random_world(1, n_customers=2, n_wills=3)
+    world = random_world(1, customer_count=2, consent_event_count=3)
     clocks = {"as_of": AS_OF, "known_at": AS_OF} | {clock: AS_OF.replace(tzinfo=None)}
     with pytest.raises(ValueError, match="need a time zone"):
         world.decide(**clocks)

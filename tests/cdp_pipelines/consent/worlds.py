@@ -7,11 +7,12 @@ from pathlib import Path
 
 import polars as pl
 
-from cdp_pipelines.consent import Register, decide, identifiers, load_register
+from cdp_pipelines.consent import decide, list_identifiers
 from cdp_pipelines.consent.basis import CASE
-from cdp_pipelines.tables import CROSSWALK, INTERACTION, LEDGER, PARTY, PRIVACY_REQUEST, Table
-from warehouse.verify_decisions import World as OracleWorld
-from warehouse.verify_decisions import decide_all, read_register
+from cdp_pipelines.purposes import Register, load_register
+from cdp_pipelines.schema import CROSSWALK, INTERACTION, LEDGER, PARTY, PRIVACY_REQUEST, Table
+from warehouse.verify.decisions import World as OracleWorld
+from warehouse.verify.decisions import decide_all, read_register
 
 REGISTER_FOLDER = Path(__file__).parent / "register"
 REGISTER = load_register(REGISTER_FOLDER)
@@ -49,7 +50,7 @@ class World:
         return decide(
             register,
             self.ledger,
-            identifiers(self.party.lazy(), self.crosswalk.lazy()),
+            list_identifiers(self.party.lazy(), self.crosswalk.lazy()),
             self.interaction.lazy(),
             self.crosswalk.lazy(),
             as_of=as_of,
@@ -114,7 +115,9 @@ def world_of(*, wills=(), records=(), done=(), requests=(), cases=()) -> World:
     )
 
 
-def random_world(seed: int, n_customers: int = 12, n_wills: int = 900, register: Register = REGISTER) -> World:
+def random_world(
+    seed: int, customer_count: int = 12, consent_event_count: int = 900, register: Register = REGISTER
+) -> World:
     """Few identifiers, so that many are shared; few instants, so that many tie."""
     rng = random.Random(seed)  # noqa: S311  a world is to be had again, not to be secret
     start = at("2010-10-01")
@@ -124,7 +127,7 @@ def random_world(seed: int, n_customers: int = 12, n_wills: int = 900, register:
         return None if rng.random() < none else rng.choice(values)
 
     def value(kind):
-        return f"{kind}{rng.randrange(n_customers * (3 if kind in {'loyalty_card', 'account_id'} else 2))}"
+        return f"{kind}{rng.randrange(customer_count * (3 if kind in {'loyalty_card', 'account_id'} else 2))}"
 
     def late(moment):
         return moment + timedelta(hours=rng.choice((0, 0, 0, 1, 24, 700)))
@@ -133,7 +136,7 @@ def random_world(seed: int, n_customers: int = 12, n_wills: int = 900, register:
     of_cases = [key for key in purposes if register[key].lawful_basis in {"vital_interests", "public_interest"}]
     records = [
         (
-            f"c{rng.randrange(n_customers):02}",
+            f"c{rng.randrange(customer_count):02}",
             {kind: value(kind) if rng.random() < 0.35 else None for kind in (*SUBJECT_KINDS, "advertising_id")}
             | {
                 "observed_at": (seen := rng.choice(instants)),
@@ -144,10 +147,10 @@ def random_world(seed: int, n_customers: int = 12, n_wills: int = 900, register:
             },
             rng.random() < 0.7,
         )
-        for _ in range(n_customers * 4)
+        for _ in range(customer_count * 4)
     ]
     wills = []
-    for _ in range(n_wills):
+    for _ in range(consent_event_count):
         is_own = rng.random() < 0.95
         status = rng.choice(OWN + ("granted",) * 4) if is_own else rng.choice(ABOUT_SUBJECT)
         if status == "erased" and rng.random() < 0.8:
@@ -173,7 +176,7 @@ def random_world(seed: int, n_customers: int = 12, n_wills: int = 900, register:
         )
     done = [
         (
-            f"c{rng.randrange(n_customers):02}",
+            f"c{rng.randrange(customer_count):02}",
             rng.choice(["order", "order", "refund", "receipt", "call", "visit", "event", "warranty"]),
             (happened := rng.choice(instants)),
             {
@@ -182,7 +185,7 @@ def random_world(seed: int, n_customers: int = 12, n_wills: int = 900, register:
                 "ingested_at": late(happened),
             },
         )
-        for _ in range(n_customers * 8)
+        for _ in range(customer_count * 8)
     ]
     requests = [
         {
@@ -193,7 +196,7 @@ def random_world(seed: int, n_customers: int = 12, n_wills: int = 900, register:
             "received_at": (asked := rng.choice(instants)),
             "ingested_at": late(asked),
         }
-        for number in range(n_customers)
+        for number in range(customer_count)
     ]
     cases = [
         {
@@ -205,6 +208,6 @@ def random_world(seed: int, n_customers: int = 12, n_wills: int = 900, register:
             "ends_at": some([*instants], 0.5),
             "declared_at": late(begins),
         }
-        for _ in range(n_customers * 3)
+        for _ in range(customer_count * 3)
     ]
     return world_of(wills=wills, records=records, done=done, requests=requests, cases=cases)

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from cdp_pipelines.golden import contact_point, rectification
-from cdp_pipelines.golden.survivorship import Survivorship, customer, provenance
-from cdp_pipelines.tables import CONSENT_EVENT, CROSSWALK, LEDGER, PARTY, PREFERENCE, RECTIFICATION
+from cdp_pipelines.golden.survivorship import SurvivorshipPolicy, build_customer, build_provenance
+from cdp_pipelines.schema import CONSENT_EVENT, CROSSWALK, LEDGER, PARTY, PREFERENCE, RECTIFICATION
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 NOW = START + timedelta(days=1000)
@@ -65,7 +65,7 @@ def put_right(number, record, attribute, value, **more):
 
 
 def policy_of(rules=("recency",), **more):
-    return Survivorship(source_priority=("crm", "shop"), default=rules, **more)
+    return SurvivorshipPolicy(source_priority=("crm", "shop"), default=rules, **more)
 
 
 def golden(
@@ -74,14 +74,14 @@ def golden(
     """(provenance, customer) of these records."""
     party, preference = party_of(records), frame(PREFERENCE, preferences)
     crosswalk = crosswalk_of(party, preference, customers=customers, profiled=profiled)
-    found = provenance(
+    found = build_provenance(
         party,
         preference,
         crosswalk,
         frame(CONSENT_EVENT, consents),
-        contact_point.states(frame(LEDGER, ledger), policy.verified_by, NOW),
-        rectification.standing(frame(RECTIFICATION, rectified), crosswalk, policy.unit_of),
+        contact_point.build_contact_point_states(frame(LEDGER, ledger), policy.verified_by, NOW),
+        rectification.select_current(frame(RECTIFICATION, rectified), crosswalk, policy.unit_of),
         COLLECTED,
         policy,
     ).collect()
-    return found, customer(found.lazy(), party, crosswalk).collect()
+    return found, build_customer(found.lazy(), party, crosswalk).collect()

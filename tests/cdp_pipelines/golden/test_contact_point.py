@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from cdp_pipelines.golden import contact_point, rectification
-from cdp_pipelines.tables import CONTACT_POINT, DECISION, INTERACTION, LEDGER, RECTIFICATION
+from cdp_pipelines.schema import CONTACT_POINT, DECISION, INTERACTION, LEDGER, RECTIFICATION
 from tests.cdp_pipelines.golden.records import (
     NOW,
     START,
@@ -73,7 +73,7 @@ STATES = [
 @pytest.mark.parametrize(("ledger", "state", "times"), STATES)
 def test_state(ledger, state, times):
     for wills in (ledger, ledger[::-1]):
-        found = contact_point.states(frame(LEDGER, wills), ("link",), NOW).collect()
+        found = contact_point.build_contact_point_states(frame(LEDGER, wills), ("link",), NOW).collect()
         mine = found.filter(kind="email", value=A).to_dicts() or [{"state": "unverified"}]
         assert mine[0]["state"] == state
         assert {name: at for name, at in mine[0].items() if name.endswith("_at") and at is not None} == times
@@ -100,10 +100,10 @@ def points():
         {"channel": "crm", "source_record_id": "r0", "occurred_at": day(1)},
         {"channel": "shop", "source_record_id": "r2", "occurred_at": day(2000)},
     ]
-    states = contact_point.states(frame(LEDGER, [will(1, "phone", PHONE, "bounced", 1)]), (), NOW)
-    rectified = rectification.standing(frame(RECTIFICATION, right), crosswalk, policy.unit_of)
-    used = contact_point.last_used(party, frame(INTERACTION, done), crosswalk, NOW)
-    found = contact_point.contact_points(candidates.lazy(), customers.lazy(), states, rectified, used, decisions)
+    states = contact_point.build_contact_point_states(frame(LEDGER, [will(1, "phone", PHONE, "bounced", 1)]), (), NOW)
+    rectified = rectification.select_current(frame(RECTIFICATION, right), crosswalk, policy.unit_of)
+    used = contact_point.find_last_use(party, frame(INTERACTION, done), crosswalk, NOW)
+    found = contact_point.build_contact_points(candidates.lazy(), customers.lazy(), states, rectified, used, decisions)
     return found.collect().sort(CONTACT_POINT.key)
 
 
@@ -131,6 +131,6 @@ def test_what_it_may_be_used_for_is_what_it_was_collected_for_and_what_is_allowe
 
 
 def test_use_and_sharing(points):
-    used = points.select("customer_id", "value", "last_used_at", "n_customers").rows()
+    used = points.select("customer_id", "value", "last_used_at", "customer_count").rows()
     assert [row for row in used if row[2] is not None] == [(C, A, day(1), 2), (C, PHONE, day(1), 1)]
     assert {(row[0], row[1]) for row in used if row[3] > 1} == {(C, A), (OTHER, A)}

@@ -6,16 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from cdp_pipelines.consent import Purpose
-from cdp_pipelines.golden.mart import mart_table, permitted, protected
-from cdp_pipelines.golden.measures import MEASURES, measures, window
-from cdp_pipelines.tables import (
-    CROSSWALK,
-    CUSTOMER,
-    DECISION,
-    INTERACTION,
-    PROVENANCE,
-)
+from cdp_pipelines.marts.mart import build_mart_table, build_permitted, protect
+from cdp_pipelines.marts.measures import compute_measures
+from cdp_pipelines.purposes import Purpose
+from cdp_pipelines.schema import CROSSWALK, CUSTOMER, DECISION, INTERACTION, PROVENANCE
+from cdp_pipelines.schema.duration import start_of_window
+from cdp_pipelines.schema.mart import MEASURES
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 C = "c_000000000000000a"
@@ -75,7 +71,9 @@ def built(decisions, candidates, purpose=PURPOSE):
         ],
     )  # fmt: skip
     customer_ = frame(CUSTOMER, [{"customer_id": C}])
-    return protected(purpose, permitted(purpose, decision, values, customer_, frame(MEASURES, []), SECRET).collect())
+    return protect(
+        purpose, build_permitted(purpose, decision, values, customer_, frame(MEASURES, []), SECRET).collect()
+    )
 
 
 def test_a_mart_takes_the_best_value_that_its_purpose_may_use():
@@ -93,7 +91,7 @@ def test_a_mart_takes_the_best_value_that_its_purpose_may_use():
     reference = hmac.new(SECRET.encode(), told.encode(), "sha256").hexdigest()
     assert found.rows() == [(key, "b@x.de", "Nicola", 0, "consent", START.date(), reference)]
     assert found.columns == [column.name for column in PURPOSE.columns]
-    assert found.schema == mart_table(PURPOSE).schema
+    assert found.schema == build_mart_table(PURPOSE).schema
 
 
 def test_a_contact_point_given_for_another_purpose_never_shows():
@@ -139,7 +137,7 @@ def test_measures_count_what_the_purpose_may_use_within_its_window():
         ],
     )
     found = (
-        measures(frame(INTERACTION, happened), crosswalk, ["shop"], START, START + timedelta(days=30))
+        compute_measures(frame(INTERACTION, happened), crosswalk, ["shop"], START, START + timedelta(days=30))
         .collect()
         .row(0, named=True)
     )
@@ -158,4 +156,4 @@ def test_measures_count_what_the_purpose_may_use_within_its_window():
     ],
 )
 def test_window(retention, expected):
-    assert window(retention, datetime(2024, 3, 31, tzinfo=UTC)) == expected
+    assert start_of_window(retention, datetime(2024, 3, 31, tzinfo=UTC)) == expected

@@ -6,9 +6,9 @@ import networkx as nx
 import polars as pl
 import pytest
 
-from cdp_pipelines.golden.conflict import conflicts
-from cdp_pipelines.golden.household import households
-from cdp_pipelines.tables import HISTORY, HOUSEHOLD
+from cdp_pipelines.golden.conflict import count_conflicts
+from cdp_pipelines.golden.household import build_households
+from cdp_pipelines.schema import HISTORY, HOUSEHOLD
 from tests.cdp_pipelines.golden.records import START, frame, golden, policy_of
 
 HOME = {"last_name": "Núñez", "street": "5 oak street", "postal_code": "98101", "country_code": "US"}
@@ -23,11 +23,11 @@ def lived(people, *, born=(), max_members=12, channels=None):
     history = frame(
         HISTORY,
         [
-            {"customer_id": IDS[f"r{at}"], "event": "born", "happened_at": START + timedelta(days=night)}
+            {"customer_id": IDS[f"r{at}"], "event": "born", "occurred_at": START + timedelta(days=night)}
             for at, night in enumerate(born)
         ],
     )
-    return households(customers, candidates.lazy(), history, max_members).sort("customer_id")
+    return build_households(customers, candidates.lazy(), history, max_members).sort("customer_id")
 
 
 SAME = [
@@ -59,7 +59,7 @@ def test_it_is_named_after_its_oldest_customer_whoever_joins_or_leaves():
     more = lived([HOME, HOME, HOME], born=(9, 3, 12))
     fewer = lived([HOME | {"last_name": "Li"}, HOME, HOME], born=(9, 3, 12))
     assert len({*before["household_id"], *more["household_id"], *fewer["household_id"]}) == 1
-    assert more["n_members"].to_list() == [3, 3, 3]
+    assert more["member_count"].to_list() == [3, 3, 3]
     gone = lived([HOME, HOME | {"last_name": "Li"}, HOME], born=(9, 3, 12))
     assert set(gone["household_id"]) != set(before["household_id"])
     assert gone["household_id"][0].removeprefix("h_") not in gone["customer_id"][0]
@@ -77,7 +77,7 @@ def test_it_carries_the_purposes_of_name_and_address():
 
 def test_who_may_not_be_unified_is_in_none():
     candidates, customers = golden([("crm", 1, HOME)] * 2, policy_of(), customers=IDS, profiled=False)
-    assert households(customers, candidates.lazy(), frame(HISTORY, []), 12).is_empty()
+    assert build_households(customers, candidates.lazy(), frame(HISTORY, []), 12).is_empty()
 
 
 def test_households_are_the_components_of_who_lives_with_whom():
@@ -104,9 +104,9 @@ def test_conflicts_count_who_loses_against_whom():
     owners = ["a", "a", "a", "b", "b", "e"]
     customers = {f"r{at}": f"c_{owner:0>16}" for at, owner in enumerate(owners)}
     candidates, _ = golden(records, policy_of(("source_priority",)), customers=customers)
-    assert conflicts(candidates.lazy()).sort("winner", "loser").collect().rows() == [
+    assert count_conflicts(candidates.lazy()).sort("winner", "loser").collect().rows() == [
         ("first_name", "call", "call", 1, 0),
         ("first_name", "crm", "crm", 2, 0),
         ("first_name", "crm", "shop", 2, 1),
     ]
-    assert conflicts(candidates.lazy().filter(pl.lit(value=False))).collect().is_empty()
+    assert count_conflicts(candidates.lazy().filter(pl.lit(value=False))).collect().is_empty()

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from cdp_pipelines.golden import contact_point, rectification
-from cdp_pipelines.golden.survivorship import ATTRIBUTES, best_values, provenance
-from cdp_pipelines.tables import CONSENT_EVENT, LEDGER, PREFERENCE, RECTIFICATION
+from cdp_pipelines.golden.survivorship import GOLDEN_COLUMNS, build_provenance, select_best_values
+from cdp_pipelines.schema import CONSENT_EVENT, LEDGER, PREFERENCE, RECTIFICATION
 from tests.cdp_pipelines.golden.records import (
     COLLECTED,
     NOW,
@@ -20,9 +20,9 @@ from tests.cdp_pipelines.golden.records import (
     put_right,
     will,
 )
-from warehouse.lake import Lake
-from warehouse.verify_decisions import World
-from warehouse.verify_marts import Profiles
+from warehouse.delta.lake import Lake
+from warehouse.verify.decisions import World
+from warehouse.verify.marts import Profiles
 
 N_CUSTOMERS, N_RECORDS = 150, 900
 SAYS = {
@@ -101,13 +101,13 @@ def test_every_value_of_every_purpose_is_what_brute_force_says(seed, rules, toge
     party, preference, crosswalk, ledger, consents, rectified = random_tables(seed)
     # The order of rows never matters.
     shuffled = party.collect().sample(fraction=1, shuffle=True, seed=seed).lazy()
-    candidates = provenance(
+    candidates = build_provenance(
         shuffled,
         preference,
         crosswalk,
         frame(CONSENT_EVENT, consents),
-        contact_point.states(frame(LEDGER, ledger[::-1]), policy.verified_by, NOW),
-        rectification.standing(frame(RECTIFICATION, rectified[::-1]), crosswalk, policy.unit_of),
+        contact_point.build_contact_point_states(frame(LEDGER, ledger[::-1]), policy.verified_by, NOW),
+        rectification.select_current(frame(RECTIFICATION, rectified[::-1]), crosswalk, policy.unit_of),
         COLLECTED,
         policy,
     )
@@ -125,10 +125,10 @@ def test_every_value_of_every_purpose_is_what_brute_force_says(seed, rules, toge
     n = 0
     for purpose in ("service", "letters", "evidence"):
         usable = candidates.filter(pl.col("collected_for").list.contains(purpose))
-        told = {row["customer_id"]: row for row in best_values(usable).collect().iter_rows(named=True)}
+        told = {row["customer_id"]: row for row in select_best_values(usable).collect().iter_rows(named=True)}
         for customer in world.customers:
-            mine = told.get(customer, dict.fromkeys(ATTRIBUTES))
-            theirs = {name: profiles.best(customer, name, purpose) for name in ATTRIBUTES}
-            assert {name: mine[name] for name in ATTRIBUTES} == theirs
+            mine = told.get(customer, dict.fromkeys(GOLDEN_COLUMNS))
+            theirs = {name: profiles.best(customer, name, purpose) for name in GOLDEN_COLUMNS}
+            assert {name: mine[name] for name in GOLDEN_COLUMNS} == theirs
             n += sum(value is not None for value in theirs.values())
     assert n > 1000

@@ -5,9 +5,9 @@ from itertools import pairwise
 import polars as pl
 import pytest
 
-from cdp_pipelines.golden.rectification import read_value, taken_down, withdrawn
-from cdp_pipelines.golden.survivorship import best_values
-from cdp_pipelines.tables import RECTIFICATION
+from cdp_pipelines.golden.rectification import parse_value, record_rectification, record_withdrawal
+from cdp_pipelines.golden.survivorship import select_best_values
+from cdp_pipelines.schema import RECTIFICATION
 from tests.cdp_pipelines.golden.records import COLLECTED, NOW, C, frame, golden, policy_of, put_right
 
 OTHER = "c_000000000000000b"
@@ -19,7 +19,7 @@ ADDRESS = ("street", "city")
 def served(candidates, purpose, *names):
     """The best values for a purpose."""
     usable = candidates.lazy().filter(pl.col("collected_for").list.contains(purpose))
-    return best_values(usable).select(names).collect().rows()
+    return select_best_values(usable).select(names).collect().rows()
 
 
 def test_it_outranks_all_rules_and_stays_whatever_sources_say_later():
@@ -99,11 +99,11 @@ def test_the_latest_that_was_not_withdrawn_holds(more, expected):
 
 def test_rows_are_numbered_and_a_withdrawal_ends_each():
     none = frame(RECTIFICATION, []).collect()
-    first = taken_down(none, CRM, {"street": "5 oak st", "city": "Rome"}, None, "carl", "asked", NOW)
-    second = taken_down(first, SHOP, {"first_name": "Hanna"}, None, "carl", "asked", NOW)
+    first = record_rectification(none, CRM, {"street": "5 oak st", "city": "Rome"}, None, "carl", "asked", NOW)
+    second = record_rectification(first, SHOP, {"first_name": "Hanna"}, None, "carl", "asked", NOW)
     both = pl.concat([first, second])
     assert both["number"].to_list() == [1, 1, 2]
-    ends = withdrawn(both, both, "carl", "wrong person", NOW)
+    ends = record_withdrawal(both, both, "carl", "wrong person", NOW)
     assert ends.select("number", "source_record_id", "ends", "value").rows() == [(3, "r0", 1, None), (4, "r1", 2, None)]
 
 
@@ -125,4 +125,4 @@ READ = [
 
 @pytest.mark.parametrize(("attribute", "text", "expected"), READ)
 def test_a_value_is_read_as_its_standard_column_is(attribute, text, expected):
-    assert read_value(attribute, text, "US") == expected
+    assert parse_value(attribute, text, "US") == expected

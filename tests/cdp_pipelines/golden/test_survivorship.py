@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from cdp_pipelines.golden.survivorship import best_values
-from cdp_pipelines.tables import CUSTOMER, PROVENANCE
+from cdp_pipelines.golden.survivorship import select_best_values
+from cdp_pipelines.schema import CUSTOMER, PROVENANCE
 from tests.cdp_pipelines.golden.records import START, golden, policy_of, put_right, will
 
 ANNA = ("crm", 1, {"first_name": "Anna"})
@@ -132,7 +132,7 @@ def test_a_purpose_gets_all_parts_from_the_best_record_that_it_may_use():
     ]
     candidates, _ = golden(records, policy_of(together=(NAME,)))
     usable = candidates.lazy().filter(pl.col("collected_for").list.contains("letters"))
-    assert best_values(usable).select(NAME).collect().rows() == [("Ann", None, "Ervin")]
+    assert select_best_values(usable).select(NAME).collect().rows() == [("Ann", None, "Ervin")]
 
 
 def test_ranks_have_no_ties_and_records_outside_of_profiles_give_nothing():

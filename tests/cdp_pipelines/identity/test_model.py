@@ -10,25 +10,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.cli.bench_identity import febrl
+from cdp_pipelines.benchmarks.identity import febrl
 from cdp_pipelines.identity import evaluate, resolve
-from cdp_pipelines.identity.clusters import components, cut
-from cdp_pipelines.identity.compare import compare
+from cdp_pipelines.identity.clusters import label_components, split_conflicts
+from cdp_pipelines.identity.compare import compare_pairs
 from cdp_pipelines.identity.model import (
     Model,
-    Patterns,
-    by_chance,
-    decoded,
-    learn,
-    likelihood,
-    maximise,
-    pattern,
-    random_pairs,
+    PatternIndex,
+    agreement_by_chance,
+    compute_likelihood,
+    decode_patterns,
+    encode_pattern,
+    fit_model,
+    run_em,
+    sample_random_pairs,
 )
 from cdp_pipelines.identity.policy import LEVELS
-from cdp_pipelines.identity.values import nodes
-from cdp_pipelines.sample.copies import copies
-from cdp_pipelines.tables import PARTY
+from cdp_pipelines.identity.values import build_distinct_records
+from cdp_pipelines.sample.duplicates import copies
+from cdp_pipelines.schema import PARTY
 from tests.cdp_pipelines.identity.test_resolve import NONE, POLICY, party
 
 NAMES = ["first_name", "middle_name", "birth_date", "street", "email"]
@@ -58,9 +58,9 @@ def world(n=4000, shares=(0.3, 0.3, 0.4), seed=1):
 
 def test_matches_are_told_from_households_without_labels():
     compared, u, kind = world()
-    m, h = maximise(compared, u, SMALL, NO_LABELS)
+    m, h = run_em(compared, u, SMALL, NO_LABELS)
     model = Model({name: SMALL.comparisons[name].kind for name in NAMES}, m, h, u, (0.3, 0.3, 0.4), "learned")
-    found = model.score(Patterns.of(compared, NAMES), {})["log_odds"].to_numpy() > 0
+    found = model.score(PatternIndex.of(compared, NAMES), {})["log_odds"].to_numpy() > 0
     right = (found & (kind == 0)).sum()
     assert right / found.sum() > 0.95
     assert right / (kind == 0).sum() > 0.9
@@ -78,8 +78,8 @@ def test_no_round_lowers_the_likelihood(monkeypatch):
     for rounds in range(1, 15):
         monkeypatch.setattr(model, "ROUNDS", rounds)
         monkeypatch.setattr(model, "CLOSE_ENOUGH", 0)
-        m, h = maximise(compared, u, SMALL, NO_LABELS)
-        classes = np.stack([likelihood(levels, each) for each in (m, h, u)])
+        m, h = run_em(compared, u, SMALL, NO_LABELS)
+        classes = np.stack([compute_likelihood(levels, each) for each in (m, h, u)])
         # The shares that fit best, whatever they were on the way.
         shares = np.full(3, 1 / 3)
         for _ in range(300):
@@ -100,8 +100,8 @@ def test_labels_are_learned_from():
     labels = pl.DataFrame(
         {name: pl.Series([other if name == "first_name" else 0] * 400, dtype=pl.Int8) for name in NAMES}
     ).with_columns(is_same=pl.lit(value=True))
-    without, _ = maximise(compared, u, SMALL, NO_LABELS)
-    with_, _ = maximise(compared, u, SMALL, labels)
+    without, _ = run_em(compared, u, SMALL, NO_LABELS)
+    with_, _ = run_em(compared, u, SMALL, labels)
     assert with_["first_name"][other] > 2 * without["first_name"][other]
 
 
@@ -120,7 +120,7 @@ def test_weights_add_up_by_hand_a_rare_value_says_more_and_missing_adds_nothing(
     )
     rare = {"last_name": np.array([0.0, log2(10), 0.0, 0.0])}
     two = Model(kinds, m, h, u, (0.2, 0.0, 0.8), "by hand", {"last_name": 0.01}, frozenset({"last_name", "email"}))
-    of = Patterns.of(compared, list(m))
+    of = PatternIndex.of(compared, list(m))
     scored = two.score(of, rare)
     weights = [log2(90) + log2(800), log2(90) + log2(10), log2(0.1 / 0.99) + log2(0.05 / 0.9999), 0.0]
     assert scored["match_weight"].to_list() == pytest.approx(weights)
@@ -133,15 +133,17 @@ def test_weights_add_up_by_hand_a_rare_value_says_more_and_missing_adds_nothing(
 
 def test_chance_is_counted():
     names = ["ann", "bob"] * 500
-    told = nodes(party(*({"first_name": name, "device_id": f"d{i}"} for i, name in enumerate(names))), POLICY, NONE)
-    random = compare(random_pairs(told, POLICY), told, POLICY)
-    assert by_chance(told, POLICY, random)["first_name"][0] == pytest.approx(0.5 * 499 / 999 * 2, abs=1e-6)
+    told = build_distinct_records(
+        party(*({"first_name": name, "device_id": f"d{i}"} for i, name in enumerate(names))), POLICY, NONE
+    )
+    random = compare_pairs(sample_random_pairs(told, POLICY), told, POLICY)
+    assert agreement_by_chance(told, POLICY, random)["first_name"][0] == pytest.approx(0.5 * 499 / 999 * 2, abs=1e-6)
 
 
 def test_too_few_pairs_teach_nothing():
-    told = nodes(party({"first_name": "Ann"}, {"first_name": "Bob"}), POLICY, NONE)
+    told = build_distinct_records(party({"first_name": "Ann"}, {"first_name": "Bob"}), POLICY, NONE)
     compared = pl.DataFrame({name: pl.Series([0], dtype=pl.Int8) for name in POLICY.comparisons})
-    model = learn(compared, told, POLICY, compared.with_columns(is_same=pl.lit(value=True)).clear(), compared)
+    model = fit_model(compared, told, POLICY, compared.with_columns(is_same=pl.lit(value=True)).clear(), compared)
     assert model.origin.startswith("declared")
     levels = POLICY.comparisons["email"].levels
     assert model.weights["email"]["exact"] == pytest.approx(log2(levels["exact"][0] / levels["exact"][1]), abs=0.01)
@@ -150,8 +152,11 @@ def test_too_few_pairs_teach_nothing():
 def test_patterns_are_one_number_each():
     names = ["a", "b"]
     for a, b in product(range(-1, 8), repeat=2):
-        code = pl.DataFrame({"a": [a], "b": [b]}).select(pattern(names)).item()
-        assert {name: int(each[0]) for name, each in decoded(np.array([code]), names).items()} == {"a": a, "b": b}
+        code = pl.DataFrame({"a": [a], "b": [b]}).select(encode_pattern(names)).item()
+        assert {name: int(each[0]) for name, each in decode_patterns(np.array([code]), names).items()} == {
+            "a": a,
+            "b": b,
+        }
 
 
 PAIR = {"left": pl.Int64, "right": pl.Int64, "log_odds": pl.Float64, "match_weight": pl.Float64,
@@ -174,7 +179,7 @@ GROUPS = [
 @pytest.mark.parametrize(("scored", "exact", "kept"), [pytest.param(*case[1:], id=case[0]) for case in GROUPS])
 def test_groups_that_contradict_each_other_stay_apart(scored, exact, kept):
     links = pl.DataFrame(exact, schema={"left": pl.Int64, "right": pl.Int64}, orient="row")
-    found = cut(4, links, pl.DataFrame(scored, schema=PAIR, orient="row"), 3.0)
+    found = split_conflicts(4, links, pl.DataFrame(scored, schema=PAIR, orient="row"), 3.0)
     assert found.select("left", "right").rows() == kept
 
 
@@ -184,7 +189,7 @@ def test_components_are_networkx_components(edges):
     graph = nx.Graph()
     graph.add_nodes_from(range(20))
     graph.add_edges_from(edges)
-    ours = components(20, pl.DataFrame(edges, schema={"left": pl.Int64, "right": pl.Int64}, orient="row"))
+    ours = label_components(20, pl.DataFrame(edges, schema={"left": pl.Int64, "right": pl.Int64}, orient="row"))
     for group in nx.connected_components(graph):
         assert {int(ours[node]) for node in group} == {min(group)}
 

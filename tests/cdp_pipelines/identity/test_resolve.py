@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.policies import identity
 from cdp_pipelines.identity import evaluate, resolve
-from cdp_pipelines.identity.compare import compare, named
-from cdp_pipelines.identity.groups import groups as groups_of
-from cdp_pipelines.identity.pairs import block
-from cdp_pipelines.identity.standing import facts
-from cdp_pipelines.identity.values import nodes, plain_names
-from cdp_pipelines.tables import CLUSTER, HISTORY, LINK, PARTY, REVIEW
+from cdp_pipelines.identity.compare import compare_pairs, name_levels
+from cdp_pipelines.identity.groups import build_groups as groups_of
+from cdp_pipelines.identity.pairs import find_candidate_pairs
+from cdp_pipelines.identity.statistics import compute_statistics
+from cdp_pipelines.identity.values import build_distinct_records, normalise_names
+from cdp_pipelines.schema import CLUSTER, HISTORY, LINK, PARTY, REVIEW
+from cdp_pipelines.services.declarations import load_identity_policy
 
-POLICY = identity()
+POLICY = load_identity_policy()
 NONE = pl.DataFrame(schema={"channel": pl.String, "source_record_id": pl.String})
 
 
@@ -180,8 +180,10 @@ def test_links_of_another_purpose_are_told_for_it():
         found.cluster.lazy()
         .select("customer_id")
         .unique()
-        .with_columns(event=pl.lit("born"), other_id=None, cause=None, happened_at=datetime(2024, 1, 1, tzinfo=UTC))
-        .with_columns(happened_at=pl.col("happened_at") - pl.duration(days=(pl.col("customer_id") == names["r1"]) * 9))
+        .with_columns(
+            event=pl.lit("born"), other_customer_id=None, cause=None, occurred_at=datetime(2024, 1, 1, tzinfo=UTC)
+        )
+        .with_columns(occurred_at=pl.col("occurred_at") - pl.duration(days=(pl.col("customer_id") == names["r1"]) * 9))
     ).collect()
     asked = {"fraud_prevention": ["t", "till"], "email_marketing": ["t"]}
     told = groups_of(found.link, found.cluster, born, asked)
@@ -334,8 +336,8 @@ def test_order_never_matters_and_components_are_networkx_components(records, ran
 
 
 def test_each_pair_is_made_once():
-    told = nodes(party(ANN, {**ANN, "email": "a@x.de"}, {**ANN, "middle_name": "B"}), POLICY, NONE)
-    found = block(told.digest, facts(told, POLICY)[0].cut, POLICY)
+    told = build_distinct_records(party(ANN, {**ANN, "email": "a@x.de"}, {**ANN, "middle_name": "B"}), POLICY, NONE)
+    found = find_candidate_pairs(told.digest, compute_statistics(told, POLICY)[0].cut, POLICY)
     assert found.select("left", "right").rows() == [(0, 1), (0, 2), (1, 2)]
     assert [rules >> POLICY.blocking.index(("last_name", "street")) & 1 for rules in found["rules"]] == [1, 1, 1]
 
@@ -379,15 +381,17 @@ LEVELS = [
 
 @pytest.mark.parametrize(("field", "left", "right", "level"), LEVELS)
 def test_levels(field, left, right, level):
-    told = nodes(party({field: left, "device_id": "d1"}, {field: right, "device_id": "d2"}), POLICY, NONE)
+    told = build_distinct_records(
+        party({field: left, "device_id": "d1"}, {field: right, "device_id": "d2"}), POLICY, NONE
+    )
     pair = pl.DataFrame({"left": [0], "right": [1]}, schema={"left": pl.Int64, "right": pl.Int64})
-    compared = compare(pair, told, POLICY)
-    assert compared.select(named(field, POLICY)).item() == level
+    compared = compare_pairs(pair, told, POLICY)
+    assert compared.select(name_levels(field, POLICY)).item() == level
 
 
 def test_names_are_spelt_in_plain_letters_however_often_they_come():
     names = pl.Series(["Мария", "Ann", "Мария", None, "Núria", "???"])
-    assert plain_names(names).to_list() == ["mariya", "ann", "mariya", None, "nuria", None]
+    assert normalise_names(names).to_list() == ["mariya", "ann", "mariya", None, "nuria", None]
 
 
 def test_each_pair_of_values_is_judged_once(monkeypatch):
@@ -395,14 +399,14 @@ def test_each_pair_of_values_is_judged_once(monkeypatch):
     judged, original = [], module._judged
     monkeypatch.setattr(module, "_judged", lambda texts, each: judged.append(texts.height) or original(texts, each))
     records = ({"first_name": ("Ann", "Anne")[i % 2], "device_id": f"d{i}"} for i in range(40))
-    told = nodes(party(*records), POLICY, NONE)
+    told = build_distinct_records(party(*records), POLICY, NONE)
     pairs = pl.DataFrame([(a, b) for a in range(40) for b in range(a)], schema=["left", "right"], orient="row")
-    compare(pairs, told, POLICY)
+    compare_pairs(pairs, told, POLICY)
     assert max(judged) == sum(judged) == 1
 
 
 def test_first_and_last_name_may_have_changed_places_and_the_area_may_agree_alone():
-    told = nodes(
+    told = build_distinct_records(
         party(
             {"first_name": "Ann", "last_name": "Ervin", "street": "5 oak st", "postal_code": "98101"},
             {"first_name": "Ervine", "last_name": "Ann", "street": "7 elm rd", "postal_code": "98101"},
@@ -411,7 +415,9 @@ def test_first_and_last_name_may_have_changed_places_and_the_area_may_agree_alon
         NONE,
     )
     pair = pl.DataFrame({"left": [0], "right": [1]}, schema={"left": pl.Int64, "right": pl.Int64})
-    levels = compare(pair, told, POLICY).select(named(name, POLICY) for name in ("first_name", "last_name", "street"))
+    levels = compare_pairs(pair, told, POLICY).select(
+        name_levels(name, POLICY) for name in ("first_name", "last_name", "street")
+    )
     assert levels.row(0) == ("swapped", "swapped", "area")
 
 

@@ -7,21 +7,22 @@ import networkx as nx
 import polars as pl
 import pytest
 
-from assets.policies import contracts, register
-from cdp_pipelines.golden.mart import mart_table
-from cdp_pipelines.golden.measures import MEASURES, TYPES, measures
 from cdp_pipelines.identity.policy import Compared, Identifier
-from cdp_pipelines.lineage import STOPS, LineageError, column_graph, every_table, purpose_graph
-from cdp_pipelines.tables import CUSTOMER, INTERACTION, LINK, STATIC, Column, Table
+from cdp_pipelines.lineage import STOPS, LineageError, column_graph, list_tables, purpose_graph
+from cdp_pipelines.marts.mart import build_mart_table
+from cdp_pipelines.marts.measures import compute_measures
+from cdp_pipelines.schema import CUSTOMER, INTERACTION, LINK, STATIC, Column, Table
+from cdp_pipelines.schema.mart import MEASURES, TYPES
+from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
 
-MARTS = {key: each for key, each in register().items() if each.columns}
+MARTS = {key: each for key, each in load_company_register().items() if each.columns}
 # Columns that derive from nothing that anybody delivered: numbers in sequence, digests and seals, what a clerk, the
 # register, a file's name or the night says, and constants of the mapping.
 MADE = {
     "identity/review.is_same",
     "identity/review.decided_by",
     "identity/review.decided_at",
-    "identity/history.happened_at",
+    "identity/history.occurred_at",
     "golden/provenance.attribute",
     "golden/provenance.together",
     "golden/rectification.number",
@@ -34,24 +35,24 @@ MADE = {
     "consent/decision.lawful_basis",
     "consent/decision.purpose_version",
     "consent/decision.valid_to",
-    "consent/batch.batch",
-    "consent/batch.root",
-    "consent/batch.previous",
-    "consent/batch.head",
-    "consent/batch.signature",
-    "consent/batch.public_key",
-    "consent/batch.leaves",
+    "consent/seal.batch",
+    "consent/seal.root",
+    "consent/seal.previous",
+    "consent/seal.head",
+    "consent/seal.signature",
+    "consent/seal.public_key",
+    "consent/seal.leaves",
     "audit/run.as_of",
     "audit/version.table_name",
     "audit/version.delta_version",
-    "audit/version.n_rows",
+    "audit/version.row_count",
     "audit/version.code_version",
     "audit/retention.table",
     "audit/retention.field",
     "audit/retention.rule",
     "audit/retention.retention",
     "audit/retention.hold",
-    "audit/retention.ended_on",
+    "audit/retention.ended_date",
     "audit/retention.n",
     "audit/membership.valid_to",
     "audit/correction.recipient",
@@ -67,7 +68,7 @@ MADE = {
 
 
 def test_every_column_of_every_table_names_its_sources_or_is_made():
-    for table in every_table(contracts(), register().values()).values():
+    for table in list_tables(load_all_contracts(), load_company_register().values()).values():
         if table.name.split("/")[0] in {"raw", "quarantine"} or table.name == "audit/file":
             continue
         without = {f"{table.name}.{each.name}" for each in table.columns if not each.sources}
@@ -77,7 +78,7 @@ def test_every_column_of_every_table_names_its_sources_or_is_made():
 
 
 def test_every_source_is_a_column_of_a_table():
-    tables = every_table(contracts(), register().values())
+    tables = list_tables(load_all_contracts(), load_company_register().values())
     columns = {f"{table.name}.{each.name}" for table in tables.values() for each in table.columns}
     for table in tables.values():
         for each in table.columns:
@@ -92,13 +93,13 @@ def test_what_identity_compares_is_what_links_derive_from():
 
 @pytest.mark.parametrize("key", MARTS)
 def test_paths_end_where_another_graph_library_says_that_they_do(key):
-    graph = purpose_graph(MARTS[key], contracts())
+    graph = purpose_graph(MARTS[key], load_all_contracts())
     other = nx.DiGraph()
     for column, sources in graph.sources.items():
         other.add_node(column)
         # What is exempt is not walked through.
         other.add_edges_from((column, source) for source, _ in sources if column not in STOPS)
-    for column in mart_table(MARTS[key]).schema:
+    for column in build_mart_table(MARTS[key]).schema:
         name = f"mart/{key}.{column}"
         expected = {each for each in nx.descendants(other, name) if each in graph.raw or each in STOPS}
         paths = graph.back(name, STOPS)
@@ -112,7 +113,7 @@ def test_paths_end_where_another_graph_library_says_that_they_do(key):
 
 
 def test_a_mart_is_of_channels_that_may_serve_it():
-    paths = purpose_graph(MARTS["sms_marketing"], contracts()).back("mart/sms_marketing.phone", STOPS)
+    paths = purpose_graph(MARTS["sms_marketing"], load_all_contracts()).back("mart/sms_marketing.phone", STOPS)
     assert {path.end for path in paths} == {
         "raw/crm_west.phone",
         "raw/crm_east.telefon",
@@ -121,12 +122,14 @@ def test_a_mart_is_of_channels_that_may_serve_it():
         "raw/consent_receipts.subject_value",
     }
     # Where no purpose is asked for, any channel may have told it.
-    anyhow = {path.end for path in column_graph(contracts(), MARTS.values()).back("mart/sms_marketing.phone", STOPS)}
+    anyhow = {
+        path.end for path in column_graph(load_all_contracts(), MARTS.values()).back("mart/sms_marketing.phone", STOPS)
+    }
     assert "raw/call_centre.caller_number" in anyhow
 
 
 def test_a_measure_is_of_interactions_of_its_type():
-    fraud = purpose_graph(MARTS["fraud_prevention"], contracts())
+    fraud = purpose_graph(MARTS["fraud_prevention"], load_all_contracts())
     named = {column.source: column.name for column in MARTS["fraud_prevention"].columns}
     for measure, expected in {
         "measure.order_count": ("raw/webshop_orders", "purchase"),
@@ -153,7 +156,7 @@ def test_the_type_of_a_measure_is_the_one_that_changes_it(name):
             "currency_code": "EUR",
         }
         frame = pl.LazyFrame([row], schema=INTERACTION.schema)
-        found = measures(frame, crosswalk, ["c"], at, datetime(2024, 1, 2, tzinfo=UTC)).collect()
+        found = compute_measures(frame, crosswalk, ["c"], at, datetime(2024, 1, 2, tzinfo=UTC)).collect()
         return found[name].item()
 
     nothing = measured("warranty")
@@ -169,20 +172,20 @@ def test_the_type_of_a_measure_is_the_one_that_changes_it(name):
 def test_a_source_that_no_table_has_is_refused_with_the_way_to_it():
     odd = Table("mart/odd", "Odd", ("id",), (Column("id", pl.String(), "Id", sources=("golden/customer.shoe_size",)),))
     with pytest.raises(LineageError, match=r"mart/odd.id <- golden/customer.shoe_size: there is no such column"):
-        column_graph(contracts()).with_table(odd).back("mart/odd.id")
+        column_graph(load_all_contracts()).with_table(odd).back("mart/odd.id")
 
 
 def test_a_record_in_the_whole_is_of_no_category_that_a_purpose_could_name():
     whole = replace(CUSTOMER.columns[0], name="whole", sources=("raw/crm_west.record",))
-    graph = column_graph(contracts()).with_table(replace(CUSTOMER, columns=(*CUSTOMER.columns, whole)))
+    graph = column_graph(load_all_contracts()).with_table(replace(CUSTOMER, columns=(*CUSTOMER.columns, whole)))
     (path,) = graph.back("golden/customer.whole")
     assert str(path) == "golden/customer.whole <- raw/crm_west.record [whole_record]"
-    assert not any("whole_record" in each.data_categories for each in register().values())
+    assert not any("whole_record" in each.data_categories for each in load_company_register().values())
 
 
 def test_a_field_of_which_two_categories_are_taken_is_told_with_both():
     both = replace(CUSTOMER.columns[0], name="both", sources=("standardised/party.email", f"{INTERACTION.name}.detail"))
-    graph = column_graph(contracts()).with_table(replace(CUSTOMER, columns=(*CUSTOMER.columns, both)))
+    graph = column_graph(load_all_contracts()).with_table(replace(CUSTOMER, columns=(*CUSTOMER.columns, both)))
     told = {path.category for path in graph.back("golden/customer.both") if path.end == "raw/call_centre.notes"}
     assert told == {"contact", "free_text"}
 
@@ -197,10 +200,10 @@ def test_a_field_of_which_two_categories_are_taken_is_told_with_both():
 )
 def test_what_a_channel_may_tell(channel, types):
     every = ("order", "refund", "receipt", "event", "call", "post", "survey", "reading", "visit", "warranty")
-    assert {each for each in every if contracts()[channel].interaction.may_be(each)} == types
+    assert {each for each in every if load_all_contracts()[channel].interaction.may_be(each)} == types
 
 
 def test_the_graph_covers_every_declared_table():
-    graph = column_graph(contracts(), MARTS.values())
+    graph = column_graph(load_all_contracts(), MARTS.values())
     names = {name.rpartition(".")[0] for name in graph.sources}
     assert names == {*STATIC} | {f"mart/{key}" for key in MARTS}

@@ -5,13 +5,21 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from assets.policies import contracts, register
-from cdp_pipelines.consent.purpose import COLUMN_SOURCES, MartColumn
 from cdp_pipelines.errors import PolicyError
-from cdp_pipelines.golden.mart import mart_table
-from cdp_pipelines.golden.measures import MEASURES
-from cdp_pipelines.lineage import EXEMPTIONS, STOPS, all_minimised, graph, minimise, minimised, purpose_graph
-from cdp_pipelines.tables import CUSTOMER, STATIC, Column
+from cdp_pipelines.lineage import (
+    EXEMPTIONS,
+    STOPS,
+    check_all_minimised,
+    check_minimised,
+    graph,
+    minimise,
+    purpose_graph,
+)
+from cdp_pipelines.marts.mart import build_mart_table
+from cdp_pipelines.purposes.purpose import COLUMN_SOURCES, MartColumn
+from cdp_pipelines.schema import CUSTOMER, STATIC, Column
+from cdp_pipelines.schema.mart import MEASURES
+from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
 
 FILE = "purposes/x/defs.yaml"
 
@@ -89,14 +97,14 @@ CASES = [
 def found(purpose):
     """Problems of a purpose, if any."""
     try:
-        minimised(purpose, contracts(), FILE)
+        check_minimised(purpose, load_all_contracts(), FILE)
     except PolicyError as error:
         return error.problems
     return ()
 
 
 def asked(key, column, **changed):
-    purpose = register()[key]
+    purpose = load_company_register()[key]
     return purpose.model_copy(update={"columns": (*purpose.columns, MartColumn(**column)), **changed})
 
 
@@ -104,14 +112,14 @@ def asked(key, column, **changed):
 def everything_for(key):
     return {
         name: each.model_copy(update={"collected_for": (*each.collected_for, key)})
-        for name, each in contracts().items()
+        for name, each in load_all_contracts().items()
     }
 
 
 @pytest.mark.parametrize(("key", "column", "category", "path"), CASES)
 def test_refused(planted, key, column, category, path):
     with pytest.raises(PolicyError) as raised:
-        minimised(asked(key, column), everything_for(key), FILE)
+        check_minimised(asked(key, column), everything_for(key), FILE)
     told = [problem for field, problem in raised.value.problems if problem.startswith(column["name"] + " ")]
     of_category = [
         each for each in told if each.startswith(f"{column['name']} derives from {category}; data_categories")
@@ -128,18 +136,18 @@ def test_refused(planted, key, column, category, path):
 
 @pytest.mark.parametrize(("key", "column", "category", "path"), CASES)
 def test_permitted_where_the_purpose_names_the_category(planted, key, column, category, path):
-    every = tuple({field.category for each in contracts().values() for field in each.fields.values()})
-    minimised(asked(key, column, data_categories=every), everything_for(key), FILE)
+    every = tuple({field.category for each in load_all_contracts().values() for field in each.fields.values()})
+    check_minimised(asked(key, column, data_categories=every), everything_for(key), FILE)
 
 
 def test_a_column_that_sql_makes_of_others_derives_from_each_of_them(monkeypatch):
     """`mart.sql` may rename or mix what it sees: its columns come from all of it, measures from those of their type."""
     planted = asked("loyalty_programme", {"name": "postal_code", "source": "customer.postal_code"})
-    seen = mart_table(planted)
+    seen = build_mart_table(planted)
     sources = tuple(dict.fromkeys(source for column in seen.columns for source in column.sources))
     shaped = replace(seen, columns=(Column("segment", pl.String(), "Of what they buy", sources=sources),))
     for module in (graph, minimise):
-        monkeypatch.setattr(module, "mart_table", lambda _: shaped)
+        monkeypatch.setattr(module, "build_mart_table", lambda _: shaped)
     assert found(planted) == (
         (
             "columns",
@@ -148,7 +156,9 @@ def test_a_column_that_sql_makes_of_others_derives_from_each_of_them(monkeypatch
             "raw/crm_west.zip [address]",
         ),
     )
-    ends = {path.end for path in purpose_graph(planted, contracts()).back("mart/loyalty_programme.segment", STOPS)}
+    ends = {
+        path.end for path in purpose_graph(planted, load_all_contracts()).back("mart/loyalty_programme.segment", STOPS)
+    }
     assert {end for end in ends if end.startswith("raw/pos_receipts.")} == {
         "raw/pos_receipts.receipt_no",
         "raw/pos_receipts.loyalty_card",
@@ -156,7 +166,7 @@ def test_a_column_that_sql_makes_of_others_derives_from_each_of_them(monkeypatch
 
 
 def test_a_column_that_sql_makes_is_not_told_by_its_name(monkeypatch):
-    planted = register()["customer_value_reporting"]
+    planted = load_company_register()["customer_value_reporting"]
     planted = planted.model_copy(
         update={
             "columns": tuple(
@@ -164,22 +174,22 @@ def test_a_column_that_sql_makes_is_not_told_by_its_name(monkeypatch):
             )
         }
     )
-    seen = mart_table(planted)
+    seen = build_mart_table(planted)
     sources = tuple(dict.fromkeys(source for column in seen.columns for source in column.sources))
     shaped = replace(seen, columns=(Column("receipt_count", pl.Int64(), "Of both", sources=sources),))
-    monkeypatch.setattr(graph, "mart_table", lambda _: shaped)
-    paths = purpose_graph(planted, contracts()).back("mart/customer_value_reporting.receipt_count", STOPS)
+    monkeypatch.setattr(graph, "build_mart_table", lambda _: shaped)
+    paths = purpose_graph(planted, load_all_contracts()).back("mart/customer_value_reporting.receipt_count", STOPS)
     assert {path.end for path in paths} >= {"raw/webshop_orders.id", "raw/pos_receipts.receipt_no"}
 
 
 def test_the_declared_register_passes():
-    all_minimised(register(), contracts(), str)
+    check_all_minimised(load_company_register(), load_all_contracts(), str)
 
 
-@pytest.mark.parametrize("key", [key for key, each in register().items() if each.columns])
+@pytest.mark.parametrize("key", [key for key, each in load_company_register().items() if each.columns])
 def test_no_mart_of_the_register_could_do_with_less(key):
     """Each category that any column needs is refused where it is taken from the purpose."""
-    purpose = register()[key]
+    purpose = load_company_register()[key]
     refused = set()
     for category in purpose.data_categories:
         less = purpose.model_copy(
@@ -193,29 +203,33 @@ def test_no_mart_of_the_register_could_do_with_less(key):
 
 
 def test_a_text_extracted_from_a_note_is_judged_as_what_it_is_and_the_note_as_a_note():
-    mapped = contracts()["call_centre"].party.email
+    mapped = load_all_contracts()["call_centre"].party.email
     assert (mapped.from_, mapped.category) == (("notes",), "contact")
-    careless = contracts()["call_centre"]
+    careless = load_all_contracts()["call_centre"]
     careless = careless.model_copy(
         update={"party": careless.party.model_copy(update={"email": mapped.model_copy(update={"category": None})})}
     )
     with pytest.raises(PolicyError, match=r"raw/call_centre.notes \[free_text\]"):
-        minimised(register()["order_fulfilment"], {**contracts(), "call_centre": careless}, FILE)
+        check_minimised(
+            load_company_register()["order_fulfilment"], {**load_all_contracts(), "call_centre": careless}, FILE
+        )
 
 
 def test_a_field_of_no_category_at_all_is_refused():
     """Its own or that of its record: what is not known is not permitted."""
-    told = contracts()["webshop_orders"]
+    told = load_all_contracts()["webshop_orders"]
     fields = {**told.fields, told.key: told.fields[told.key].model_copy(update={"category": "other"})}
-    careless = {**contracts(), "webshop_orders": told.model_copy(update={"fields": fields})}
+    careless = {**load_all_contracts(), "webshop_orders": told.model_copy(update={"fields": fields})}
     with pytest.raises(PolicyError, match=r"derives from other; .* raw/webshop_orders.id \[other\]"):
-        minimised(register()["similar_products_email"], careless, FILE)
+        check_minimised(load_company_register()["similar_products_email"], careless, FILE)
 
 
 def test_what_is_exempt_is_judged_by_the_purpose_that_answers_for_it():
-    narrow = register()["profile_unification"].model_copy(update={"data_categories": ("identity", "contact", "device")})
+    narrow = load_company_register()["profile_unification"].model_copy(
+        update={"data_categories": ("identity", "contact", "device")}
+    )
     with pytest.raises(PolicyError) as raised:
-        all_minimised({**register(), "profile_unification": narrow}, contracts(), str)
+        check_all_minimised({**load_company_register(), "profile_unification": narrow}, load_all_contracts(), str)
     (problem,) = raised.value.problems
     assert problem[0] == "data_categories"
     assert problem[1].startswith("address is needed for identity/cluster.customer_id, and is not among them: ")

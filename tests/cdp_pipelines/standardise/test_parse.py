@@ -29,7 +29,7 @@ from cdp_pipelines.standardise import parse
     ],
 )
 def test_full_name(text, expected):
-    assert tuple(parse.full_name(text).values()) == expected
+    assert tuple(parse.split_full_name(text).values()) == expected
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_full_name(text, expected):
     ],
 )
 def test_email(text, expected):
-    assert parse.email(text) == expected
+    assert parse.parse_email(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -60,12 +60,12 @@ def test_email(text, expected):
     ],
 )
 def test_phone(text):
-    assert parse.phone("US")(text) == "+12064816607"
+    assert parse.parse_phone("US")(text) == "+12064816607"
 
 
 @pytest.mark.parametrize("text", ["anonymous", "555", "", "+1"])
 def test_no_phone(text):
-    assert parse.phone("US")(text) is None
+    assert parse.parse_phone("US")(text) is None
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,14 @@ def test_no_phone(text):
     ],
 )
 def test_cased(text, expected):
-    assert parse.cased(text) == expected
+    assert parse.case_name(text) == expected
 
 
 def test_a_parser_runs_once_per_distinct_value():
     asked = []
     frame = pl.DataFrame({"text": ["a", None, "b", "a", "a"]})
-    found = frame.select(parse.distinct(pl.col("text"), lambda text: asked.append(text) or text.upper(), pl.String()))
+    found = frame.select(
+        parse.map_distinct(pl.col("text"), lambda text: asked.append(text) or text.upper(), pl.String())
+    )
     assert found.to_series().to_list() == ["A", None, "B", "A", "A"]
     assert sorted(asked) == ["a", "b"]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdp_pipelines import standardise
-from cdp_pipelines.channel.contract import contract
+from cdp_pipelines.channels.contract import load_contract
 from cdp_pipelines.errors import PolicyError
 from cdp_pipelines.standardise import privacy_string
 
@@ -55,7 +55,7 @@ GPP_STRINGS = [
 
 @pytest.mark.parametrize(("text", "updated", "policy", "special", "consents", "interests"), TC_STRINGS)
 def test_tcf(text, updated, policy, special, consents, interests):
-    found = privacy_string.tcf(text)
+    found = privacy_string.decode_tcf(text)
     assert found["created"] == datetime(*updated, tzinfo=UTC)
     assert found["policy_version"] == policy
     assert found["special_features"] == set(special)
@@ -65,12 +65,12 @@ def test_tcf(text, updated, policy, special, consents, interests):
 
 @pytest.mark.parametrize(("text", "opt_outs"), GPP_STRINGS)
 def test_gpp(text, opt_outs):
-    assert privacy_string.gpp(text)["opt_outs"] == set(opt_outs)
+    assert privacy_string.decode_gpp(text)["opt_outs"] == set(opt_outs)
 
 
 def test_gpp_carries_a_tc_string():
-    assert privacy_string.gpp(f"DBABMA~{CORE}")["tcf"] == privacy_string.tcf(CORE)
-    assert privacy_string.gpp("DBABTA~1YYN")["tcf"] is None
+    assert privacy_string.decode_gpp(f"DBABMA~{CORE}")["tcf"] == privacy_string.decode_tcf(CORE)
+    assert privacy_string.decode_gpp("DBABTA~1YYN")["tcf"] is None
 
 
 def number(value, bits):
@@ -184,7 +184,7 @@ vendor_pairs = st.tuples(st.integers(1, 900), st.integers(0, 90)).map(lambda pai
 )
 def test_tcf_round_trip(consents, interests, special, policy, at, vendors, restrictions):
     text = tc_string(consents, interests, special, policy, at, vendors, restrictions)
-    found = privacy_string.tcf(text + ".YAAAAAAAAAA")
+    found = privacy_string.decode_tcf(text + ".YAAAAAAAAAA")
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     assert found == {
         "created": epoch + timedelta(milliseconds=100 * at[0]),
@@ -195,7 +195,7 @@ def test_tcf_round_trip(consents, interests, special, policy, at, vendors, restr
         "legitimate_interests": interests,
     }
     # Two characters hold more than the padding: a string that is cut is none.
-    assert privacy_string.tcf(text[:-2]) is None
+    assert privacy_string.decode_tcf(text[:-2]) is None
 
 
 two_bits = st.fixed_dictionaries(dict.fromkeys(ALL, st.integers(0, 2)))
@@ -207,7 +207,7 @@ def test_gpp_round_trip(told):
     expected = set()
     for key, (values, gpc) in told.items():
         expected |= set(ALL) if gpc else {name for name in US_SECTIONS[key][1] if values[name] == 1}
-    assert privacy_string.gpp(text) == {"opt_outs": expected, "tcf": None}
+    assert privacy_string.decode_gpp(text) == {"opt_outs": expected, "tcf": None}
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_malformed(text):
 
 def test_a_header_that_claims_billions_is_malformed_at_once():
     header = base64(number(3, 6) + number(1, 6) + number(1, 12) + "1" + fibonacci(1) + "0" * 200 + "11")
-    assert privacy_string.gpp(f"{header}~1YNN") is None
+    assert privacy_string.decode_gpp(f"{header}~1YNN") is None
 
 
 @given(st.one_of(st.text(), st.text(string.ascii_letters + string.digits + "-_.~", min_size=4, max_size=120)))
@@ -253,7 +253,7 @@ FIELDS = ("id", "at", "device", "tcf", "gpp", "told", "gpc", "version")
 
 
 def channel(*consents):
-    return contract(
+    return load_contract(
         "web",
         {
             "title": "Web",
@@ -277,7 +277,9 @@ def channel(*consents):
 def current(of, **values):
     record = {"id": "1", "at": "2024-05-01", "device": "d", **values}
     shown = {**record, "source_record_id": "1", "is_duplicate": False}
-    return standardise.current(pl.LazyFrame([{name: shown.get(name) for name in of.raw.schema}], of.raw.schema), of)
+    return standardise.select_latest(
+        pl.LazyFrame([{name: shown.get(name) for name in of.raw.schema}], of.raw.schema), of
+    )
 
 
 WILLS = [
@@ -308,7 +310,7 @@ WILLS = [
 @pytest.mark.parametrize(("values", "expected"), WILLS)
 def test_consent_event(values, expected):
     of = channel({**SUBJECT, "tcf": TCF}, {**SUBJECT, "gpp": GPP})
-    found = standardise.consent_event(current(of, **values), of).collect()
+    found = standardise.build_consent_event(current(of, **values), of).collect()
     assert dict(found.select("purpose", "status").rows()) == expected
     assert found.height == len(expected)
     assert set(found["event_at"]) <= {datetime(2024, 5, 1, tzinfo=UTC)}
@@ -325,14 +327,14 @@ def test_consent_event(values, expected):
 )
 def test_notice_of_a_tcf_grant(mapped, expected):
     of = channel({**SUBJECT, **mapped})
-    found = standardise.consent_event(current(of, tcf=tc_string([1]), version="v1"), of).collect()
+    found = standardise.build_consent_event(current(of, tcf=tc_string([1]), version="v1"), of).collect()
     assert set(found["notice_version"]) == {expected}
 
 
 def test_what_is_told_twice_counts_once():
     objects = {**SUBJECT, "purposes": ["advertising"], "status": {"from": "gpc", "map": {"true": "objected"}}}
     of = channel({**objects, "method": {"constant": "first"}}, {**SUBJECT, "gpp": GPP})
-    found = standardise.consent_event(current(of, gpc="true", gpp="DBABBg~BVqqqqpY.YA"), of).collect()
+    found = standardise.build_consent_event(current(of, gpc="true", gpp="DBABBg~BVqqqqpY.YA"), of).collect()
     assert found.sort("purpose").select("purpose", "method").rows() == [
         ("advertising", "first"),
         ("third_party_sharing", None),
@@ -349,7 +351,7 @@ def test_what_is_told_twice_counts_once():
 )
 def test_an_unreadable_string_is_a_defect(values, defects):
     of = channel({**SUBJECT, "tcf": TCF}, {**SUBJECT, "gpp": GPP})
-    assert standardise.party(current(of, **values), of).collect()["defects"].to_list() == [defects]
+    assert standardise.build_party(current(of, **values), of).collect()["defects"].to_list() == [defects]
 
 
 @pytest.mark.parametrize(

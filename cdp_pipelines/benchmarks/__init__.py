@@ -1,0 +1,1 @@
+"""What `cdp bench` runs and prints."""

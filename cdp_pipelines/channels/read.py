@@ -1,0 +1,84 @@
+"""How the text of a source field reads: numbers, dates and time stamps as expressions over raw columns.
+
+Every reading is null where the text cannot be read; whether that refuses the record is `rules`, and what becomes of
+the value is `cdp_pipelines.standardise`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from cdp_pipelines.channels.contract import column_name
+from cdp_pipelines.schema import UTC
+
+if TYPE_CHECKING:
+    from cdp_pipelines.channels.contract import ChannelContract, SourceField
+
+_EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000}
+_BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+
+
+def read_field(contract: ChannelContract, name: str) -> pl.Expr:
+    """A declared field in its declared type."""
+    field = contract.fields[name]
+    text = pl.col(column_name(name)).str.strip_chars()
+    match field.type:
+        case "integer":
+            number = _number(text, field)
+            return pl.when(number == number.floor()).then(number.cast(pl.Int64, strict=False))
+        case "number":
+            return _number(text, field)
+        case "boolean":
+            return text.str.to_lowercase().replace_strict(_BOOLEANS, default=None, return_dtype=pl.Boolean)
+        case "date":
+            return pl.coalesce(text.str.to_date(format_, strict=False) for format_ in field.formats)
+        case "timestamp":
+            return parse_timestamp(text, field.formats, field.zone)
+        case _:
+            return text
+
+
+def read_event_time(contract: ChannelContract) -> pl.Expr:
+    """When the record's event happened, in UTC."""
+    declared = contract.event_time
+    text = pl.concat_str([pl.col(column_name(name)).str.strip_chars() for name in declared.fields], separator=" ")
+    return parse_timestamp(text, declared.formats, declared.zone)
+
+
+def parse_timestamp(text: pl.Expr, formats: tuple[str, ...], zone: str) -> pl.Expr:
+    """UTC time stamps from text, by the first format that reads it.
+
+    A format with %z reads the offset, one that ends in Z is UTC, any other is in `zone`. Of a local time that came
+    twice (clocks set back) the first is taken; one that never was (clocks set forward) is read an hour later.
+    """
+    return pl.coalesce(_timestamp(text, format_, zone) for format_ in formats)
+
+
+def _timestamp(text: pl.Expr, format_: str, zone: str) -> pl.Expr:
+    if format_ in _EPOCHS:
+        return (
+            (text.cast(pl.Int64, strict=False) * _EPOCHS[format_]).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+        )
+    if "%z" in format_ or "%:z" in format_:
+        return text.str.to_datetime(format_, strict=False, time_unit="us", time_zone="UTC").cast(UTC)
+    local = text.str.to_datetime(format_, strict=False, time_unit="us")
+    if format_.endswith("Z") or zone == "UTC":
+        return local.dt.replace_time_zone("UTC")
+    return pl.coalesce(
+        moment.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
+        for moment in (local, local.dt.offset_by("1h"))
+    )
+
+
+def _number(text: pl.Expr, field: SourceField) -> pl.Expr:
+    if field.thousands is not None:
+        sign = "[" + field.thousands.replace("\\", "\\\\").replace("]", "\\]").replace("^", "\\^") + "]"
+        grouped = text.str.contains(rf"^[+-]?\d{{1,3}}({sign}\d{{3}})+(\.\d+)?$")
+        text = pl.when(grouped).then(text.str.replace_all(field.thousands, "", literal=True)).otherwise(text)
+    # "nan" and "inf" read as numbers elsewhere, and 1e999 as infinity; no source means them as such.
+    number = pl.when(text.str.contains(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")).then(
+        text.cast(pl.Float64, strict=False)
+    )
+    return pl.when(number.is_finite()).then(number)

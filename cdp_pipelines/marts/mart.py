@@ -1,0 +1,192 @@
+"""A mart: the people whom a purpose may process, times the columns that it declares. Nothing else reaches it.
+
+It is made in two steps, between which `mart.sql` may stand: `permitted` takes what may be taken, `protected` lets out
+what may be let out. An identified mart is let out as it is, a pseudonymous one in groups, an aggregate as numbers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from cdp_pipelines.consent.history import current
+from cdp_pipelines.errors import CdpError
+from cdp_pipelines.golden.survivorship import select_best_values
+from cdp_pipelines.marts.aggregate import PEOPLE, aggregate_mart
+from cdp_pipelines.marts.anonymity import suppress_small_groups
+from cdp_pipelines.marts.coarsening import coarsen, coarsened_dtype
+from cdp_pipelines.marts.pseudonym import pseudonymise, reference_evidence
+from cdp_pipelines.purposes.mart_terms import BASIS, COLUMN_SOURCES, EVIDENCE, KEY, OF_PERSON, TYPES
+from cdp_pipelines.schema import DECISION, Column, Table
+from cdp_pipelines.schema.mart import MEASURES
+
+if TYPE_CHECKING:
+    from cdp_pipelines.purposes.purpose import Purpose
+
+
+def build_permitted_table(purpose: Purpose) -> Table:
+    """The permitted frame of a purpose: its columns, with types, descriptions and sources from where they come."""
+    columns = []
+    for column in purpose.columns:
+        word, _, name = column.source.partition(".")
+        source = next(each for each in COLUMN_SOURCES[word].columns if each.name == name)
+        origin = source.sources if word in {"measure", "subject"} else (f"{COLUMN_SOURCES[word].name}.{name}",)
+        told = column.description or source.description
+        dtype = coarsened_dtype(column)
+        columns.append(Column(column.name, dtype, told, source.is_personal, origin))
+    key = tuple(column.name for column in purpose.columns if column.source == KEY)
+    return Table(f"mart/{purpose.key}", purpose.title, key, tuple(columns), subject=key)
+
+
+def build_mart_table(purpose: Purpose) -> Table:
+    """The table `mart/<purpose>`. What `mart.sql` gives may come from any column that it sees."""
+    table = build_permitted_table(purpose)
+    if purpose.shape:
+        origin = tuple(dict.fromkeys(source for column in table.columns for source in column.sources))
+        is_personal = any(column.is_personal for column in table.columns)
+        shaped = (Column(each.name, TYPES[each.type], each.description, is_personal, origin) for each in purpose.shape)
+        table = Table(table.name, table.description, table.key, tuple(shaped), subject=table.subject)
+    if purpose.aggregate is None:
+        return table
+    by_name = {column.name: column for column in table.columns}
+    dimensions, sums = purpose.aggregate.dimensions, purpose.aggregate.sums
+    columns = [
+        *(
+            Column(name, pl.String(), f"{by_name[name].description}; all for any", sources=by_name[name].sources)
+            for name in dimensions
+        ),
+        Column(
+            PEOPLE,
+            pl.Int64(),
+            f"People; null where they are fewer than {purpose.minimum_group} or would give such a number away",
+            sources=("identity/cluster.customer_id",),
+        ),
+        *(
+            Column(name, pl.Int64(), f"{by_name[name].description}, of all of them", sources=by_name[name].sources)
+            for name in sums
+        ),
+        Column("lawful_basis", pl.String(), "Lawful basis of the purpose", sources=("consent/decision.lawful_basis",)),
+    ]
+    return Table(table.name, table.description, tuple(dimensions), tuple(columns))
+
+
+def find_column(purpose: Purpose, source: str) -> str:
+    """Name of the column of a mart that has this source."""
+    return next(column.name for column in purpose.columns if column.source == source)
+
+
+def quasi_identifiers(purpose: Purpose) -> list[str]:
+    """Columns of a mart about persons by which it could be joined with another: all but key, evidence and basis."""
+    own = {find_column(purpose, source) for source in (KEY, EVIDENCE, BASIS)}
+    return [name for name in build_mart_table(purpose).schema if name not in own]
+
+
+def select_members(
+    purpose: Purpose, decision: pl.LazyFrame, provenance: pl.LazyFrame, customer: pl.LazyFrame
+) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    """Whom a purpose may process, and the values that it may use of them.
+
+    The first has the columns of `DECISION`, one row per customer_id: where the purpose is about a contact point, that
+    of the best ranked one on which it is allowed, and nobody without any. The second has those of `PROVENANCE`.
+    """
+    allowed = (
+        current(decision)
+        .filter(pl.col("purpose") == purpose.key, "is_allowed")
+        .join(customer.select("customer_id"), on="customer_id", how="semi")
+    )
+    usable = provenance.filter(pl.col("collected_for").list.contains(purpose.key))
+    if purpose.scope == "person":
+        return allowed, usable
+    point = pl.col("attribute") == purpose.scope
+    contacts = (
+        usable.filter(point)
+        .join(allowed.select("customer_id", pl.col("contact_point").alias("value")), on=["customer_id", "value"])
+        .sort("customer_id", "rank")
+        .unique("customer_id", keep="first", maintain_order=True)
+    )
+    on_point = contacts.select("customer_id", pl.col("value").alias("contact_point"))
+    return (
+        allowed.join(on_point, on=["customer_id", "contact_point"]),
+        pl.concat([usable.filter(~point), contacts.select(usable.collect_schema().names())]),
+    )
+
+
+def build_permitted(
+    purpose: Purpose,
+    decision: pl.LazyFrame,
+    provenance: pl.LazyFrame,
+    customer: pl.LazyFrame,
+    measures: pl.LazyFrame,
+    key: str,
+) -> pl.LazyFrame:
+    """The permitted frame: a row per person whom the purpose may process, columns as declared.
+
+    A value is the best ranked among those collected for the purpose. Counts are 0 and other measures null for a
+    customer who did nothing within the window. `key`: the purpose's own (see `pseudonym`).
+    """
+    allowed, usable = select_members(purpose, decision, provenance, customer)
+    counts = [column.name for column in MEASURES.columns if column.name.endswith("_count")]
+    joined = (
+        reference_evidence(allowed, key, "subject.evidence")
+        .with_columns(pseudonymise("customer_id", key).alias("subject.key"))
+        .select("customer_id", "^subject[.].*$", *(pl.col(name).alias(f"decision.{name}") for name in DECISION.schema))
+        .join(
+            select_best_values(usable).select("customer_id", pl.all().exclude("customer_id").name.prefix("customer.")),
+            on="customer_id",
+            how="left",
+        )
+        .join(
+            measures.select("customer_id", pl.all().exclude("customer_id").name.prefix("measure.")),
+            on="customer_id",
+            how="left",
+        )
+        .with_columns(pl.col(f"measure.{name}").fill_null(0) for name in counts)
+    )
+    return build_permitted_table(purpose).conform(
+        joined.select(coarsen(column, pl.col(column.source)).alias(column.name) for column in purpose.columns)
+    )
+
+
+def protect(purpose: Purpose, rows: pl.DataFrame, taken: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Rows of `mart/<purpose>` out of its permitted frame, or of what `mart.sql` made of it; columns of `mart_table`.
+
+    `taken`: the permitted frame that the SQL saw, if any; `CdpError` where a row of the SQL's belongs to nobody in it.
+    What is protected already is not changed.
+    """
+    if purpose.aggregate is not None:
+        counted = aggregate_mart(rows, purpose.aggregate.dimensions, purpose.aggregate.sums, purpose.minimum_group)
+        rows = counted.with_columns(pl.lit(purpose.lawful_basis).alias("lawful_basis"))
+    else:
+        if taken is not None:
+            own = [find_column(purpose, source) for source in OF_PERSON]
+            if n := rows.join(taken, on=own, how="anti", nulls_equal=True).height or rows[own[0]].is_duplicated().sum():
+                raise CdpError(f"mart.sql of {purpose.key}: {n} rows are not each a person's of the permitted frame")
+        if purpose.mart_kind == "pseudonymous":
+            rows = suppress_small_groups(rows, quasi_identifiers(purpose), purpose.minimum_group)
+    return build_mart_table(purpose).conform(rows.lazy()).collect()
+
+
+def select_justified(purpose: Purpose, rows: pl.LazyFrame, decisions: pl.LazyFrame, key: str) -> pl.LazyFrame:
+    """Rows of a mart whose person the purpose may process by these decisions (on that contact point, if it has one).
+
+    `decisions`: customer_id, purpose, contact_point, is_allowed; `key`: the purpose's own. Rows of an aggregate are of
+    no person: see `counted_without_right`.
+    """
+    if purpose.aggregate is not None:
+        return rows
+    allowed = decisions.filter(pl.col("purpose") == purpose.key, "is_allowed").with_columns(
+        pseudonymise("customer_id", key).alias("subject.key")
+    )
+    named = {column.source: column.name for column in purpose.columns}
+    keys = {"subject.key": named[KEY]}
+    point = named.get(f"customer.{purpose.scope}", named.get("decision.contact_point"))
+    if point in build_mart_table(purpose).schema:
+        keys["contact_point"] = point
+    return rows.join(allowed, left_on=list(keys.values()), right_on=list(keys), how="semi")
+
+
+def find_counted_without_right(purpose: Purpose, counted: pl.LazyFrame, decisions: pl.LazyFrame) -> pl.LazyFrame:
+    """Of the people whom an aggregate counts (customer_id, contact_point) those whom these decisions do not allow."""
+    allowed = decisions.filter(pl.col("purpose") == purpose.key, "is_allowed")
+    return counted.join(allowed, on=["customer_id", "contact_point"], how="anti")

@@ -1,0 +1,1 @@
+"""Pages and pictures, made from what services return. Nothing here reads a table."""

@@ -1,0 +1,26 @@
+"""The catalogue: every table and column of the lake, what it means and where it comes from, on one page."""
+
+from pathlib import Path
+from typing import Any
+
+from cdp_pipelines.reports.catalogue.page import render_catalogue
+from cdp_pipelines.services.catalogue import collect_facts
+from warehouse.atomic_file import write_atomically
+from warehouse.delta.lake import Lake
+
+PAGE = Path("reports") / "catalogue.html"
+
+__all__ = ["PAGE", "read_owners", "write_catalogue"]
+
+
+def read_owners(graph: Any) -> dict[str, str]:
+    """Who answers for each asset of a Dagster asset graph, by its full name."""
+    return {"/".join(node.key.path): ", ".join(node.owners) for node in graph.asset_nodes}
+
+
+def write_catalogue(lake: Lake, owners: dict[str, str], page: Path | None = None) -> Path:
+    """Write the page of a lake as it is, by default into the lake; its path. `owners`: by full name of the table."""
+    page = page or lake.path / PAGE
+    page.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(page, render_catalogue(collect_facts(lake, owners)))
+    return page

@@ -1,0 +1,206 @@
+"""The quality report: one HTML page that needs nothing but itself, from the results of all gates.
+
+Great Expectations' own Data Docs load styles and scripts from outside and can show values of cells. This page shows
+counts, names of columns and declared rules alone, and its policy header forbids a browser to load anything.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cdp_pipelines.reports.words import describe_counts, describe_expectation, join_words
+from cdp_pipelines.services.check_results import latest_results
+from warehouse.atomic_file import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date
+
+    from expectations.result import GateResult, Outcome
+    from warehouse.delta.lake import Lake
+
+PAGE = Path("reports") / "quality.html"
+STYLE = Path(__file__).with_name("quality.css")
+LAYERS = ("raw", "quarantine", "standardised", "consent", "identity", "golden", "mart", "audit")
+
+_STATES = {"good": "passed", "warn": "warning", "bad": "held back"}
+_DISC = '<circle cx="8" cy="8" r="7.2" fill="currentColor" opacity=".16"/>'
+_STROKE = 'fill="none" stroke="currentColor" stroke-width="1.6"'
+_SHAPES = {
+    "good": f'{_DISC}<path d="m4.6 8.3 2.3 2.3 4.5-5" {_STROKE}/>',
+    "warn": f'<path d="M8 1.4 15.2 14H1z" fill="currentColor" opacity=".2"/><path d="M8 6v4.2M8 11.4v1.4" {_STROKE}/>',
+    "bad": f'{_DISC}<path d="m5.3 5.3 5.4 5.4m0-5.4-5.4 5.4" {_STROKE}/>',
+}
+
+
+def write_quality_page(lake: Lake) -> Path:
+    """Draw `reports/quality.html` in the lake anew from the latest result of every gate; its path."""
+    results = latest_results(lake)
+    newest = max(night for _, night in results.values())
+    page_path = lake.path / PAGE
+    write_atomically(
+        page_path,
+        render_quality(results.values(), title="Data quality", generated_for=f"the lake as of the night of {newest}"),
+    )
+    return page_path
+
+
+def render_quality(results: Iterable[tuple[GateResult, date]], title: str, generated_for: str) -> str:
+    """The page, as text. Equal results give an equal page, in whatever order they come."""
+    ordered = sorted(results, key=lambda each: (_place(each[0].table), each[1]))
+    gates = [gate for gate, _ in ordered]
+    layers = list(dict.fromkeys(_layer(gate) for gate in gates))
+    sections = "".join(
+        _section(layer, [(gate, night) for gate, night in ordered if _layer(gate) == layer]) for layer in layers
+    )
+    main = f"""<header>
+<h1>{escape(title)}</h1>
+<p class="for">{escape(generated_for[:1].upper() + generated_for[1:])}</p>
+{_verdict(gates)}
+{_totals(gates)}
+</header>
+{_failures(gates)}
+{sections}
+<footer>A table that is held back keeps its last good content, and what is built from it waits. A warning is told and
+stops nothing. This page holds counts, names of columns and declared rules; it never shows a value.</footer>"""
+    return render_page(title, main)
+
+
+def render_page(title: str, main: str, style: str = "", script: str = "") -> str:
+    """A page in the dress of our reports, with more style and a script of its own; it can load nothing else."""
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    scripts = f"; script-src 'sha256-{digest}'" if script else ""
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'{scripts}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title>
+<style>
+{STYLE.read_text(encoding="utf-8")}{style}</style>
+</head>
+<body>
+<main>
+{main}
+</main>
+{f"<script>{script}</script>" if script else ""}</body>
+</html>
+"""
+
+
+def _layer(gate: GateResult) -> str:
+    return gate.table.partition("/")[0]
+
+
+def _place(table: str) -> tuple[int, str]:
+    layer = table.partition("/")[0]
+    return (LAYERS.index(layer) if layer in LAYERS else len(LAYERS), table)
+
+
+def _state(gate: GateResult) -> str:
+    return "bad" if not gate.passed else "warn" if gate.broken else "good"
+
+
+def _state_of(outcome: Outcome) -> str:
+    return "good" if outcome.passed else "warn" if outcome.severity == "warning" else "bad"
+
+
+def draw_mark(state: str) -> str:
+    """A picture of a state: good, warn or bad."""
+    return f'<svg viewBox="0 0 16 16" role="img" aria-label="{_STATES[state]}">{_SHAPES[state]}</svg>'
+
+
+def _tables(n: int) -> str:
+    return f"{n:,} table" if n == 1 else f"{n:,} tables"
+
+
+def _verdict(gates: list[GateResult]) -> str:
+    bad_count = sum(not gate.passed for gate in gates)
+    warned = [each for gate in gates for each in gate.broken if each.severity == "warning"]
+    if not gates:
+        state, told, more = "warn", "Nothing was checked", "There is no result of any gate."
+    elif bad_count:
+        state, told = "bad", f"{bad_count} of {_tables(len(gates))} {'was' if bad_count == 1 else 'were'} held back"
+        more = ", ".join(gate.table for gate in gates if not gate.passed)
+    else:
+        state = "warn" if warned else "good"
+        told = f"All {_tables(len(gates))} passed" if len(gates) > 1 else "The one table passed"
+        more = "Everything that was expected holds."
+    if warned:
+        more = f"{more if bad_count else 'Nothing critical failed'}; {len(warned)} warning{'s' * (len(warned) > 1)}"
+    return f'<div class="verdict {state}">{draw_mark(state)}<div><strong>{told}</strong>{escape(more)}</div></div>'
+
+
+def _totals(gates: list[GateResult]) -> str:
+    passed_count, expectation_count = (
+        sum(gate.passed_count for gate in gates),
+        sum(gate.expectation_count for gate in gates),
+    )
+    shown = {
+        "Tables passed": f"{sum(gate.passed for gate in gates)} of {len(gates)}",
+        "Expectations that hold": f"{passed_count:,} of {expectation_count:,}",
+        "Rows checked": f"{sum(gate.row_count for gate in gates):,}",
+        "Seconds": f"{sum(gate.seconds for gate in gates):.1f}",
+    }
+    return "<dl>" + "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in shown.items()) + "</dl>"
+
+
+def _failures(gates: list[GateResult]) -> str:
+    """Everything that does not hold, critical before warnings, in words."""
+    failed = [(gate, each) for gate in gates for each in gate.results if not each.passed]
+    items = "".join(
+        f'<li class="{_state_of(each)}"><p class="what">{escape(gate.table)}: {describe_expectation(each)}</p>'
+        f'<p><span class="{_state_of(each)}-text">{describe_counts(each)}.</span> '
+        f'<span class="quiet">{escape(each.why)}</span></p></li>'
+        for gate, each in sorted(failed, key=lambda pair: pair[1].severity)
+    )
+    return f'<section><h2>What does not hold</h2><ul class="failures">{items}</ul></section>' if items else ""
+
+
+def _section(layer: str, results: list[tuple[GateResult, date]]) -> str:
+    head = (
+        '<div class="head" aria-hidden="true"><span></span><span>Table</span><span>Verdict</span>'
+        '<span class="number">Rows</span><span>Expectations</span><span class="number">Seconds</span>'
+        '<span class="number">Night</span><span></span></div>'
+    )
+    rows = "".join(_gate(gate, night) for gate, night in results)
+    return f'<section><h2>{escape(layer)}</h2><div class="tables">{head}{rows}</div></section>'
+
+
+def _gate(gate: GateResult, night: date) -> str:
+    state = _state(gate)
+    outcomes = "".join(
+        f'<tr><td class="{_state_of(each)}">{draw_mark(_state_of(each))}</td>'
+        f'<td>{describe_expectation(each)}<div class="why">{escape(each.why)}</div></td>'
+        f"<td>{describe_counts(each)}</td></tr>"
+        for each in _failed_first(gate.results)
+    )
+    return (
+        f'<details{"" if gate.passed else " open"}><summary class="{state}">{draw_mark(state)}'
+        f'<span class="name">{escape(gate.table.partition("/")[2])}</span><span class="word">{_STATES[state]}</span>'
+        f'<span class="number rows">{gate.row_count:,}<span class="unit"> rows</span></span>'
+        f'<span class="meter">{_bar(gate)}<span>{gate.passed_count}/{gate.expectation_count}'
+        '<span class="unit"> hold</span></span></span>'
+        f'<span class="number seconds">{gate.seconds:.2f}</span><span class="number night">{night}</span></summary>'
+        f'<div class="inside"><p>{escape(gate.description)}</p><table>{outcomes}</table></div></details>'
+    )
+
+
+def _failed_first(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    return join_words(sorted(outcomes, key=lambda each: list(_STATES).index(_state_of(each)), reverse=True))
+
+
+def _bar(gate: GateResult) -> str:
+    """Shares of expectations that hold, warn and fail, as one bar."""
+    parts, start = [], 0.0
+    for state in _STATES:
+        width = 100 * sum(_state_of(each) == state for each in gate.results) / max(gate.expectation_count, 1)
+        if width:
+            parts.append(f'<rect x="{start:.2f}" width="{width:.2f}" height="8" style="fill:var(--{state}-bar)"/>')
+        start += width
+    return f'<svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">{"".join(parts)}</svg>'

@@ -1,0 +1,99 @@
+"""What is declared under `defs/`, for those who need all of a kind at once: every channel, every purpose."""
+
+from functools import cache
+from hashlib import sha256
+from importlib import import_module, metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cdp_pipelines.channels.contract import ChannelContract, load_contracts
+from cdp_pipelines.consent import list_non_linking
+from cdp_pipelines.consent.cases import Case, load_cases
+from cdp_pipelines.golden.survivorship import SurvivorshipPolicy
+from cdp_pipelines.lineage import check_all_minimised
+from cdp_pipelines.policy import load_policy_file
+from cdp_pipelines.purposes.controller import Controller, load_controller
+from cdp_pipelines.purposes.purpose import UNIFICATION, Register, load_register
+from cdp_pipelines.retention import RetentionPolicy
+
+if TYPE_CHECKING:
+    from cdp_pipelines.identity.policy import IdentityPolicy
+
+DEFS = Path(find_spec("assets").submodule_search_locations[0]) / "defs" / "demonstration"
+
+
+@cache
+def load_all_contracts() -> dict[str, ChannelContract]:
+    """Every channel by name."""
+    return load_contracts(DEFS / "channels")
+
+
+@cache
+def non_linking_channels() -> list[str]:
+    """Channels whose data may not unify profiles."""
+    return list_non_linking({key: contract.collected_for for key, contract in load_all_contracts().items()})
+
+
+@cache
+def linking_channels() -> dict[str, list[str]]:
+    """Purposes that asked for links of their own data, to the channels whose data may link for them."""
+    asked = {each.unification for each in load_company_register().values()} - {UNIFICATION}
+    return {
+        key: [name for name, each in load_all_contracts().items() if {key, UNIFICATION} & {*each.collected_for}]
+        for key in sorted(asked)
+    }
+
+
+@cache
+def load_company_controller() -> Controller:
+    """Who is responsible for every purpose."""
+    return load_controller(DEFS / "purposes" / "controller.yaml")
+
+
+@cache
+def load_retention() -> RetentionPolicy:
+    """How long what has ended is held, and what was refused."""
+    return load_policy_file(DEFS / "purposes" / "retention.yaml", RetentionPolicy)
+
+
+@cache
+def load_company_register() -> Register:
+    """Every purpose by key, each in all its versions; none whose mart takes more than it permits."""
+    found = load_register(DEFS / "purposes")
+    check_all_minimised(found, load_all_contracts(), purpose_file)
+    return found
+
+
+def purpose_file(key: str) -> str:
+    """The file that declares a purpose, for messages."""
+    return str(next((DEFS / "purposes").rglob(f"{key}/defs.yaml")))
+
+
+@cache
+def load_identity_policy() -> "IdentityPolicy":
+    """How records are held to be one person."""
+    from cdp_pipelines.identity.policy import load_policy
+
+    return load_policy(DEFS / "identity" / "defs.yaml")
+
+
+@cache
+def load_survivorship() -> SurvivorshipPolicy:
+    """Which value of a customer's records survives."""
+    return load_policy_file(DEFS / "golden" / "defs.yaml", SurvivorshipPolicy)
+
+
+@cache
+def identity_code_digest() -> str:
+    """A digest of the code and the versions of the libraries that resolve identities."""
+    ours = sorted(Path(import_module("cdp_pipelines.identity").__file__).parent.glob("*.py"))
+    names = ("anyascii", "jellyfish", "nicknames", "numpy", "polars", "polars-strsim", "scipy")
+    theirs = "".join(f"{name}=={metadata.version(name)}" for name in names)
+    return sha256(b"".join(path.read_bytes() for path in ours) + theirs.encode()).hexdigest()
+
+
+@cache
+def load_company_cases() -> tuple[Case, ...]:
+    """Every declared case of vital or public interest."""
+    return load_cases(DEFS / "purposes", load_company_register())

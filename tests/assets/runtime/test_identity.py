@@ -1,0 +1,146 @@
+"""The nights of identity in a lake: each writes what its records touch, and the lake is as all at once would make it."""
+
+from datetime import timedelta
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from assets.runtime import identity as module
+from assets.runtime.identity import resolve_lake, update_identity
+from assets.runtime.lake import end_of
+from cdp_pipelines.sample.duplicates import TODAY, copies
+from cdp_pipelines.schema import CLUSTER, FREQUENCY, GROUP, HISTORY, LINK, MODEL, PARTY, RECORD_STATE
+from cdp_pipelines.services.declarations import load_identity_policy
+from warehouse.delta.lake import Lake
+
+POLICY = load_identity_policy().model_copy(update={"settled": 100, "random_pairs": 3000, "max_block": 5, "steady": 1})
+TABLES = (LINK, CLUSTER, GROUP, RECORD_STATE, FREQUENCY)
+
+
+def of_two_channels(frame):
+    """Of ten records four are the till's, whose data joins no profiles; one of these ties two of the others together."""
+    last, ten = pl.col("source_record_id").str.tail(1), pl.col("source_record_id").str.head(-1)
+    return frame.with_columns(
+        channel=pl.when(last.is_in(["0", "3", "6", "9"])).then(pl.lit("till")).otherwise("channel"),
+        device_id=pl.when(last.is_in(["0", "1"])).then(ten),
+        loyalty_card=pl.when(last.is_in(["0", "2"])).then(ten),
+    )
+
+
+PEOPLE = of_two_channels(copies(900)[0])
+NIGHTS = [
+    PEOPLE.slice(start, n).with_columns(pl.col("drop_date") + timedelta(days=day))
+    for day, (start, n) in enumerate([(0, 700), (700, 30), (730, 30), (760, 30)])
+]
+
+
+@pytest.fixture(autouse=True)
+def channels(monkeypatch):
+    monkeypatch.setattr(module, "non_linking_channels", lambda: ["till"])
+    monkeypatch.setattr(module, "linking_channels", lambda: {"fraud_prevention": ["register", "till"]})
+
+
+def bring_to(store, party, day):
+    store.replace(PARTY, party)
+    night = TODAY + timedelta(days=day)
+    return list(update_identity(store, POLICY, night, end_of(night)))
+
+
+def after(path, *days):
+    """A lake that was brought to these nights."""
+    store = Lake(path)
+    for day in days:
+        bring_to(store, pl.concat(NIGHTS[: day + 1]), day)
+    return store
+
+
+def content(store):
+    return {table.name: store.read(table) for table in TABLES} | {MODEL.name: store.read(MODEL).drop("versions")}
+
+
+def is_same(one, other):
+    left, right = content(one), content(other)
+    assert left.keys() == right.keys()
+    for name, frame in left.items():
+        assert frame.equals(right[name]), name
+
+
+def rows_checked(results):
+    return {
+        result.asset_key.to_user_string(): result.metadata["rows checked"].value
+        for result in results
+        if isinstance(result, dg.AssetCheckResult) and "rows checked" in result.metadata
+    }
+
+
+def test_night_by_night_is_all_at_once_and_only_what_is_touched_is_checked(tmp_path):
+    nightly, once = after(tmp_path / "nightly", 0, 1, 2), after(tmp_path / "once", 2)
+    is_same(nightly, once)
+    checked = rows_checked(bring_to(nightly, pl.concat(NIGHTS), 3))
+    is_same(nightly, after(tmp_path / "again", 3))
+    every = nightly.read(CLUSTER).height
+    assert every == 790
+    assert 30 <= checked["identity/cluster"] == checked["identity/record_state"] < every / 3
+    assert nightly.read(GROUP).height > 10
+    told = nightly.read(HISTORY)
+    assert told.filter(event="born")["customer_id"].is_unique().all()
+    assert set(nightly.read(CLUSTER)["customer_id"]) <= set(told.filter(event="born")["customer_id"])
+
+
+def test_the_same_night_twice_writes_nothing(tmp_path):
+    store = after(tmp_path / "lake", 0, 1)
+    before = store.tables()
+    assert rows_checked(bring_to(store, store.read(PARTY), 1)).keys() <= {"identity/model"}
+    assert store.tables() == before
+
+
+@pytest.mark.parametrize("written_count", [1, 3, 6])
+def test_a_night_that_was_cut_short_is_made_good(tmp_path, written_count):
+    store = after(tmp_path / "lake", 0, 1)
+    store.replace(PARTY, pl.concat(NIGHTS[:3]))
+    night = TODAY + timedelta(days=2)
+    for told in update_identity(store, POLICY, night, end_of(night)):
+        written_count -= isinstance(told, dg.MaterializeResult)
+        if not written_count:
+            break
+    assert resolve_lake(store, POLICY).touched is None
+    # What was cut short is made good even by a night that has other records.
+    fewer = pl.concat(NIGHTS).filter(pl.col("source_record_id") != NIGHTS[2]["source_record_id"][0])
+    bring_to(store, fewer, 3)
+    whole = Lake(tmp_path / "whole")
+    bring_to(whole, fewer, 3)
+    is_same(store, whole)
+
+
+def test_what_somebody_wrote_is_not_built_upon(tmp_path):
+    store = after(tmp_path / "lake", 0, 1)
+    assert resolve_lake(store, POLICY).touched is not None
+    store.replace(CLUSTER, store.read(CLUSTER).head(100))
+    assert resolve_lake(store, POLICY).touched is None
+
+
+def test_of_a_record_that_left_nothing_stays(tmp_path):
+    store = after(tmp_path / "lake", 0, 1)
+    gone = NIGHTS[0].filter(pl.col("channel") == "register").head(40)["source_record_id"]
+    left = store.read(PARTY).filter(~pl.col("source_record_id").is_in(gone.implode()))
+    before = store.read(RECORD_STATE)
+    bring_to(store, left, 2)
+    links = store.read(LINK)
+    for table, names in ((CLUSTER, ["source_record_id"]), (LINK, ["left_source_record_id", "right_source_record_id"])):
+        for name in names:
+            assert store.read(table)[name].is_in(gone.implode()).sum() == 0
+    seen = store.read(RECORD_STATE)
+    assert seen.height == before.height - 40
+    assert set(seen["street_digest"].drop_nulls()) < set(before["street_digest"].drop_nulls())
+    assert links.height > 100
+
+
+def test_a_night_that_resolves_all_and_changes_nothing_passes(tmp_path):
+    store = after(tmp_path / "lake", 0, 1)
+    store.replace(MODEL, store.read(MODEL).with_columns(versions=pl.lit("others")))
+    before = store.tables()
+    assert rows_checked(bring_to(store, store.read(PARTY), 1))["identity/cluster"] == 730
+    assert {name: version for name, version in store.tables().items() if name != MODEL.name} == {
+        name: version for name, version in before.items() if name != MODEL.name
+    }

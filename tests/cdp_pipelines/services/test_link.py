@@ -1,0 +1,119 @@
+"""`cdp link`: the waterfall adds up, what is doubted is listed, and a clerk's word is obeyed the next night."""
+
+import json
+from datetime import UTC, date, datetime
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from cdp_pipelines.cli.main import app
+from cdp_pipelines.identity import resolve
+from cdp_pipelines.identity.explain import build_waterfall, find_least_certain_pairs
+from cdp_pipelines.sample.duplicates import copies
+from cdp_pipelines.schema import CLUSTER, PARTY, REVIEW
+from cdp_pipelines.services.declarations import load_identity_policy
+from warehouse.delta.lake import Lake
+
+SEEN = datetime(2024, 1, 1, tzinfo=UTC)
+ANN = {"first_name": "Ann", "last_name": "Ervin", "street": "5 oak st", "phone": "+12065550101"}
+
+
+@pytest.fixture
+def lake(tmp_path):
+    """A lake of three records: one person twice, and somebody of her household."""
+    base = dict.fromkeys(PARTY.schema) | {"channel": "crm", "drop_date": date(2024, 1, 1), "observed_at": SEEN,
+                                          "ingested_at": SEEN, "defects": []}  # fmt: skip
+    told = [ANN, {**ANN, "first_name": "Anne"}, {**ANN, "first_name": "Bob"}]
+    rows = [base | {"source_record_id": f"r{at}"} | each for at, each in enumerate(told)]
+    store = Lake(tmp_path / "lake")
+    store.replace(PARTY, pl.DataFrame(rows, schema=PARTY.schema))
+    store.replace(CLUSTER, resolve(store.read(PARTY), load_identity_policy()).cluster)
+    return store
+
+
+def ask(lake, *words):
+    return CliRunner().invoke(app, ["link", *words, "--lake", str(lake.path)])
+
+
+def test_the_waterfall_adds_up_to_the_log_odds():
+    records, _ = copies(2000)
+    found = resolve(records, load_identity_policy())
+    assert found.model.origin == "learned"
+    for left, right, odds in found.scored.sample(40, seed=1).select("left", "right", "log_odds").iter_rows():
+        steps = build_waterfall(found.nodes, found.model, load_identity_policy(), left, right)
+        assert steps["weight"].sum() == pytest.approx(odds)
+        assert steps["total"][-1] == pytest.approx(odds)
+
+
+def test_the_least_certain_comes_first_and_what_nothing_hangs_on_is_left_out():
+    records, _ = copies(2000)
+    found = resolve(records, load_identity_policy())
+    doubted = find_least_certain_pairs(found, 30)
+    distance = (doubted["probability"] - 0.5).abs()
+    assert distance.to_list() == sorted(distance)
+    customer = dict(found.cluster.select("source_record_id", "customer_id").iter_rows())
+    for row in doubted.iter_rows(named=True):
+        together = customer[row["left_source_record_id"]] == customer[row["right_source_record_id"]]
+        assert row["is_linked"] or not together
+
+
+@pytest.mark.parametrize("format_", ["text", "json", "html"])
+def test_explain_in_every_form(lake, format_):
+    told = ask(lake, "explain", "crm:r0", "crm:r1", "--format", format_)
+    assert told.exit_code == 0, told.output
+    assert "first_name" in told.output
+    assert "one customer" in " ".join(told.output.split())
+    assert ("<svg" in told.output) == (format_ == "html")
+    assert "Ervin" not in told.output
+
+
+def test_a_decision_is_kept_and_obeyed(lake):
+    before = resolve(lake.read(PARTY), load_identity_policy(), lake.read(REVIEW)).cluster
+    assert before["customer_id"].n_unique() == 2
+    assert ask(lake, "review", "crm:r0", "crm:r1", "different", "--by", "clerk").exit_code == 0
+    assert ask(lake, "review", "crm:r1", "crm:r2", "same", "--by", "clerk").exit_code == 0
+    after = resolve(lake.read(PARTY), load_identity_policy(), lake.read(REVIEW)).cluster
+    customer = dict(after.select("source_record_id", "customer_id").iter_rows())
+    assert customer["r1"] == customer["r2"] != customer["r0"]
+    assert ask(lake, "review", "crm:r1", "crm:r0", "same", "--by", "boss").exit_code == 0
+    kept = lake.read(REVIEW).sort("left_source_record_id")
+    assert kept.select("left_source_record_id", "is_same", "decided_by").rows() == [
+        ("r0", True, "boss"), ("r1", True, "clerk"),
+    ]  # fmt: skip
+
+
+def test_review_lists_as_json(lake):
+    told = ask(lake, "review", "--format", "json")
+    assert told.exit_code == 0, told.output
+    assert {row["B"] for row in json.loads(told.output)["Least certain"]} <= {"crm:r1", "crm:r2"}
+
+
+WRONG = [
+    pytest.param(["explain", "crm", "crm:r1"], "'crm' is no record", id="no_record_id"),
+    pytest.param(["explain", "crm:r9", "crm:r1"], "no record crm:r9", id="unknown_record"),
+    pytest.param(["review", "crm:r0", "crm:r1", "perhaps"], "a decision is", id="neither_same_nor_different"),
+    pytest.param(["review", "crm:r0", "crm:r9", "same", "--by", "x"], "no record crm:r9", id="unknown_in_review"),
+    pytest.param(["review", "crm:r0", "crm:r0", "same", "--by", "x"], "not compared with itself", id="with_itself"),
+]
+
+
+@pytest.mark.parametrize(("words", "told"), WRONG)
+def test_a_wrong_question_is_told_what_is_wrong(lake, words, told):
+    answer = ask(lake, *words)
+    assert answer.exit_code == 2
+    assert told in " ".join(answer.output.split())
+
+
+def test_report_is_about_all_records(lake):
+    told = ask(lake, "report", "--format", "json")
+    assert told.exit_code == 0, told.output
+    found = json.loads(told.output)
+    assert {row["records"]: row["customers"] for row in found["Customers by number of records"]} == {
+        "up to 1": "1", "up to 2": "1",
+    }  # fmt: skip
+    assert {row["rule"]: row["pairs"] for row in found["Blocking"]}["phone"] == 3
+    assert {row["field"] for row in found["Model"]} == {*load_identity_policy().comparisons}
+    page = ask(lake, "report", "--format", "html")
+    assert "Ervin" not in page.output
+    assert "Match weights" in page.output

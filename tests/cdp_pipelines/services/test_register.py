@@ -1,0 +1,217 @@
+"""The register that the company declares: the basis of every purpose, what its marts may hold, and its export."""
+
+import csv
+import html
+import io
+import json
+import re
+from datetime import date
+
+import pytest
+from typer.testing import CliRunner
+
+from cdp_pipelines.cli import app
+from cdp_pipelines.purposes.record_of_processing import PARTS
+from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
+
+# Basis and retention of the demonstration register, as its table has them.
+TABLE = {
+    "order_fulfilment": ("contract", "P3Y"),
+    "payment": ("contract", "P13M"),
+    "invoicing_tax": ("legal_obligation", "P10Y"),
+    "customer_account": ("contract", "P2Y"),
+    "returns_refunds": ("contract", "P3Y"),
+    "statutory_warranty": ("legal_obligation", "P3Y"),
+    "extended_warranty": ("contract", "P3Y"),
+    "customer_service": ("contract", "P3Y"),
+    "safety_recall": ("legal_obligation", "P10Y"),
+    "life_threatening_alert": ("vital_interests", "P1Y"),
+    "loyalty_programme": ("contract", "P3Y"),
+    "loyalty_personalisation": ("consent", "P24M"),
+    "email_marketing": ("consent", "P3Y"),
+    "similar_products_email": ("legitimate_interests", "P3Y"),
+    "sms_marketing": ("consent", "P3Y"),
+    "push_marketing": ("consent", "P3Y"),
+    "postal_marketing": ("legitimate_interests", "P3Y"),
+    "advertising": ("consent", "P180D"),
+    "third_party_sharing": ("consent", "P24M"),
+    "analytics": ("consent", "P13M"),
+    "personalisation": ("consent", "P12M"),
+    "location_services": ("consent", "P30D"),
+    "profiling": ("consent", "P24M"),
+    "customer_value_reporting": ("legitimate_interests", "P36M"),
+    "surveys_reviews": ("legitimate_interests", "P12M"),
+    "fraud_prevention": ("legitimate_interests", "P24M"),
+    "service_security": ("legitimate_interests", "P12M"),
+    "connected_device_support": ("contract", "P1Y"),
+    "product_improvement": ("legitimate_interests", "P24M"),
+    "privacy_requests": ("legal_obligation", "P3Y"),
+    "consent_evidence": ("legal_obligation", "P3Y"),
+    "profile_unification": ("legitimate_interests", "P10Y"),
+    "public_health_tracing": ("public_interest", "P21D"),
+}
+# Category of what a mart takes from the golden record; counts and times of purchases and events are those of measures.
+CATEGORY = {
+    **dict.fromkeys(("honorific", "first_name", "last_name", "loyalty_card"), "identity"),
+    **dict.fromkeys(("email", "phone"), "contact"),
+    **dict.fromkeys(("street", "city", "region_code", "postal_code", "country_code"), "address"),
+    **dict.fromkeys(("language_code", "preferred_channel"), "preference"),
+}
+MEASURED = {
+    "purchase": r"(order|refund|receipt|last_order)_.*|currency_code",
+    "behaviour": r"(event|call|reading)_count|(first|last)_event_at|last_reading_at",
+    "location": r"visit_count",
+}
+
+
+def export(*arguments: str) -> str:
+    done = CliRunner().invoke(app, ["register", *arguments])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_every_purpose_has_the_basis_and_the_retention_of_the_table():
+    assert {key: (each.lawful_basis, each.retention) for key, each in load_company_register().items()} == TABLE
+    assert {each.effective_from for each in load_company_register().values()} == {date(2010, 1, 1)}
+
+
+def test_what_is_about_a_contact_point():
+    scoped = {key: each.scope for key, each in load_company_register().items() if each.scope != "person"}
+    assert scoped == {
+        **dict.fromkeys(("email_marketing", "similar_products_email", "surveys_reviews"), "email"),
+        "sms_marketing": "phone",
+        "push_marketing": "device",
+    }
+
+
+def test_channels_and_register_speak_of_the_same_purposes_and_categories():
+    told = {key for contract in load_all_contracts().values() for key in contract.collected_for}
+    assert told <= set(load_company_register())
+    categories = {field.category for contract in load_all_contracts().values() for field in contract.fields.values()}
+    assert {name for each in load_company_register().values() for name in each.data_categories} <= categories
+
+
+def test_a_mart_holds_no_category_that_its_purpose_does_not_name():
+    for key, purpose in load_company_register().items():
+        for column in purpose.columns:
+            word, _, name = column.source.partition(".")
+            if word in {"decision", "subject"}:
+                continue
+            found = CATEGORY.get(name) or next(each for each, form in MEASURED.items() if re.fullmatch(form, name))
+            assert found in purpose.data_categories, (key, column.name)
+
+
+# Whose marts hold people under a name of that mart alone, and numbers of people alone; the others name them.
+PSEUDONYMOUS = {"advertising", "fraud_prevention", "location_services", "personalisation", "profiling", "service_security"}  # fmt: skip
+AGGREGATE = {"analytics", "customer_value_reporting", "product_improvement"}
+
+
+def test_which_marts_name_people_and_why_is_in_the_record():
+    kinds = {key: each.mart_kind for key, each in load_company_register().items()}
+    assert {key for key, kind in kinds.items() if kind == "pseudonymous"} == PSEUDONYMOUS
+    assert {key for key, kind in kinds.items() if kind == "aggregate"} == AGGREGATE
+    told = {each["key"]: each["mart"] for each in json.loads(export("--format", "json"))["purposes"]}
+    for key, purpose in load_company_register().items():
+        if purpose.mart_kind == "identified":
+            assert told[key] == f"people can be named: {purpose.identified_because}"
+    assert told["profiling"] == "people under a name of this mart alone, no row said by fewer than 5"
+    assert told["analytics"] == "numbers of people, none of fewer than 10; nobody's row"
+    assert html.escape(load_company_register()["payment"].identified_because) in export("--format", "html")
+
+
+def test_every_value_of_a_mart_is_collected_for_its_purpose_by_some_channel():
+    split = {"full_name": ("honorific", "first_name", "last_name"), "language": ("language_code",)}
+    for key, purpose in load_company_register().items():
+        parts = [
+            part
+            for each in load_all_contracts().values()
+            if key in each.collected_for
+            for part in (each.party, each.preference)
+            if part
+        ]
+        told = {name for part in parts for name in part.model_dump(exclude_none=True)}
+        given = {each for name in told for each in split.get(name, (name,))}
+        taken = {column.source for column in purpose.columns if column.source.startswith("customer.")}
+        assert taken <= {f"customer.{name}" for name in given}, key
+
+
+def test_a_phone_given_for_a_delivery_or_a_call_is_none_for_sms():
+    with_phone = {key: each for key, each in load_all_contracts().items() if each.party and each.party.phone}
+    for_sms = {key for key, each in with_phone.items() if "sms_marketing" in each.collected_for}
+    assert for_sms == {"crm_west", "crm_east", "webshop_customers"}
+    assert "order_fulfilment" in with_phone["call_centre"].collected_for
+
+
+def test_an_objection_ends_all_direct_marketing():
+    objected = {
+        purpose
+        for mapping in load_all_contracts()["privacy_requests"].consents
+        if "objected" in (mapping.status.map or {}).values()
+        for purpose in mapping.purposes
+    }
+    assert {key for key, each in load_company_register().items() if each.direct_marketing} <= objected
+
+
+def test_opt_out_is_for_california_and_where_its_law_says_so():
+    rules = {
+        key: [law for law, rule in each.jurisdictions.items() if rule == "opt_out"]
+        for key, each in load_company_register().items()
+    }
+    assert {key: laws for key, laws in rules.items() if laws} == {
+        "advertising": ["US-CA"],
+        "third_party_sharing": ["US-CA"],
+    }
+
+
+def test_nothing_that_the_law_obliges_stands_on_a_will():
+    for each in load_company_register().values():
+        for name in each.requires:
+            assert (each.lawful_basis, load_company_register()[name].lawful_basis) == ("consent", "contract"), each.key
+
+
+def test_json_and_csv_answer_every_part_for_every_purpose():
+    told = json.loads(export("--format", "json", "--as-of", "2011-12-09"))
+    rows = list(csv.DictReader(io.StringIO(export("--format", "csv", "--as-of", "2011-12-09"))))
+    assert told["as_of"] == rows[0]["as_of"] == "2011-12-09"
+    assert sorted(told["article"].values()) == sorted(f"30(1)({letter})" for letter, _ in PARTS.values())
+    assert [each["key"] for each in told["purposes"]] == [row["key"] for row in rows] == sorted(TABLE)
+    for each, row in zip(told["purposes"], rows, strict=True):
+        for name in PARTS:
+            assert each[name], (each["key"], name)
+            assert row[name] == (each[name] if isinstance(each[name], str) else "; ".join(each[name]))
+
+
+def test_html_is_one_page_that_can_be_read_anywhere():
+    page = export("--format", "html", "--as-of", "2011-12-09")
+    assert re.findall(r"(?:src|href)=[\"'](?!#)", page) == []
+    assert re.findall(r"@import|url\(", page) == []
+    assert all(text in page for text in ("width=device-width", "@media print", '<html lang="en">', "2011-12-09"))
+    sections = re.findall(r"<section id=\"(\w+)\">(.*?)</section>", page, re.DOTALL)
+    assert [key for key, _ in sections] == sorted(TABLE)
+    for key, section in sections:
+        letters = re.findall(r"<dt><span>\((\w)\)</span> [^<]+</dt><dd>(?!</dd>)", section)
+        assert sorted(letters) == sorted(letter for letter, _ in PARTS.values()), key
+
+
+def test_table_and_file(tmp_path):
+    assert all(key in export() for key in TABLE)
+    file = tmp_path / "register.csv"
+    assert str(file) in export("--format", "csv", "--output", str(file), "--as-of", "2011-12-09").replace("\n", "")
+    assert file.read_text(encoding="utf-8") == export("--format", "csv", "--as-of", "2011-12-09")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(
+            ["--as-of", "2009-12-31"], "no purpose is in force on 2009-12-31; the first is from 2010-01-01", id="before"
+        ),
+        pytest.param(
+            ["--output", "/nowhere/x", "--format", "json"], "/nowhere/x cannot be written", id="no_such_folder"
+        ),
+    ],
+)
+def test_refusals(arguments, message):
+    done = CliRunner().invoke(app, ["register", *arguments])
+    assert done.exit_code == 2
+    assert message in done.output

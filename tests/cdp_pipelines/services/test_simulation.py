@@ -1,0 +1,82 @@
+"""`cdp reach` and `cdp simulate`, asked as a user asks; nothing in the lake changes."""
+
+import json
+
+import polars as pl
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from cdp_pipelines.cli import app
+from cdp_pipelines.consent import current
+from cdp_pipelines.schema import DECISION
+from cdp_pipelines.services.declarations import DEFS
+
+MAIL = DEFS / "purposes" / "email_marketing" / "defs.yaml"
+
+
+def ask(lake, *words):
+    before = lake.tables()
+    done = CliRunner().invoke(app, [*map(str, words), "--lake", str(lake.path)])
+    assert lake.tables() == before
+    return done
+
+
+def allowed(lake):
+    told = current(lake.scan(DECISION)).filter(pl.col("purpose") == "email_marketing", "is_allowed").collect()
+    return told["customer_id"].n_unique()
+
+
+def test_reach_ends_with_whom_the_decisions_allow(sample):
+    told = json.loads(ask(sample.lake, "reach", "email_marketing", "--format", "json").output)
+    assert told["Step by step"][-1]["left"] == allowed(sample.lake)
+    assert "█" in ask(sample.lake, "reach", "email_marketing").output
+
+
+def test_a_newer_notice_drops_those_who_saw_the_older_one(sample, tmp_path):
+    ids = tmp_path / "ids.csv"
+    words = ("simulate", "notice", "email_marketing", "2011-06", "--format", "json", "--ids", ids)
+    told = json.loads(ask(sample.lake, *words).output)
+    (row,) = told["Who, by reason"]
+    assert (row["effect"], row["reason_after"]) == ("drops out", "notice_outdated")
+    listed = pl.read_csv(ids)
+    assert listed["customer_id"].n_unique() == row["customers"]
+    assert 0 < row["customers"] < allowed(sample.lake)
+
+
+def test_the_register_as_it_is_changes_nothing(sample, tmp_path):
+    file = tmp_path / "email_marketing.yaml"
+    file.write_text(MAIL.read_text())
+    assert "nobody: no decision would change" in ask(sample.lake, "simulate", "purpose", file).output
+
+
+def test_another_basis_lets_others_in(sample, tmp_path):
+    declared = yaml.safe_load(MAIL.read_text())
+    declared["attributes"] |= {
+        "lawful_basis": "legitimate_interests",
+        "assessment": "LIA",
+        "interest": {"contacts": ["record"]},
+    }
+    del declared["attributes"]["jurisdictions"]
+    file = tmp_path / "email_marketing.yaml"
+    file.write_text(yaml.safe_dump(declared))
+    told = json.loads(ask(sample.lake, "simulate", "purpose", file, "--format", "json").output)
+    assert {row["reason_before"] for row in told["Who, by reason"] if row["effect"] == "comes in"} >= {"no_consent"}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        pytest.param(["reach", "nothing"], "there is no purpose 'nothing'", id="reach"),
+        pytest.param(["reach", "payment", "--as-of", "1999-01-01"], "nothing was decided until 1999-01-01", id="early"),
+        pytest.param(
+            ["simulate", "notice", "payment", "2011-06"], "rests on a notice; there are: advertising", id="basis"
+        ),
+        pytest.param(["simulate", "notice", "email_marketing", "new"], "notice", id="version"),
+        pytest.param(["simulate", "purpose", "/nowhere/x.yaml"], "there is no file", id="file"),
+    ],
+)
+def test_what_cannot_be_asked_says_why(sample, words, told):
+    done = ask(sample.lake, *words)
+    assert done.exit_code != 0
+    assert told in done.output + str(done.exception)

@@ -1,0 +1,103 @@
+"""The lake: what is written stays, what is equal is not written, and no personal value reaches the Delta log."""
+
+import multiprocessing
+
+import polars as pl
+import pytest
+
+from cdp_pipelines.errors import LakeError
+from cdp_pipelines.schema import UTC, Column, Table
+from warehouse.delta.lake import Lake
+
+TABLE = Table(
+    "layer/people",
+    "People",
+    ("id",),
+    (
+        Column("id", pl.String(), "id"),
+        Column("email", pl.String(), "e-mail", is_personal=True),
+        Column("seen_at", UTC, "seen"),
+        Column("tags", pl.List(pl.String), "tags"),
+    ),
+)
+
+
+def rows(*ids, email="canary@secret.example"):
+    return TABLE.conform(
+        pl.LazyFrame({"id": ids, "email": email, "seen_at": None, "tags": [["x"]] * len(ids)})
+    ).collect()
+
+
+def test_an_absent_table_has_no_rows(tmp_path):
+    assert Lake(tmp_path).read(TABLE).equals(TABLE.empty())
+
+
+def test_equal_content_keeps_its_version(tmp_path):
+    lake = Lake(tmp_path)
+    assert lake.replace(TABLE, rows("1", "2")).is_changed
+    again = lake.replace(TABLE, rows("2", "1"))
+    assert (again.version, again.is_changed, again.row_count) == (0, False, 2)
+    assert lake.replace(TABLE, rows("1")).version == 1
+    assert lake.append(TABLE, rows()).version == 1
+    assert lake.append(TABLE, rows("3")).version == 2
+    assert lake.read(TABLE)["id"].to_list() == ["1", "3"]
+    assert lake.tables() == {"layer/people": 2}
+
+
+def test_a_path_with_a_blank(tmp_path):
+    lake = Lake(tmp_path / "my lake")
+    lake.replace(TABLE, rows("1", "2"))
+    assert lake.replace(TABLE, rows("2", "1")).version == 0
+    assert lake.append(TABLE, rows("3")).version == 1
+    assert lake.read(TABLE).equals(rows("1", "2", "3"))
+    assert lake.kept(TABLE.name, 0).collect().sort("id").equals(rows("1", "2"))
+
+
+def test_no_personal_value_in_the_log(tmp_path):
+    lake = Lake(tmp_path)
+    lake.replace(TABLE, rows("1"))
+    lake.append(TABLE, rows("2"))
+    log = "".join(path.read_text() for path in (tmp_path / "layer" / "people" / "_delta_log").glob("*.json"))
+    assert "minValues" in log
+    assert "canary" not in log
+
+
+def test_what_only_older_versions_hold_is_forgotten_and_so_is_what_a_killed_writer_left(tmp_path):
+    lake = Lake(tmp_path / "my lake")
+    folder = lake.location(TABLE.name)
+    lake.replace(TABLE, rows("1", email="old@secret.example"))
+    lake.replace(TABLE, rows("1", "2"))
+    lake.append(TABLE, rows("3"))
+    assert len(list(folder.glob("*.parquet"))) == 3
+    (folder / "part-0.parquet#1").write_bytes(b"old@secret.example")
+    (folder / "part-never-committed.parquet").write_bytes(b"old@secret.example")
+    # Version 1 reads but one of the newest version's two files; version 0 has one of its own.
+    assert lake.forget_versions(TABLE.name, keep=[0, 1]) == 2
+    assert len(list(folder.glob("*.parquet"))) == 3
+    assert lake.forget_versions(TABLE.name, keep=[1]) == 1
+    assert len(list(folder.glob("*.parquet*"))) == 2
+    assert lake.version(TABLE.name) == 2
+    assert lake.read(TABLE).equals(rows("1", "2", "3"))
+    assert lake.forget_versions(TABLE.name) == 0
+    assert all(b"old@secret" not in path.read_bytes() for path in lake.path.rglob("*") if path.is_file())
+
+
+def _hold(path, held, release):
+    with Lake(path).writing():
+        held.set()
+        release.wait(30)
+
+
+def test_one_writer(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    held, release = context.Event(), context.Event()
+    other = context.Process(target=_hold, args=(tmp_path, held, release))
+    other.start()
+    assert held.wait(30)
+    with pytest.raises(LakeError, match=f"is being written by process {other.pid}"), Lake(tmp_path).writing():
+        pass
+    # A killed writer holds nothing.
+    other.kill()
+    other.join()
+    with Lake(tmp_path).writing():
+        pass

@@ -1,0 +1,1 @@
+"""Delta tables: where they lie and how they are written."""

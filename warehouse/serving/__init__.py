@@ -1,0 +1,1 @@
+"""Published marts: the DuckDB file, PostgreSQL, and who may read what."""

@@ -1,0 +1,61 @@
+"""The drop folder: one folder per night, named by its date, each with the files that the channels delivered."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from cdp_pipelines.errors import LakeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class DropFile:
+    """One delivered file; `drop_date` is None where its folder is not named by a date."""
+
+    path: Path
+    drop_date: date | None
+
+    @property
+    def name(self) -> str:
+        """Its name within the folder of its night."""
+        return self.path.name
+
+    def read(self) -> tuple[bytes, str]:
+        """Its bytes and their SHA-256."""
+        data = self.path.read_bytes()
+        return data, hashlib.sha256(data).hexdigest()
+
+
+def list_drop_dates(drops: Path) -> list[date]:
+    """Nights that were delivered, in order; `LakeError` where the folder is missing."""
+    return sorted({file.drop_date for file in list_drop_files(drops) if file.drop_date is not None})
+
+
+def list_drop_files(drops: Path, until: date | None = None) -> list[DropFile]:
+    """Files of all nights until `until`, in order of night and name. Hidden files are not deliveries."""
+    if not drops.is_dir():
+        raise LakeError(f"there is no drop folder {drops}")
+    found = [
+        DropFile(path, _date(path.parent.name))
+        for path in drops.glob("*/*")
+        if path.is_file() and not path.name.startswith(".")
+    ]
+    kept = [file for file in found if until is None or file.drop_date is None or file.drop_date <= until]
+    return sorted(kept, key=lambda file: (file.drop_date or date.max, file.path.parent.name, file.name))
+
+
+def _date(name: str) -> date | None:
+    if _DATE.fullmatch(name) is None:
+        return None
+    try:
+        return date.fromisoformat(name)
+    except ValueError:
+        return None
