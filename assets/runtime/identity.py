@@ -1,4 +1,4 @@
-"""Who is one person in a lake: what a night makes of it, and what is asked of it besides."""
+"""What a night makes of identity: the customers, checked and written."""
 
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -7,24 +7,15 @@ import dagster as dg
 import polars as pl
 
 from assets.runtime.lake import StagedWrite, check_and_write
-from cdp_pipelines.identity import IdentityPolicy, IdentityState, Resolution, resolve
+from cdp_pipelines.identity import IdentityPolicy
 from cdp_pipelines.identity.customer_ids import keep_customer_ids
 from cdp_pipelines.identity.groups import build_groups
-from cdp_pipelines.identity.model import Model
-from cdp_pipelines.identity.state import configuration_digest, merge_rows, select_links_of
-from cdp_pipelines.identity.values import DistinctRecords, build_distinct_records
+from cdp_pipelines.identity.state import merge_rows, select_links_of
 from cdp_pipelines.reports.identity import write_identity_page
-from cdp_pipelines.schema import CLUSTER, FREQUENCY, GROUP, HISTORY, LINK, MODEL, PARTY, RECORD_STATE, REVIEW, Table
-from cdp_pipelines.services.declarations import identity_code_digest, linking_channels, non_linking_channels
+from cdp_pipelines.schema import CLUSTER, FREQUENCY, GROUP, HISTORY, LINK, MODEL, RECORD_STATE, Table
+from cdp_pipelines.services.declarations import linking_channels
+from cdp_pipelines.services.identity_resolution import describe_versions, read_identity_state, resolve_since
 from warehouse.delta.lake import Lake
-
-
-def resolve_lake(store: Lake, policy: IdentityPolicy, *, anew: bool = False) -> Resolution:
-    """The customers of what has changed since the last night, and of what that touches; `anew`: of all records."""
-    before = _remembered(store)
-    if before and anew:
-        before = IdentityState(RECORD_STATE.empty(), before.model, before.frequency)
-    return _resolved(store, policy, before)
 
 
 def update_identity(
@@ -34,8 +25,8 @@ def update_identity(
 
     Only rows of the records resolved go through the gates: the others have.
     """
-    memory = _remembered(store)
-    found = _resolved(store, policy, memory)
+    memory = read_identity_state(store)
+    found = resolve_since(store, policy, memory)
     void, seen, model, frequency = found.touched, found.memory.seen, found.memory.model, found.memory.frequency
     before = {table: store.scan(table).collect() for table in (LINK, HISTORY, CLUSTER, GROUP)}
     if memory:
@@ -69,41 +60,7 @@ def update_identity(
         gated(RECORD_STATE, seen if void is None else seen.join(void.to_frame(), on="record", how="semi"), seen),
         gated(FREQUENCY, frequency if void is None else frequency.clear(), frequency),
         # Last, with the versions of the others: where these are not theirs, a run was cut short.
-        StagedWrite(MODEL, model, lambda: store.replace(MODEL, model.with_columns(versions=pl.lit(_versions(store))))),
+        StagedWrite(
+            MODEL, model, lambda: store.replace(MODEL, model.with_columns(versions=pl.lit(describe_versions(store))))
+        ),
     )
-
-
-def weigh_records(store: Lake, policy: IdentityPolicy, records: list[tuple[str, str]]) -> tuple[DistinctRecords, Model]:
-    """What these records (channel, id) say, and the model that weighs it: the last night's, else one learned now."""
-    named = [(pl.col("channel") == channel) & (pl.col("source_record_id") == record) for channel, record in records]
-    party = store.scan(PARTY).filter(pl.any_horizontal(named)).collect()
-    told = build_distinct_records(
-        party, policy, PARTY.empty().select("channel", "source_record_id"), non_linking_channels()
-    )
-    model = store.read(MODEL)
-    if model.is_empty() or model["made_by"][0] != configuration_digest(
-        policy, identity_code_digest(), non_linking_channels()
-    ):
-        return told, resolve_lake(store, policy).model
-    return told, Model.of(model, store.read(FREQUENCY), policy)
-
-
-def _versions(store: Lake) -> str:
-    """The versions of the tables that are made of one another from night to night."""
-    return ", ".join(
-        f"{table.name} {store.version(table.name)}" for table in (LINK, CLUSTER, GROUP, RECORD_STATE, FREQUENCY)
-    )
-
-
-def _resolved(store: Lake, policy: IdentityPolicy, before: IdentityState | None) -> Resolution:
-    return resolve(
-        store.scan(PARTY).collect(), policy, store.read(REVIEW), non_linking_channels(), before, identity_code_digest()
-    )
-
-
-def _remembered(store: Lake) -> IdentityState | None:
-    """What the last night left, unless one of the tables is of another: a run was cut short, or somebody wrote it."""
-    model = store.read(MODEL)
-    if model.is_empty() or model["versions"][0] != _versions(store):
-        return None
-    return IdentityState(store.scan(RECORD_STATE).collect(), model, store.read(FREQUENCY))

@@ -37,9 +37,9 @@ def explain(
     """
     store = _lake(lake)
     together = _together(store, [_record(left), _record(right)])
-    from assets.runtime.identity import weigh_records
     from cdp_pipelines.identity.explain import build_waterfall
     from cdp_pipelines.services.declarations import load_identity_policy
+    from cdp_pipelines.services.identity_resolution import weigh_records
 
     told, model = weigh_records(store, load_identity_policy(), [_record(left), _record(right)])
     if told.says.height == 1:
@@ -109,9 +109,9 @@ def report(lake: LakeOption = Path("lake"), format_: Format = "text", output: Ou
     Example: [cyan]cdp link report --format html --output identity.html[/]
     """
     store = _lake(lake)
-    from assets.runtime.identity import resolve_lake
     from cdp_pipelines.reports.identity import build_identity_document
     from cdp_pipelines.services.declarations import load_identity_policy
+    from cdp_pipelines.services.identity_resolution import resolve_lake
 
     found = resolve_lake(store, load_identity_policy(), anew=True)
     sizes = found.cluster.group_by("customer_id").len("size")
@@ -147,9 +147,9 @@ def _take_down(store: Lake, pair: list[Record], *, is_same: bool, by: str) -> No
 
 
 def _list(store: Lake, limit: int, format_: str, output: Path | None) -> None:
-    from assets.runtime.identity import resolve_lake
     from cdp_pipelines.identity.explain import find_least_certain_pairs
     from cdp_pipelines.services.declarations import load_identity_policy
+    from cdp_pipelines.services.identity_resolution import resolve_lake
 
     rows = [
         {

@@ -7,11 +7,13 @@ import polars as pl
 import pytest
 
 from assets.runtime import identity as module
-from assets.runtime.identity import resolve_lake, update_identity
+from assets.runtime.identity import update_identity
 from assets.runtime.lake import end_of
 from cdp_pipelines.sample.duplicates import TODAY, copies
 from cdp_pipelines.schema import CLUSTER, FREQUENCY, GROUP, HISTORY, LINK, MODEL, PARTY, RECORD_STATE
+from cdp_pipelines.services import identity_resolution
 from cdp_pipelines.services.declarations import load_identity_policy
+from cdp_pipelines.services.identity_resolution import resolve_lake
 from warehouse.delta.lake import Lake
 
 POLICY = load_identity_policy().model_copy(update={"settled": 100, "random_pairs": 3000, "max_block": 5, "steady": 1})
@@ -37,7 +39,7 @@ NIGHTS = [
 
 @pytest.fixture(autouse=True)
 def channels(monkeypatch):
-    monkeypatch.setattr(module, "non_linking_channels", lambda: ["till"])
+    monkeypatch.setattr(identity_resolution, "non_linking_channels", lambda: ["till"])
     monkeypatch.setattr(module, "linking_channels", lambda: {"fraud_prevention": ["register", "till"]})
 
 
