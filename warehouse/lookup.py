@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.schema import CLUSTER, IDENTIFIER, IDENTIFIERS, RECORD_KEY, Table
+from cdp_pipelines.schema import CLUSTER, IDENTIFIER, IDENTIFIER_KINDS, RECORD_KEY, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,8 +61,8 @@ def read_records_of(lake: Lake, table: Table, records: pl.DataFrame) -> pl.DataF
 def list_record_identifiers(party: pl.DataFrame) -> pl.DataFrame:
     """Identifiers that rows of `PARTY` carry; kind and value, key both, sorted."""
     return (
-        party.select(IDENTIFIERS)
-        .unpivot(on=list(IDENTIFIERS), variable_name="kind", value_name="value")
+        party.select(IDENTIFIER_KINDS)
+        .unpivot(on=list(IDENTIFIER_KINDS), variable_name="kind", value_name="value")
         .drop_nulls()
         .unique()
         .sort("kind", "value")

@@ -33,7 +33,7 @@ from cdp_pipelines.schema import (
     RECTIFICATION,
     REVIEW,
     RUN,
-    STATIC,
+    TABLES,
     VERSION,
 )
 from cdp_pipelines.schema.duration import add_duration
@@ -214,7 +214,7 @@ def record_correction(context: dg.AssetExecutionContext, lake: LakeResource) -> 
 
 
 # Nothing that holds a value of a person is written after the night is noted.
-MADE_BEFORE = [name for name in STATIC if name not in {RUN.name, VERSION.name, REVIEW.name, RECTIFICATION.name}]
+MADE_BEFORE = [name for name in TABLES if name not in {RUN.name, VERSION.name, REVIEW.name, RECTIFICATION.name}]
 
 
 @lake_assets(specs=[build_spec(RUN, deps=["serving/marts", *MADE_BEFORE], owner="team:data")])

@@ -6,13 +6,13 @@ import dagster as dg
 import polars as pl
 
 from assets.runtime.lake import LakeResource, StagedWrite, build_spec, check_and_write, lake_assets
-from cdp_pipelines.schema import RECTIFICATION, REVIEW, STATIC, UTC, VERSION
+from cdp_pipelines.schema import RECTIFICATION, REVIEW, TABLES, UTC, VERSION
 from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
 
 # All that a night makes in the lake; what clerks say, it finds. What servers hold is no version of a table, and a step
 # that waits for one that has no server to serve would be left out with it.
 MADE = [
-    *(name for name in STATIC if name not in {VERSION.name, REVIEW.name, RECTIFICATION.name}),
+    *(name for name in TABLES if name not in {VERSION.name, REVIEW.name, RECTIFICATION.name}),
     *(table.name for each in load_all_contracts().values() for table in (each.raw, each.quarantine)),
     *(f"mart/{each.key}" for each in load_company_register().values() if each.columns),
     "serving/marts",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import polars as pl
 
-from cdp_pipelines.schema import IDENTIFIERS
+from cdp_pipelines.schema import IDENTIFIER_KINDS
 
 RECORD = ["channel", "source_record_id"]
 # What a record holds when it carries an identifier of this kind.
 CONTRACT_IDENTIFIERS = {"account": "account_id", "membership": "loyalty_card"}
-KINDS = IDENTIFIERS
+KINDS = IDENTIFIER_KINDS
 
 
 def list_identifiers(party: pl.LazyFrame, crosswalk: pl.LazyFrame) -> pl.LazyFrame:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cdp_pipelines.errors import CdpError
 from cdp_pipelines.lineage.raw import FED_BY, find_raw_origins, with_raw_sources
 from cdp_pipelines.marts.mart import build_mart_table
-from cdp_pipelines.schema import INTERACTION, STATIC
+from cdp_pipelines.schema import INTERACTION, TABLES
 from cdp_pipelines.schema.mart import MEASURES, TYPES
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def column_graph(contracts: Mapping[str, ChannelContract], purposes: Iterable[Pu
     """The graph over all tables of the lake, and the marts of `purposes` as far as any channel may reach them."""
     return ColumnGraph(
         {
-            **{name: each for table in STATIC.values() for name, each in _columns(table, contracts.values()).items()},
+            **{name: each for table in TABLES.values() for name, each in _columns(table, contracts.values()).items()},
             **{name: each for purpose in purposes for name, each in _derived(build_mart_table(purpose)).items()},
         },
         _raw_categories(contracts.values()),
@@ -138,7 +138,7 @@ def purpose_graph(purpose: Purpose, contracts: Mapping[str, ChannelContract]) ->
     ]
     counted = [each for each in given if purpose.key in each.collected_for]
     sources: dict[str, tuple[tuple[str, str | None], ...]] = {}
-    for table in STATIC.values():
+    for table in TABLES.values():
         sources |= _columns(table, counted if table is INTERACTION else given)
     of_measure = {
         column.name: column.source.partition(".")[2]
@@ -209,7 +209,7 @@ def list_tables(contracts: Mapping[str, ChannelContract], purposes: Iterable[Pur
         name: with_raw_sources(table, [each for each in channels if getattr(each, FED_BY[name])])
         if name in FED_BY
         else table
-        for name, table in STATIC.items()
+        for name, table in TABLES.items()
     }
     marts = [build_mart_table(purpose) for purpose in purposes if purpose.columns]
     return {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from cdp_pipelines.channels.contract import OTHER
 from cdp_pipelines.lineage.graph import WHOLE_RECORD, column_graph, purpose_graph
 from cdp_pipelines.lineage.minimise import STOPS
-from cdp_pipelines.schema import STATIC
+from cdp_pipelines.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,7 +64,7 @@ def _collected(contracts: Mapping[str, ChannelContract], region: str | None) -> 
 
 def _derived(contracts: Mapping[str, ChannelContract], region: str | None) -> Iterator[Holding]:
     graph = column_graph(contracts)
-    for table in STATIC.values():
+    for table in TABLES.values():
         for category in {each for name in table.schema for each in list_categories(graph, f"{table.name}.{name}")}:
             yield category, "kept", LAKE, region, table.name
 

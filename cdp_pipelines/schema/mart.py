@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from cdp_pipelines.schema import UTC, Column, Table
+from cdp_pipelines.schema.table import UTC, Column, Table
+
+MartFrame = pl.LazyFrame
+MartRows = pl.DataFrame
 
 # A measure is of the rows of its type: that there is such a record is told by each of them.
 _ROW = ("standardised/interaction.source_record_id", "standardised/interaction.interaction_type")

@@ -11,7 +11,7 @@ import pytest
 
 from assets.definitions import defs
 from assets.runtime.lake import DROPS, GATE_CHECK, LakeResource
-from cdp_pipelines.schema import STATIC
+from cdp_pipelines.schema import TABLES
 from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ def specs(definitions) -> dict[str, dg.AssetSpec]:
 
 def test_every_table_is_an_asset_of_the_same_name(specs):
     expected = {
-        *STATIC,
+        *TABLES,
         "serving/marts",
         "serving/postgres",
         "reports/catalogue",
@@ -123,7 +123,7 @@ def test_no_table_of_persons_is_written_after_a_night_lets_go_of_older_versions(
     # A clerk writes them between nights; the served copies are no tables of the lake.
     others = {"identity/review", "golden/rectification", "serving/postgres", "reports/catalogue"}
     after = set(specs) - before - others
-    assert {name for name in after if STATIC[name].personal} == set()
+    assert {name for name in after if TABLES[name].personal} == set()
 
 
 def test_nightly_schedule(definitions, tmp_path):

@@ -17,7 +17,7 @@ from cdp_pipelines.schema import (
     PARTY,
     PREFERENCE,
     PROVENANCE,
-    STATIC,
+    TABLES,
 )
 from cdp_pipelines.services.declarations import load_survivorship
 
@@ -88,7 +88,7 @@ def test_households_share_a_name_and_an_address_and_nothing_else_follows_from_th
     assert (of["n"] == of["member_count"]).all()
     assert set(of["postal_code"]) == set(of["country_code"]) == {1}
     assert members["last_name"].null_count() == members["street"].null_count() == 0
-    others = [name for name, table in STATIC.items() if "household_id" in table.schema]
+    others = [name for name, table in TABLES.items() if "household_id" in table.schema]
     assert others == [HOUSEHOLD.name]
 
 

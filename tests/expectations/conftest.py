@@ -9,7 +9,7 @@ import pytest
 from cdp_pipelines.channels.contract import load_contracts
 from cdp_pipelines.marts.mart import build_mart_table
 from cdp_pipelines.purposes import load_register
-from cdp_pipelines.schema import RAW_PROVENANCE, STATIC, quarantine_table, raw_table
+from cdp_pipelines.schema import RAW_PROVENANCE, TABLES, quarantine_table, raw_table
 
 N_ROWS = 3
 PLACE = {column.name for column in RAW_PROVENANCE}
@@ -228,7 +228,7 @@ def schema(pytestconfig: pytest.Config) -> Callable[[str], dict[str, pl.DataType
             return (contracts[name].raw if name in contracts else raw_table(name, name, ())).schema
         if layer == "mart":
             return build_mart_table(register[name]).schema if name in register else NEWCOMER
-        return quarantine_table(name, name).schema if layer == "quarantine" else STATIC[table].schema
+        return quarantine_table(name, name).schema if layer == "quarantine" else TABLES[table].schema
 
     return of
 

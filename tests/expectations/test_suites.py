@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from cdp_pipelines.schema import STATIC
+from cdp_pipelines.schema import TABLES
 from expectations.gate import validate
 from expectations.suite import COLUMN_SET, ROW_COUNT, SUITES, load_suite
 
@@ -24,7 +24,7 @@ EQUAL = "expect_column_pair_values_to_be_equal"
 
 FILES = sorted(path.relative_to(SUITES).with_suffix("").as_posix() for path in SUITES.glob("*/*.yaml"))
 # A default is tried on a table that has no suite of its own.
-TABLES = [name.replace("/default", "/newcomer") for name in FILES]
+SUITE_TABLES = [name.replace("/default", "/newcomer") for name in FILES]
 
 # (table, what is put into the first row, the expectation that breaks, its columns, rows that fail)
 BROKEN = [
@@ -187,7 +187,7 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", SUITE_TABLES)
 def test_a_good_frame_passes(table, good, schema):
     result = validate(table, good(table), columns=list(schema(table)))
     assert [each for each in result.results if not each.passed] == []
@@ -212,19 +212,19 @@ def test_a_bad_frame_breaks_what_it_should(table, cells, expectation, column, fa
 
 
 def test_every_suite_has_a_frame_that_fails():
-    assert set(TABLES) == {case[0] for case in BROKEN}
+    assert set(SUITE_TABLES) == {case[0] for case in BROKEN}
 
 
-@pytest.mark.parametrize("table", STATIC)
+@pytest.mark.parametrize("table", TABLES)
 def test_every_static_table_has_a_suite_of_its_columns_and_key(table):
     told = load_suite(table).expectations
     columns = next(each.kwargs["column_set"] for each in told if each.type == COLUMN_SET)
-    assert columns == list(STATIC[table].schema)
+    assert columns == list(TABLES[table].schema)
     unique = [list(each.reads) for each in told if each.type in {KEY, UNIQUE}]
-    assert list(STATIC[table].key) in unique
+    assert list(TABLES[table].key) in unique
 
 
-@pytest.mark.parametrize("table", [table for table in TABLES if not table.startswith("raw/")])
+@pytest.mark.parametrize("table", [table for table in SUITE_TABLES if not table.startswith("raw/")])
 def test_a_table_without_rows_passes_unless_it_may_not_be_empty(table, good):
     result = validate(table, good(table).clear())
     may_not_be = {
@@ -241,19 +241,19 @@ def test_a_table_without_rows_passes_unless_it_may_not_be_empty(table, good):
     assert {each.expectation for each in result.broken} <= {ROW_COUNT}
 
 
-@pytest.mark.parametrize("table", [table for table in TABLES if table.startswith("raw/")])
+@pytest.mark.parametrize("table", [table for table in SUITE_TABLES if table.startswith("raw/")])
 def test_raw_suites_refuse_a_night_without_rows(table, good):
     assert [each.expectation for each in validate(table, good(table).clear()).broken] == [ROW_COUNT]
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", SUITE_TABLES)
 def test_suites_name_columns_that_the_table_has(table, schema):
     suite = load_suite(table)
     named = {name for each in suite.expectations for name in each.reads} - set(suite.derived)
     assert named <= set(schema(table))
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", SUITE_TABLES)
 def test_every_expectation_says_why_in_a_sentence(table):
     for each in load_suite(table).expectations:
         assert each.why[0].isupper()

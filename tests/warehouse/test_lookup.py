@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp_pipelines.schema import CLUSTER, IDENTIFIER, IDENTIFIERS, INTERACTION, PARTY
+from cdp_pipelines.schema import CLUSTER, IDENTIFIER, IDENTIFIER_KINDS, INTERACTION, PARTY
 from warehouse.delta import lake as room
 from warehouse.delta.lake import GROUP_ROWS, Lake
 from warehouse.lookup import (
@@ -38,7 +38,7 @@ def test_identifiers_lead_to_whom_they_lead_by_records(sample):
     certain, holders = {}, {}
     for row in sample.lake.read(PARTY).iter_rows(named=True):
         customer_id, is_exact = whose[row["channel"], row["source_record_id"]]
-        for kind in IDENTIFIERS:
+        for kind in IDENTIFIER_KINDS:
             if row[kind] is not None:
                 key = row[kind], kind, customer_id
                 certain[key] = certain.get(key, False) or is_exact

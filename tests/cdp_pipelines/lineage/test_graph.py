@@ -11,7 +11,7 @@ from cdp_pipelines.identity.policy import Compared, Identifier
 from cdp_pipelines.lineage import STOPS, LineageError, column_graph, list_tables, purpose_graph
 from cdp_pipelines.marts.mart import build_mart_table
 from cdp_pipelines.marts.measures import compute_measures
-from cdp_pipelines.schema import CUSTOMER, INTERACTION, LINK, STATIC, Column, Table
+from cdp_pipelines.schema import CUSTOMER, INTERACTION, LINK, TABLES, Column, Table
 from cdp_pipelines.schema.mart import MEASURES, TYPES
 from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
 
@@ -206,4 +206,4 @@ def test_what_a_channel_may_tell(channel, types):
 def test_the_graph_covers_every_declared_table():
     graph = column_graph(load_all_contracts(), MARTS.values())
     names = {name.rpartition(".")[0] for name in graph.sources}
-    assert names == {*STATIC} | {f"mart/{key}" for key in MARTS}
+    assert names == {*TABLES} | {f"mart/{key}" for key in MARTS}

@@ -17,7 +17,7 @@ from cdp_pipelines.lineage import (
 )
 from cdp_pipelines.marts.mart import build_mart_table
 from cdp_pipelines.purposes.purpose import COLUMN_SOURCES, MartColumn
-from cdp_pipelines.schema import CUSTOMER, STATIC, Column
+from cdp_pipelines.schema import CUSTOMER, TABLES, Column
 from cdp_pipelines.schema.mart import MEASURES
 from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
 
@@ -56,7 +56,7 @@ def planted(monkeypatch):
     customer = with_column(CUSTOMER, score, hashed, joined)
     monkeypatch.setitem(COLUMN_SOURCES, "customer", customer)
     for table in (customer, area, of_orders):
-        monkeypatch.setitem(STATIC, table.name, table)
+        monkeypatch.setitem(TABLES, table.name, table)
 
 
 CASES = [
@@ -236,7 +236,7 @@ def test_what_is_exempt_is_judged_by_the_purpose_that_answers_for_it():
 
 
 def test_what_is_exempt_is_there_and_says_why():
-    names = {f"{table.name}.{column}" for table in STATIC.values() for column in table.schema}
+    names = {f"{table.name}.{column}" for table in TABLES.values() for column in table.schema}
     for each in EXEMPTIONS:
         assert {*each.columns} <= names
         assert len(each.because) > 50

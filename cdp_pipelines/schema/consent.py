@@ -1,0 +1,135 @@
+"""Layer `consent`: the ledger of consent events, its seals, and the decisions on every customer and purpose.
+
+Here belong tables and columns alone; the functions that build them are in `cdp_pipelines.consent`.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from cdp_pipelines.schema.identity import CLUSTER
+from cdp_pipelines.schema.standardised import CONSENT_EVENT
+from cdp_pipelines.schema.table import TEXTS, UTC, Column, Table, carry_columns
+
+LEDGER = Table(
+    "consent/ledger",
+    "Every expression of will that was ever received, and the digest of every answer that was given, in the order in "
+    "which they were taken in; append-only.",
+    ("event_id", "purpose", "status"),
+    (
+        Column("position", pl.Int64(), "Place in the ledger, from 1", sources=("standardised/consent_event.event_id",)),
+        *carry_columns(
+            CONSENT_EVENT,
+            "event_id",
+            "channel",
+            "source_record_id",
+            "drop_date",
+            "subject_kind",
+            "subject_value",
+            "purpose",
+            "status",
+            "event_at",
+            "recorded_at",
+            "expires_at",
+            "notice_version",
+            "jurisdiction",
+            "method",
+        ),
+    ),
+    subject=("subject_kind", "subject_value"),
+    found_by=("subject_value",),
+)
+LedgerFrame = pl.LazyFrame
+LedgerRows = pl.DataFrame
+
+SEAL = Table(
+    "consent/seal",
+    "The seals of the ledger: per night's batch of events a Merkle root, chained to the batch before and signed; "
+    "append-only.",
+    ("batch",),
+    (
+        Column("batch", pl.Int64(), "Number of the batch, from 1"),
+        *carry_columns(LEDGER, "drop_date"),
+        Column("first_position", pl.Int64(), "First place in the ledger", sources=("consent/ledger.position",)),
+        Column("last_position", pl.Int64(), "Last place in the ledger", sources=("consent/ledger.position",)),
+        Column("event_count", pl.Int64(), "Events of the batch", sources=("consent/ledger.position",)),
+        Column("root", pl.String(), "Merkle root (RFC 9162, SHA-256) over its events, hex"),
+        Column("previous", pl.String(), "Head of the batch before, hex; zeros before the first"),
+        Column("head", pl.String(), "SHA-256 over batch, root, positions and previous head, hex"),
+        Column("signature", pl.String(), "Ed25519 signature of the 32 bytes of head, hex"),
+        Column("public_key", pl.String(), "Ed25519 public key that checks the signature, hex"),
+        Column("leaves", pl.Binary(), "Leaf hashes in order, 32 bytes each: they tell which event was changed"),
+    ),
+)
+SealFrame = pl.LazyFrame
+SealRows = pl.DataFrame
+
+# Wills, contracts that are live or settled, obligations and interests, contact points, and age.
+_DECIDED_BY = (
+    "consent/ledger.status",
+    "consent/ledger.event_at",
+    "consent/ledger.notice_version",
+    "consent/ledger.subject_value",
+    "standardised/interaction.interaction_type",
+    "standardised/interaction.occurred_at",
+    "standardised/interaction.amount_minor",
+    "standardised/party.account_id",
+    "standardised/party.loyalty_card",
+    "standardised/party.birth_date",
+    "standardised/privacy_request.kind",
+)
+
+DECISION = Table(
+    "consent/decision",
+    "For every customer and purpose (and contact point, where it is about one): may they be processed, why, and from "
+    "when to when that was decided. A row is closed when another takes its place, never overwritten.",
+    ("customer_id", "purpose", "contact_point", "valid_from"),
+    (
+        *carry_columns(CLUSTER, "customer_id"),
+        Column("purpose", pl.String(), "Purpose decided on"),
+        Column(
+            "contact_point",
+            pl.String(),
+            "The e-mail, phone or device, a keyed digest (gone:…) once nobody has it; empty for a person-wide purpose",
+            is_personal=True,
+            sources=("standardised/party.email", "standardised/party.phone", "standardised/party.device_id"),
+        ),
+        Column("is_allowed", pl.Boolean(), "Allowed", sources=_DECIDED_BY),
+        Column("reason", pl.String(), "allowed, or the first check that denied", sources=_DECIDED_BY),
+        Column("lawful_basis", pl.String(), "Lawful basis of the purpose, Art. 6(1)"),
+        Column(
+            "since_at",
+            UTC,
+            "When the deciding event or record happened",
+            sources=(
+                "consent/ledger.event_at",
+                "standardised/interaction.occurred_at",
+                "standardised/party.observed_at",
+                "standardised/privacy_request.received_at",
+            ),
+        ),
+        Column(
+            "evidence",
+            TEXTS,
+            "Ids of the events or records that decided",
+            sources=(
+                "consent/ledger.event_id",
+                "standardised/interaction.source_record_id",
+                "standardised/party.source_record_id",
+                "standardised/privacy_request.source_record_id",
+            ),
+        ),
+        Column("purpose_version", pl.String(), "Version of the purpose that was applied"),
+        Column(
+            "ledger_position",
+            pl.Int64(),
+            "Newest position of the ledger that was read",
+            sources=("consent/ledger.position",),
+        ),
+        Column("valid_from", UTC, "Logical time of the night that decided so first", sources=("audit/run.as_of",)),
+        Column("valid_to", UTC, "Logical time of the night that ended it; null while it stands"),
+    ),
+    subject=("customer_id",),
+)
+DecisionFrame = pl.LazyFrame
+DecisionRows = pl.DataFrame
