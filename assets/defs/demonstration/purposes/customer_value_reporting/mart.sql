@@ -1,4 +1,4 @@
--- A row for each customer who ordered; people are counted, and amounts summed up, of what this gives.
+-- One row for each customer with an order. The aggregate counts these rows and adds up their amounts.
 SELECT
     currency_code,
     CASE
