@@ -67,7 +67,9 @@ class Survivorship(PolicyComponent[survivorship.SurvivorshipPolicy]):
                 store,
                 lake.night(context),
                 *(
-                    StagedWrite(table, rows, lambda table=table, rows=rows: store.replace(table, rows), told.get(table))
+                    StagedWrite(
+                        table, rows, lambda table=table, rows=rows: store.replace(table, rows), told.get(table, {})
+                    )
                     for table, rows in found.items()
                 ),
             )

@@ -47,7 +47,9 @@ def update_identity(
     def gated(table: Table, rows: pl.DataFrame, every: pl.DataFrame, facts: dict | None = None) -> StagedWrite:
         # What happened is added to what had; of the others, all is new where all records were resolved.
         is_addition = table is HISTORY or void is not None
-        return StagedWrite(table, rows, lambda: store.replace(table, every, before.get(table)), facts, is_addition)
+        return StagedWrite(
+            table, rows, lambda: store.replace(table, every, before.get(table)), facts or {}, is_addition
+        )
 
     yield from check_and_write(
         store,

@@ -1,10 +1,10 @@
 """The lake as a Dagster resource, and what every asset of ours has in common: its spec, its gate, its night."""
 
+import inspect
 import os
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -15,16 +15,23 @@ from deltalake.exceptions import CommitFailedError
 from cdp_pipelines.errors import CdpError
 from cdp_pipelines.reports.quality import write_quality_page
 from cdp_pipelines.schema import RUN, Table
-from cdp_pipelines.services.check_results import store_result
-from expectations.gate import GateResult, validate
-from warehouse.delta.lake import Lake, Written
+from cdp_pipelines.services import checked_write
+from cdp_pipelines.services.checked_write import (
+    GATE,
+    CheckFailedError,
+    StagedWrite,
+    TableCheck,
+    TableWrite,
+    WriteReport,
+)
+from expectations.result import GateResult
+from warehouse.delta.lake import Lake
 
 DROPS = dg.DynamicPartitionsDefinition(name="drop_date")
 # What may fail by chance, a full disk or another writer's commit, is worth another try; a failed gate is not.
 RETRY_POLICY = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL)
 TRANSIENT_ERRORS = (OSError, CommitFailedError)
-GATE_CHECK = "gate"
-Build = Callable[[dg.AssetExecutionContext, "LakeResource"], Iterator]
+Build = Callable[[dg.AssetExecutionContext, "LakeResource"], WriteReport | Iterator]
 
 
 class LakeResource(dg.ConfigurableResource):
@@ -106,7 +113,7 @@ def build_spec(
 
 def _gate_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
-        GATE_CHECK,
+        GATE,
         asset=key,
         blocking=True,
         description=f"The suite of expectations/ for {'/'.join(key.path)}, run on the rows before they are written",
@@ -116,7 +123,7 @@ def _gate_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
 def lake_assets(
     specs: Sequence[dg.AssetSpec], checks: Sequence[dg.AssetCheckSpec] = (), name: str | None = None
 ) -> Callable[[Build], dg.AssetsDefinition]:
-    """Make a generator of results, `build(context, lake)`, the asset of these tables, each behind its gate.
+    """Make `build(context, lake)`, which gives a `WriteReport`, the asset of these tables, each behind its gate.
 
     It takes part in backfills as a single run over all their nights, and is tried again after what chance may cause.
     Any other error reaches Dagster's log by its type and place alone: messages of the table libraries show rows.
@@ -132,7 +139,10 @@ def lake_assets(
         )
         def asset(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
             with redact_errors():
-                yield from build(context, lake)
+                if inspect.isgeneratorfunction(build):
+                    yield from build(context, lake)
+                else:
+                    yield from report_writes(lake.open, lambda: build(context, lake))
 
         return asset
 
@@ -160,57 +170,63 @@ def _place(error: Exception) -> str:
     return " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-6:]))
 
 
-@dataclass(frozen=True)
-class StagedWrite:
-    """A frame that is to become a table's content, or part of it, once it has passed."""
-
-    table: Table
-    frame: pl.DataFrame
-    write: Callable[[], Written]
-    metadata: dict[str, object] | None = None
-    is_addition: bool = False
-
-
 def check_and_write(
     lake: Lake, night: date, *staged: StagedWrite
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
     """Check every frame, then write them all; a failed check leaves every table as it was and fails the step."""
-    failed = []
-    for each in staged:
-        if each.is_addition and each.frame.is_empty():
-            yield dg.AssetCheckResult(
-                asset_key=asset_key(each.table.name),
-                check_name=GATE_CHECK,
-                passed=True,
-                description="Tonight brings no rows",
-            )
-            continue
-        result = validate(each.table.name, each.frame, columns=list(each.table.schema))
-        store_result(lake, result, night)
+    yield from report_writes(lake, lambda: checked_write.check_and_write(lake, night, *staged))
+
+
+def report_writes(lake: Lake, write: Callable[[], WriteReport]) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    """Run a step that checks and writes, draw the quality page anew, and report the step to Dagster."""
+    try:
+        report = write()
+    except CheckFailedError as error:
+        yield from _report_checks(lake, error.checks)
+        failure = str(error)
+    else:
+        yield from _report_checks(lake, report.checks)
+        yield from (_materialize_result(each, report.night) for each in report.writes)
+        return
+    raise dg.Failure(failure, allow_retries=False)
+
+
+def _report_checks(lake: Lake, checks: Sequence[TableCheck]) -> Iterator[dg.AssetCheckResult]:
+    if any(check.result for check in checks):
         write_quality_page(lake)
-        yield _check(each.table, result)
-        if not result.passed:
-            failed.append(result)
-    if failed:
-        raise dg.Failure(
-            description="; ".join(describe_failure(result) for result in failed) + ". The table was left as it was.",
-            allow_retries=False,
-        )
-    for each in staged:
-        written = each.write()
-        yield dg.MaterializeResult(
-            asset_key=asset_key(each.table.name),
-            metadata={
-                "dagster/row_count": written.row_count,
-                "bytes": written.byte_count,
-                "delta version": written.version,
-                "changed": written.is_changed,
-                "night": str(night),
-                "dagster/column_schema": _schema(each.table),
-                "dagster/column_lineage": _lineage(each.table),
-                **(each.metadata or {}),
-            },
-        )
+    yield from (_check_result(check) for check in checks)
+
+
+def _materialize_result(write: TableWrite, night: date | None) -> dg.MaterializeResult:
+    return dg.MaterializeResult(
+        asset_key=asset_key(write.table.name),
+        metadata={
+            "dagster/row_count": write.written.row_count,
+            "bytes": write.written.byte_count,
+            "delta version": write.written.version,
+            "changed": write.written.is_changed,
+            "night": str(night),
+            "dagster/column_schema": _schema(write.table),
+            "dagster/column_lineage": _lineage(write.table),
+            **{label: _metadata_value(value) for label, value in write.metadata.items()},
+        },
+    )
+
+
+def _metadata_value(value: object) -> object:
+    """Counts by name become a list for people, what is nested becomes JSON; the rest is as it was."""
+    match value:
+        case dict() if all(isinstance(each, int | str) for each in value.values()):
+            lines = (
+                f"- {name}: {each:,}" if isinstance(each, int) else f"- {name}: {each}" for name, each in value.items()
+            )
+            return dg.MetadataValue.md("\n".join(lines) or "none")
+        case dict() | list():
+            return dg.MetadataValue.json(value)
+        case Path():
+            return dg.MetadataValue.path(value)
+        case _:
+            return value
 
 
 def count_by_channel(rows: pl.DataFrame) -> dg.MetadataValue:
@@ -219,49 +235,36 @@ def count_by_channel(rows: pl.DataFrame) -> dg.MetadataValue:
     return dg.MetadataValue.md("\n".join(f"- {channel}: {n:,}" for channel, n in counted.iter_rows()))
 
 
-def describe_failure(result: GateResult) -> str:
-    """What broke, in one line without values."""
-    broken = ", ".join(
-        f"{each.expectation}({each.column or 'table'})"
-        + (f" failed on {each.failed_count} rows" if each.failed_count else "")
-        for each in result.broken
-    )
-    return f"{result.table}: {broken}"
-
-
-def _check(table: Table, result: GateResult) -> dg.AssetCheckResult:
+def _check_result(check: TableCheck) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
-        asset_key=asset_key(table.name),
-        check_name=GATE_CHECK,
-        passed=result.passed,
-        description=None if result.passed else describe_failure(result),
-        metadata={
-            "rows checked": result.row_count,
-            "expectations": result.expectation_count,
-            "passed": result.passed_count,
-            "broken": dg.TableMetadataValue(
-                records=[
-                    dg.TableRecord(
-                        {
-                            "expectation": each.expectation,
-                            "column": each.column or "",
-                            "severity": each.severity,
-                            "rows failed": "" if each.failed_count is None else str(each.failed_count),
-                        }
-                    )
-                    for each in result.broken
-                ],
-                schema=dg.TableSchema(
-                    [
-                        dg.TableColumn("expectation"),
-                        dg.TableColumn("column"),
-                        dg.TableColumn("severity"),
-                        dg.TableColumn("rows failed"),
-                    ]
-                ),
-            ),
-        },
+        asset_key=asset_key(check.table.name),
+        check_name=check.name,
+        passed=check.is_passed,
+        description=check.description,
+        metadata=_describe_result(check.result) if check.result else dict(check.metadata),
     )
+
+
+def _describe_result(result: GateResult) -> dict[str, object]:
+    columns = ("expectation", "column", "severity", "rows failed")
+    failed = [
+        (
+            each.expectation,
+            each.column or "",
+            each.severity,
+            "" if each.failed_count is None else str(each.failed_count),
+        )
+        for each in result.broken
+    ]
+    return {
+        "rows checked": result.row_count,
+        "expectations": result.expectation_count,
+        "passed": result.passed_count,
+        "broken": dg.TableMetadataValue(
+            records=[dg.TableRecord(dict(zip(columns, row, strict=True))) for row in failed],
+            schema=dg.TableSchema([dg.TableColumn(name) for name in columns]),
+        ),
+    }
 
 
 def _schema(table: Table) -> dg.TableSchema:

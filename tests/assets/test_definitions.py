@@ -10,8 +10,9 @@ import dagster as dg
 import pytest
 
 from assets.definitions import defs
-from assets.runtime.lake import DROPS, GATE_CHECK, LakeResource
+from assets.runtime.lake import DROPS, LakeResource
 from cdp_pipelines.schema import TABLES
+from cdp_pipelines.services.checked_write import GATE
 from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
 
 ROOT = Path(__file__).parents[2]
@@ -106,7 +107,7 @@ def test_every_table_has_a_blocking_gate(definitions, specs):
         "/".join(check.asset_key.path): check
         for asset in definitions.assets
         for check in getattr(asset, "check_specs", [])
-        if check.name == GATE_CHECK
+        if check.name == GATE
     }
     assert set(checks) == set(specs) - {"serving/marts", "serving/postgres", "reports/catalogue", *BY_CLERKS}
     assert all(check.blocking for check in checks.values())

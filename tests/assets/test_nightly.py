@@ -345,10 +345,10 @@ def test_a_failed_gate_leaves_yesterday_stops_what_follows_and_shows_no_value(sa
             "    why: Breaks on purpose.\n"
         )
     )
-    from assets.runtime import lake as room
+    from cdp_pipelines.services import checked_write
     from expectations.gate import validate
 
-    monkeypatch.setattr(room, "validate", lambda *given, **named: validate(*given, **named, suites=suites))
+    monkeypatch.setattr(checked_write, "validate", lambda *given, **named: validate(*given, **named, suites=suites))
     assert run(sample.drops, tmp_path / "lake") == 1
     after = lake.tables()
     assert after["golden/customer"] == before["golden/customer"]

@@ -98,14 +98,21 @@ def test_the_same_night_twice_writes_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("written_count", [1, 3, 6])
-def test_a_night_that_was_cut_short_is_made_good(tmp_path, written_count):
+def test_a_night_that_was_cut_short_is_made_good(tmp_path, monkeypatch, written_count):
     store = after(tmp_path / "lake", 0, 1)
+    writes, replace = iter(range(written_count + 1)), Lake.replace
+
+    def cut_short(lake, *given):
+        if next(writes) == written_count:
+            raise KeyboardInterrupt
+        return replace(lake, *given)
+
     store.replace(PARTY, pl.concat(NIGHTS[:3]))
     night = TODAY + timedelta(days=2)
-    for told in update_identity(store, POLICY, night, end_of(night)):
-        written_count -= isinstance(told, dg.MaterializeResult)
-        if not written_count:
-            break
+    with monkeypatch.context() as patched:
+        patched.setattr(Lake, "replace", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            list(update_identity(store, POLICY, night, end_of(night)))
     assert resolve_lake(store, POLICY).touched is None
     # What was cut short is made good even by a night that has other records.
     fewer = pl.concat(NIGHTS).filter(pl.col("source_record_id") != NIGHTS[2]["source_record_id"][0])

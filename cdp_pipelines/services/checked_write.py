@@ -1,0 +1,112 @@
+"""Check, then write: frames go through their tables' gates, and are written only if all of them pass.
+
+The only place that runs a gate before a write belongs here; what the frames hold, and how a run reports it, does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cdp_pipelines.errors import CdpError
+from cdp_pipelines.services.check_results import store_result
+from expectations.gate import validate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import date
+
+    import polars as pl
+
+    from cdp_pipelines.schema import Table
+    from expectations.result import GateResult
+    from warehouse.delta.lake import Lake, Written
+
+GATE = "gate"
+
+
+@dataclass(frozen=True)
+class StagedWrite:
+    """A frame that becomes a table's content, or part of it, after it has passed the table's gate.
+
+    `write`: writes it. `metadata`: what a run reports of it, by label; values are counts, texts, or a list or mapping
+    of these, never a person's. `is_addition`: the frame adds rows to the table, so it may be empty.
+    """
+
+    table: Table
+    frame: pl.DataFrame
+    write: Callable[[], Written]
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    is_addition: bool = False
+
+
+@dataclass(frozen=True)
+class TableCheck:
+    """One check of a table. `result`: of its gate; None where an addition has no rows, and for other checks."""
+
+    table: Table
+    name: str
+    is_passed: bool
+    description: str | None = None
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    result: GateResult | None = None
+
+
+@dataclass(frozen=True)
+class TableWrite:
+    """One table as it was written."""
+
+    table: Table
+    written: Written
+    metadata: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class WriteReport:
+    """Checks and writes of one step, in their order. `night`: of the run; None between runs."""
+
+    night: date | None
+    checks: tuple[TableCheck, ...]
+    writes: tuple[TableWrite, ...]
+
+
+class CheckFailedError(CdpError):
+    """A table's new content did not pass; the step wrote nothing. `checks`: all of the step, `failed`: which failed."""
+
+    def __init__(self, checks: tuple[TableCheck, ...]) -> None:
+        self.checks = checks
+        self.failed = tuple(check for check in checks if not check.is_passed)
+        failures = "; ".join(check.description or f"{check.table.name}: {check.name}" for check in self.failed)
+        super().__init__(f"{failures}. The table was left as it was.")
+
+
+def check_and_write(lake: Lake, night: date | None, *staged: StagedWrite) -> WriteReport:
+    """Check every frame, then write them all in their order.
+
+    The result of each gate is stored for the quality page of `night`; for a write between nights (`night` is None),
+    which the page does not show, it is not. Raises `CheckFailedError` before anything is written.
+    """
+    checks = tuple(_check(lake, night, each) for each in staged)
+    if not all(check.is_passed for check in checks):
+        raise CheckFailedError(checks)
+    return WriteReport(night, checks, tuple(TableWrite(each.table, each.write(), each.metadata) for each in staged))
+
+
+def describe_failure(result: GateResult) -> str:
+    """The failed expectations of a gate in one line, without values."""
+    broken = ", ".join(
+        f"{each.expectation}({each.column or 'table'})"
+        + (f" failed on {each.failed_count} rows" if each.failed_count else "")
+        for each in result.broken
+    )
+    return f"{result.table}: {broken}"
+
+
+def _check(lake: Lake, night: date | None, staged: StagedWrite) -> TableCheck:
+    if staged.is_addition and staged.frame.is_empty():
+        return TableCheck(staged.table, GATE, is_passed=True, description="Tonight brings no rows")
+    result = validate(staged.table.name, staged.frame, columns=list(staged.table.schema))
+    if night is not None:
+        store_result(lake, result, night)
+    description = None if result.passed else describe_failure(result)
+    return TableCheck(staged.table, GATE, result.passed, description, result=result)
