@@ -1,6 +1,5 @@
 """`cdp link`: why two records are one person or not, which pairs a clerk should look at, and what the clerk decided."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,8 +8,9 @@ import typer
 from rich.console import Console
 
 from cdp_pipelines.errors import CdpError, LakeError
-from cdp_pipelines.schema import CLUSTER, PARTY, REVIEW, Table
+from cdp_pipelines.schema import CLUSTER, PARTY, Table
 from cdp_pipelines.services.document import Document, Section, print_document
+from cdp_pipelines.services.review import record_review
 from warehouse.delta.lake import Lake
 
 app = typer.Typer(no_args_is_help=True, help="Why two records are one person, and what a clerk says of it.")
@@ -96,8 +96,8 @@ def review(
         raise CdpError("nobody is named who decided: --by NAME")
     pair = sorted((_record(left), _record(right)))
     _held(store, PARTY, pair)
-    _take_down(store, pair, is_same=decision == "same", by=by)
-    out.print(f"{left} and {right}: {decision}, by {by}. The next night obeys.", highlight=False)
+    record_review(store, *pair, is_same=decision == "same", by=by)
+    out.print(f"{left} and {right}: {decision}, by {by}. Takes effect in the next run.", highlight=False)
 
 
 @app.command()
@@ -116,34 +116,6 @@ def report(lake: LakeOption = Path("lake"), format_: Format = "text", output: Ou
     found = resolve_lake(store, load_identity_policy(), anew=True)
     sizes = found.cluster.group_by("customer_id").len("size")
     print_document(build_identity_document(found, sizes, load_identity_policy(), "all records"), format_, output, out)
-
-
-def _take_down(store: Lake, pair: list[Record], *, is_same: bool, by: str) -> None:
-    from expectations.gate import validate
-
-    (left_channel, left_id), (right_channel, right_id) = pair
-    row = REVIEW.conform(
-        pl.LazyFrame(
-            {
-                "left_channel": [left_channel],
-                "left_source_record_id": [left_id],
-                "right_channel": [right_channel],
-                "right_source_record_id": [right_id],
-                "is_same": [is_same],
-                "decided_by": [by],
-                "decided_at": [datetime.now(UTC)],
-            }
-        )
-    ).collect()
-    with store.writing():
-        rows = (
-            pl.concat([store.read(REVIEW), row]).unique(REVIEW.key, keep="last", maintain_order=True).sort(REVIEW.key)
-        )
-        if not validate(REVIEW.name, rows, columns=list(REVIEW.schema)).passed:
-            raise CdpError(
-                "the decision does not pass the suite of identity/review: a record is not compared with itself"
-            )
-        store.replace(REVIEW, rows)
 
 
 def _list(store: Lake, limit: int, format_: str, output: Path | None) -> None:
