@@ -21,7 +21,7 @@ class Channel(PolicyComponent[ChannelContract]):
     @classmethod
     def named(cls, policy: ChannelContract, key: str) -> ChannelContract:
         """The contract, knowing its channel."""
-        return policy.model_copy(update={"key_": key})
+        return policy.model_copy(update={"name": key})
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
         """One asset for the raw rows and one for the refused ones, made together."""
@@ -30,7 +30,7 @@ class Channel(PolicyComponent[ChannelContract]):
         formats = {"format": contract.format, "records": contract.records}
 
         @lake_assets(
-            name=f"ingest_{contract.key_}",
+            name=f"ingest_{contract.name}",
             specs=[build_spec(table, deps=[], owner=contract.owner, **formats) for table in tables],
         )
         def ingest(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:

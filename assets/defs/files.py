@@ -48,13 +48,13 @@ def account_for_files(context: dg.AssetExecutionContext, lake: LakeResource) -> 
                 store.scan(table)
                 .group_by("file_sha256")
                 .agg(pl.len().cast(pl.Int64).alias("stored_count"))
-                .with_columns(pl.lit(each.key_).alias("channel"))
+                .with_columns(pl.lit(each.name).alias("channel"))
                 for each in load_all_contracts().values()
                 for table in (each.raw, each.quarantine)
             ]
             + [
                 count_removed_rows(store.scan(RETENTION), [each.raw.name, each.quarantine.name]).select(
-                    "file_sha256", pl.col("removed_count").alias("stored_count"), pl.lit(each.key_).alias("channel")
+                    "file_sha256", pl.col("removed_count").alias("stored_count"), pl.lit(each.name).alias("channel")
                 )
                 for each in load_all_contracts().values()
             ]

@@ -28,7 +28,7 @@ class StagedFiles:
 
 def stage_files(lake: Lake, drops: Path, contract: ChannelContract, night: date) -> StagedFiles:
     """Read the channel's files until `night` that the lake does not have, and split them into accepted and refused."""
-    known = set(lake.scan(FILE).filter(pl.col("channel") == contract.key_).select("file_sha256").collect().to_series())
+    known = set(lake.scan(FILE).filter(pl.col("channel") == contract.name).select("file_sha256").collect().to_series())
     frames, files, warnings = [], [], []
     for file in list_drop_files(drops, night):
         if file.drop_date is None or not matches_channel(contract, file.name):
@@ -48,7 +48,7 @@ def stage_files(lake: Lake, drops: Path, contract: ChannelContract, night: date)
         files.append(
             {
                 **came,
-                "channel": contract.key_,
+                "channel": contract.name,
                 "byte_count": len(data),
                 "received_count": found.frame.height,
                 "detail": "; ".join(found.warnings) or None,

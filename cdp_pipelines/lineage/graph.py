@@ -134,7 +134,7 @@ def purpose_graph(purpose: Purpose, contracts: Mapping[str, ChannelContract]) ->
     (`standardised/interaction.<column>[type]`).
     """
     given = [
-        each for key, each in contracts.items() if purpose.key in each.collected_for or each.may_grant(purpose.key)
+        each for key, each in contracts.items() if purpose.key in each.collected_for or each.can_grant(purpose.key)
     ]
     counted = [each for each in given if purpose.key in each.collected_for]
     sources: dict[str, tuple[tuple[str, str | None], ...]] = {}
@@ -148,7 +148,7 @@ def purpose_graph(purpose: Purpose, contracts: Mapping[str, ChannelContract]) ->
     typed = _typed({*of_measure.values()})
     for plain, names in typed.items():
         for name, type_ in names.items():
-            able = [each for each in counted if each.interaction and each.interaction.may_be(type_)]
+            able = [each for each in counted if each.interaction and each.interaction.can_be(type_)]
             sources[name] = _raw(INTERACTION.name, plain.rpartition(".")[2], able)
     table = build_mart_table(purpose)
     is_plain = [column.name for column in table.columns] == [column.name for column in purpose.columns]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
-from cdp_pipelines.channels.contract import OTHER
+from cdp_pipelines.channels.field import OTHER
 from cdp_pipelines.lineage.graph import WHOLE_RECORD, column_graph, purpose_graph
 from cdp_pipelines.lineage.minimise import STOPS
 from cdp_pipelines.schema import TABLES
@@ -56,10 +56,10 @@ def _collected(contracts: Mapping[str, ChannelContract], region: str | None) -> 
     for contract in contracts.values():
         for field, column in contract.columns.items():
             category = contract.category(field)
-            yield category, "collected", contract.system, contract.region, f"raw/{contract.key_}.{column}"
+            yield category, "collected", contract.system, contract.region, f"raw/{contract.name}.{column}"
             # A record that was refused lies there in the whole.
             for layer in ("raw", "quarantine"):
-                yield category, "kept", LAKE, region, f"{layer}/{contract.key_}"
+                yield category, "kept", LAKE, region, f"{layer}/{contract.name}"
 
 
 def _derived(contracts: Mapping[str, ChannelContract], region: str | None) -> Iterator[Holding]:

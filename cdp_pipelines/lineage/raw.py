@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cdp_pipelines.channels.contract import Gpp, Tcf, Value, column_name
+from cdp_pipelines.channels.consent_mapping import GppMapping, TcfMapping
+from cdp_pipelines.channels.field import column_name
+from cdp_pipelines.channels.mapping import ValueMapping
 from cdp_pipelines.schema import CONSENT_EVENT, INTERACTION, PARTY, PREFERENCE, PRIVACY_REQUEST, Table
 from cdp_pipelines.standardise.parse import NAME_PARTS
 
@@ -53,9 +55,9 @@ def find_raw_origins(table: str, column: str, contract: ChannelContract) -> dict
     None for when and how a record was delivered.
     """
     if column in _OF_RAW:
-        return {f"raw/{contract.key_}.{column}": None}
+        return {f"raw/{contract.name}.{column}": None}
     return {
-        f"raw/{contract.key_}.{column_name(field)}": category or contract.category(field)
+        f"raw/{contract.name}.{column_name(field)}": category or contract.category(field)
         for field, category in _origins(table, column, contract)
     }
 
@@ -82,12 +84,12 @@ def _origins(table: str, column: str, contract: ChannelContract) -> list[tuple[s
 
 
 def _fields(mapped: object) -> list[tuple[str, str | None]]:
-    if isinstance(mapped, Value):
+    if isinstance(mapped, ValueMapping):
         return [(field, mapped.category) for field in mapped.from_]
-    if isinstance(mapped, (Tcf, Gpp)):
+    if isinstance(mapped, (TcfMapping, GppMapping)):
         return [(mapped.string, None)]
     if isinstance(mapped, str):
         return [(mapped, None)]
     if isinstance(mapped, tuple):
-        return [origin for item in mapped if isinstance(item, Value) for origin in _fields(item)]
+        return [origin for item in mapped if isinstance(item, ValueMapping) for origin in _fields(item)]
     return []

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple, get_args
 import polars as pl
 from pydantic import Field
 
-from cdp_pipelines.channels.contract import column_name
-from cdp_pipelines.channels.read import read_event_time
+from cdp_pipelines.channels.field import column_name
+from cdp_pipelines.channels.field_value import read_event_time
 from cdp_pipelines.policy import PolicyModel
 from cdp_pipelines.purposes.purpose import UNIFICATION
 from cdp_pipelines.purposes.terms import Duration, InteractionType
@@ -247,7 +247,7 @@ def find_orphaned_rectifications(
 
     Adds `file_sha256` of the record's newest row.
     """
-    mine = rectification.filter(pl.col("channel") == contract.key_)
+    mine = rectification.filter(pl.col("channel") == contract.name)
     newest = pl.all().sort_by("drop_date", "file", "row_number").last()
     records = (
         raw.join(mine, on="source_record_id", how="semi")

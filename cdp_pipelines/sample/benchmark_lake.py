@@ -182,7 +182,7 @@ def _raw(contract: ChannelContract, digest: str, ids: pl.Series, v: np.ndarray) 
         for field, column in contract.columns.items()
     }
     fields[contract.columns[contract.key]] = ids
-    stood = {"file": f"{contract.key_}.csv", "row_number": pl.Series(v + 1), "line_number": pl.Series(v + 2)}
+    stood = {"file": f"{contract.name}.csv", "row_number": pl.Series(v + 1), "line_number": pl.Series(v + 2)}
     came = {"file_sha256": digest, "drop_date": NIGHT, "ingested_at": AS_OF, "is_duplicate": False}
     whole = pl.concat_str(
         [each if isinstance(each, pl.Series) else pl.lit(each) for each in fields.values()], separator=","

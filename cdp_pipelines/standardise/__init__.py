@@ -1,6 +1,7 @@
-"""From raw records to the standard tables, by what each channel's contract maps; one module per table.
+"""From raw records to the standard tables, as each channel's contract maps them.
 
-Every function takes the raw rows of one channel and its contract, and gives that channel's rows of one table.
+Every `build_` function takes the current raw rows of one channel and its contract, and returns that channel's rows of
+one table. Reading files is in `cdp_pipelines.channels`.
 """
 
 from cdp_pipelines.standardise.consent_event import build_consent_event, build_preference, build_privacy_request

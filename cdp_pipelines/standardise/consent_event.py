@@ -1,4 +1,8 @@
-"""`standardised/consent_event`, `preference` and `privacy_request`: what people want, in standard form."""
+"""`standardised/consent_event`, `preference` and `privacy_request`: what people decide and request, in standard form.
+
+Here belongs the mapping of raw fields to these three tables. Consent strings are decoded in `privacy_string`; the
+decisions that follow are made in `cdp_pipelines.consent`.
+"""
 
 from __future__ import annotations
 
@@ -6,54 +10,57 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.channels.contract import column_name
-from cdp_pipelines.channels.read import read_field
+from cdp_pipelines.channels.field import column_name
+from cdp_pipelines.channels.field_value import read_field
 from cdp_pipelines.schema import CONSENT_EVENT, PREFERENCE, PRIVACY_REQUEST, UTC
 from cdp_pipelines.standardise import parse, privacy_string
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cdp_pipelines.channels.contract import ChannelContract, Consent, Gpp, Tcf, Value
+    from cdp_pipelines.channels.consent_mapping import ConsentMapping, GppMapping, TcfMapping
+    from cdp_pipelines.channels.contract import ChannelContract
+    from cdp_pipelines.channels.mapping import ValueMapping
 
-_TOLD = pl.Struct(dict.fromkeys(("purpose", "status", "notice_version"), pl.String))
+# What one record states about one purpose; `notice_version` only where the string itself names one.
+_STATEMENT = pl.Struct(dict.fromkeys(("purpose", "status", "notice_version"), pl.String))
 
 
 def build_consent_event(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
-    """One row per record, purpose and will; key (event_id, purpose, status), columns of `CONSENT_EVENT`.
+    """One row per record, purpose and status; key (event_id, purpose, status), columns of `CONSENT_EVENT`.
 
-    `current`: see `records.current`. A record without a subject, purpose or status of the mapping carries no will. A
-    subject that cannot be read keeps its text: a will is never lost, though it may reach nobody. Where a record says
-    the same of one subject and purpose in two ways, the way declared first is kept.
+    `current`: see `latest.select_latest`. A record without a mapped subject, purpose or status produces no consent
+    event. An unreadable subject keeps its text, so that the event is never lost, even if it matches nobody. Where a
+    record states the same about one subject and purpose in two mappings, the mapping that is declared first is used.
     """
     if not contract.consents:
         return CONSENT_EVENT.empty().lazy()
 
-    def text(value: Value | None) -> pl.Expr:
+    def text(value: ValueMapping | None) -> pl.Expr:
         return pl.lit(None, pl.String) if value is None else value.expression()
 
     def moment(name: str | None) -> pl.Expr:
         return pl.lit(None, UTC) if name is None else read_field(contract, name)
 
-    event_id = pl.concat_str(pl.lit(contract.key_ + ":"), "source_record_id")
+    event_id = pl.concat_str(pl.lit(contract.name + ":"), "source_record_id")
     return CONSENT_EVENT.conform(
         pl.concat(
             [
                 current.with_columns(
                     event_id.alias("event_id"),
-                    text(will.subject_kind).alias("subject_kind"),
-                    text(will.subject_value).alias("subject_value"),
-                    read_consent_value(will).alias("told"),
+                    text(consent.subject_kind).alias("subject_kind"),
+                    text(consent.subject_value).alias("subject_value"),
+                    read_statements(consent).alias("statement"),
                     pl.col("event_at"),
-                    pl.coalesce(moment(will.recorded_at), "event_at").alias("recorded_at"),
-                    moment(will.expires_at).alias("expires_at"),
-                    text(will.notice_version).alias("declared_notice"),
-                    text(will.jurisdiction).alias("jurisdiction"),
-                    text(will.method).alias("method"),
+                    pl.coalesce(moment(consent.recorded_at), "event_at").alias("recorded_at"),
+                    moment(consent.expires_at).alias("expires_at"),
+                    text(consent.notice_version).alias("declared_notice"),
+                    text(consent.jurisdiction).alias("jurisdiction"),
+                    text(consent.method).alias("method"),
                 )
-                .explode("told")
+                .explode("statement")
                 # Not the frame's own `unnest`: a source may have fields of these names.
-                .with_columns(pl.col("told").struct.unnest())
+                .with_columns(pl.col("statement").struct.unnest())
                 .with_columns(pl.coalesce("declared_notice", "notice_version").alias("notice_version"))
                 .filter(
                     pl.all_horizontal(
@@ -61,44 +68,49 @@ def build_consent_event(current: pl.LazyFrame, contract: ChannelContract) -> pl.
                     )
                 )
                 .select(CONSENT_EVENT.schema.keys())
-                for will in contract.consents
+                for consent in contract.consents
             ]
         )
         .unique(["event_id", "subject_kind", "subject_value", "purpose", "status"], keep="first", maintain_order=True)
-        .with_columns(_subject(contract))
+        .with_columns(_standardise_subject(contract))
     )
 
 
-def read_consent_value(will: Consent) -> pl.Expr:
-    """What a record says in one of its channel's ways: a list of purpose, status and a string's own notice version."""
-    if will.tcf is not None:
-        return parse.map_distinct(pl.col(column_name(will.tcf.string)), _tcf(will.tcf), pl.List(_TOLD))
-    if will.gpp is not None:
-        return parse.map_distinct(pl.col(column_name(will.gpp.string)), _gpp(will.gpp), pl.List(_TOLD))
-    purposes = [will.purpose.expression()] if will.purpose else [pl.lit(purpose) for purpose in will.purposes]
+def read_statements(consent: ConsentMapping) -> pl.Expr:
+    """The statements of a record in one mapping: a list of structs with purpose, status and notice_version."""
+    if consent.tcf is not None:
+        return parse.map_distinct(
+            pl.col(column_name(consent.tcf.string)), _tcf_reader(consent.tcf), pl.List(_STATEMENT)
+        )
+    if consent.gpp is not None:
+        return parse.map_distinct(
+            pl.col(column_name(consent.gpp.string)), _gpp_reader(consent.gpp), pl.List(_STATEMENT)
+        )
+    status = pl.lit(None, pl.String) if consent.status is None else consent.status.expression()
+    purposes = [consent.purpose.expression()] if consent.purpose else [pl.lit(purpose) for purpose in consent.purposes]
     return pl.concat_list(
         pl.struct(
             purpose.alias("purpose"),
-            will.status.expression().alias("status"),
+            status.alias("status"),
             pl.lit(None, pl.String).alias("notice_version"),
         )
         for purpose in purposes
     )
 
 
-def _tcf(mapped: Tcf) -> Callable[[str], list[dict[str, str | None]]]:
-    needs = mapped.needs
+def _tcf_reader(mapping: TcfMapping) -> Callable[[str], list[dict[str, str | None]]]:
+    needs = mapping.needs
 
     def read(text: str) -> list[dict[str, str | None]]:
-        string = privacy_string.decode_gpp(text)
-        found = string["tcf"] if string else privacy_string.decode_tcf(text)
-        if found is None:
+        gpp = privacy_string.decode_gpp(text)
+        tcf = gpp["tcf"] if gpp else privacy_string.decode_tcf(text)
+        if tcf is None:
             return []
         return [
             {
                 "purpose": purpose,
-                "status": "granted" if found["consents"].issuperset(needed) else "denied",
-                "notice_version": mapped.notices.get(str(found["policy_version"])),
+                "status": "granted" if tcf["consents"].issuperset(needed) else "denied",
+                "notice_version": mapping.notices.get(str(tcf["policy_version"])),
             }
             for purpose, needed in needs.items()
         ]
@@ -106,36 +118,36 @@ def _tcf(mapped: Tcf) -> Callable[[str], list[dict[str, str | None]]]:
     return read
 
 
-def _gpp(mapped: Gpp) -> Callable[[str], list[dict[str, str | None]]]:
-    objections = mapped.objections
+def _gpp_reader(mapping: GppMapping) -> Callable[[str], list[dict[str, str | None]]]:
+    objections = mapping.objections
 
     def read(text: str) -> list[dict[str, str | None]]:
-        found = privacy_string.decode_gpp(text)
-        if found is None:
+        gpp = privacy_string.decode_gpp(text)
+        if gpp is None:
             return []
         return [
             {"purpose": purpose, "status": "objected", "notice_version": None}
             for purpose, opt_outs in objections.items()
-            if not found["opt_outs"].isdisjoint(opt_outs)
+            if not gpp["opt_outs"].isdisjoint(opt_outs)
         ]
 
     return read
 
 
 def build_preference(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
-    """One row per record that says how a person wants to be reached; columns of `PREFERENCE`, hours 0 to 23."""
-    read_consent_value = contract.preference
-    if read_consent_value is None:
+    """One row per record with a person's preferences; columns of `PREFERENCE`, hours 0 to 23."""
+    mapping = contract.preference
+    if mapping is None:
         return PREFERENCE.empty().lazy()
-    hours = read_consent_value.quiet_hours.expression()
+    hours = mapping.quiet_hours.expression()
     return PREFERENCE.conform(
         current.with_columns(
-            parse.map_distinct(read_consent_value.email.expression(), parse.parse_email, pl.String()).alias("email"),
-            read_consent_value.preferred_channel.expression().alias("preferred_channel"),
-            read_consent_value.language_code.expression().str.to_lowercase().alias("language_code"),
+            parse.map_distinct(mapping.email.expression(), parse.parse_email, pl.String()).alias("email"),
+            mapping.preferred_channel.expression().alias("preferred_channel"),
+            mapping.language_code.expression().str.to_lowercase().alias("language_code"),
             hours.str.extract(r"^(\d{1,2})-\d{1,2}$").cast(pl.Int64).alias("quiet_from"),
             hours.str.extract(r"^\d{1,2}-(\d{1,2})$").cast(pl.Int64).alias("quiet_until"),
-            read_consent_value.max_per_week.expression().cast(pl.Int64, strict=False).alias("max_per_week"),
+            mapping.max_per_week.expression().cast(pl.Int64, strict=False).alias("max_per_week"),
             pl.col("event_at").alias("updated_at"),
         )
     )
@@ -143,24 +155,22 @@ def build_preference(current: pl.LazyFrame, contract: ChannelContract) -> pl.Laz
 
 def build_privacy_request(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
     """One row per request of a data subject; columns of `PRIVACY_REQUEST`."""
-    read_consent_value = contract.privacy_request
-    if read_consent_value is None:
+    mapping = contract.privacy_request
+    if mapping is None:
         return PRIVACY_REQUEST.empty().lazy()
     return PRIVACY_REQUEST.conform(
         current.with_columns(
-            read_consent_value.kind.expression().alias("kind"),
-            read_consent_value.subject_kind.expression().alias("subject_kind"),
-            read_consent_value.subject_value.expression().alias("subject_value"),
+            mapping.kind.expression().alias("kind"),
+            mapping.subject_kind.expression().alias("subject_kind"),
+            mapping.subject_value.expression().alias("subject_value"),
             pl.col("event_at").alias("received_at"),
-            (read_consent_value.detail.expression() if read_consent_value.detail else pl.lit(None, pl.String)).alias(
-                "detail"
-            ),
-        ).with_columns(_subject(contract))
+            (mapping.detail.expression() if mapping.detail else pl.lit(None, pl.String)).alias("detail"),
+        ).with_columns(_standardise_subject(contract))
     )
 
 
-def _subject(contract: ChannelContract) -> pl.Expr:
-    """The subject in the form in which `standardised/party` has it; its own text where that cannot be read."""
+def _standardise_subject(contract: ChannelContract) -> pl.Expr:
+    """The subject in the form of `standardised/party`; its own text where that is unreadable."""
     region = contract.party.phone_region if contract.party else "US"
     kind, value = pl.col("subject_kind"), pl.col("subject_value")
     return pl.coalesce(

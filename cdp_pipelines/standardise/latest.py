@@ -1,4 +1,7 @@
-"""What all standard tables share: which raw rows count, and the columns that say where a row came from."""
+"""The first step of all standard tables: the raw rows that count, with their channel and event time.
+
+Here belongs the choice between states of one record. The standard columns are built in the modules of their tables.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,20 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.channels.read import read_event_time
+from cdp_pipelines.channels.field_value import read_event_time
 
 if TYPE_CHECKING:
     from cdp_pipelines.channels.contract import ChannelContract
 
 
 def select_latest(raw: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
-    """The raw rows that stand: each record once, in its newest state (by drop date, file, row number).
+    """The current raw rows: each record once, in its newest state (by drop date, file, row number).
 
     Key `source_record_id`; adds `channel` and `event_at` (UTC). Rows marked `is_duplicate` repeat another row.
     """
-    stands = raw.filter(~pl.col("is_duplicate"))
+    current = raw.filter(~pl.col("is_duplicate"))
     if contract.records == "state":
-        stands = stands.sort("drop_date", "file", "row_number").unique(
+        current = current.sort("drop_date", "file", "row_number").unique(
             "source_record_id", keep="last", maintain_order=True
         )
-    return stands.with_columns(pl.lit(contract.key_).alias("channel"), read_event_time(contract).alias("event_at"))
+    return current.with_columns(pl.lit(contract.name).alias("channel"), read_event_time(contract).alias("event_at"))

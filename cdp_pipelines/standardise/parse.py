@@ -1,4 +1,8 @@
-"""Parsers of single values: e-mails, phones, people's names. Each runs once per distinct value, not once per row."""
+"""Parsers of single values: e-mails, phones, people's names. Each runs once per distinct value, not once per row.
+
+Here belongs what a text means on its own. Which field it comes from is declared in the contract, and consent strings
+are decoded in `privacy_string`.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +20,12 @@ if TYPE_CHECKING:
 NAME_PARTS = ("honorific", "first_name", "middle_name", "last_name")
 NAME = pl.Struct(dict.fromkeys(NAME_PARTS, pl.String))
 
-# The same e-mail comes in many channels; so many values are remembered between them.
-_REMEMBERED = 1 << 20
+# Values in a parser's cache: the same e-mail comes in many channels.
+_CACHE_SIZE = 1 << 20
 _HONORIFIC = re.compile(r"^(mr|mrs|ms|miss|mx|dr|prof)\.?\s+", re.IGNORECASE)
-# Behind these people say the family name; behind a doctor's title either name or both.
-_BEFORE_FAMILY_NAMES = {"Mr", "Mrs", "Ms", "Miss", "Mx"}
-_NO_LETTER = re.compile(r"[^\w\s'\u2019.,-]|[\d_]")
+# After these titles comes the family name; after a doctor's title either name, or both.
+_FAMILY_NAME_TITLES = {"Mr", "Mrs", "Ms", "Miss", "Mx"}
+_NOT_A_NAME = re.compile(r"[^\w\s'\u2019.,-]|[\d_]")
 
 
 def map_distinct(expression: pl.Expr, parser: Callable[[str], object], dtype: pl.DataType) -> pl.Expr:
@@ -36,11 +40,11 @@ def map_distinct(expression: pl.Expr, parser: Callable[[str], object], dtype: pl
     return expression.map_batches(apply, return_dtype=dtype)
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(_CACHE_SIZE)
 def parse_email(text: str) -> str | None:
     """An e-mail in lower case, or None where its form is wrong (RFC 5321, RFC 6531, by email-validator without DNS).
 
-    The local part is lower-cased too: no mail provider of note tells cases apart, and sources do not keep them.
+    The local part becomes lower case too: the large mail providers ignore case, and sources do not preserve it.
     """
     try:
         return validate_email(text.strip().lower(), check_deliverability=False).normalized.lower()
@@ -50,12 +54,12 @@ def parse_email(text: str) -> str | None:
 
 @lru_cache
 def parse_phone(region: str) -> Callable[[str], str | None]:
-    """A parser to E.164 of numbers as people of `region` (ISO 3166-1 alpha-2) write them; None where it is no number.
+    """A parser of phone numbers as written in `region` (ISO 3166-1 alpha-2) to E.164; None for an invalid number.
 
-    A leading 00 is read as the international prefix in every region, for people write it so everywhere.
+    A leading 00 is read as the international prefix in every region, because people write it everywhere.
     """
 
-    @lru_cache(_REMEMBERED)
+    @lru_cache(_CACHE_SIZE)
     def parse(text: str) -> str | None:
         try:
             number = phonenumbers.parse(re.sub(r"^\s*00", "+", text), region)
@@ -69,7 +73,7 @@ def parse_phone(region: str) -> Callable[[str], str | None]:
 
 
 def case_name(text: str) -> str | None:
-    """A name with a capital first letter in each of its words; a name that mixes cases already is left as it is."""
+    """A name with a capital first letter in each word; a name in mixed case stays as it is."""
     text = " ".join(text.split())
     if text != text.upper() and text != text.lower():
         return text
@@ -79,23 +83,23 @@ def case_name(text: str) -> str | None:
 def split_full_name(text: str) -> dict[str, str | None]:
     """Split a name as people write it into honorific, first, middle and last name.
 
-    "Last, First M", "First M Last", "F. Last", "LAST First" (family name in capitals), "Mrs Last"; a lone word is a
-    first name, unless an honorific stands before it.
+    "Last, First M", "First M Last", "F. Last", "LAST First" (family name in capitals), "Mrs Last"; a single
+    word is a first name, unless an honorific precedes it.
     """
-    text = " ".join(_NO_LETTER.sub(" ", text).split())
-    found = _HONORIFIC.match(text)
-    honorific = found[1].capitalize() if found else None
-    text = text[found.end() :] if found else text
-    first, middle, last = _split(text, has_title=honorific in _BEFORE_FAMILY_NAMES)
+    text = " ".join(_NOT_A_NAME.sub(" ", text).split())
+    title = _HONORIFIC.match(text)
+    honorific = title[1].capitalize() if title else None
+    text = text[title.end() :] if title else text
+    first, middle, last = _split(text, has_title=honorific in _FAMILY_NAME_TITLES)
     parts = (honorific, *(part and case_name(part.strip(" .,")) for part in (first, middle, last)))
     return {name: part or None for name, part in zip(NAME_PARTS, parts, strict=True)}
 
 
 def _split(text: str, *, has_title: bool) -> tuple[str, str, str]:
-    """(first, middle, last), each maybe empty."""
+    """(first, middle, last); any of them may be empty."""
     if "," in text:
-        last, _, given = text.partition(",")
-        first, *middle = given.split() or [""]
+        last, _, rest = text.partition(",")
+        first, *middle = rest.split() or [""]
         return first, " ".join(middle), last
     words = text.split()
     if len(words) < 2:  # noqa: PLR2004  one word or none

@@ -1,11 +1,11 @@
-"""Decoders of the ad industry's consent strings: a TC string of TCF v2, and a GPP string. None where malformed.
+"""Decoders of the advertising industry's consent strings: TC strings of TCF v2, and GPP strings. None where malformed.
 
 Written from the published specifications of IAB Tech Lab:
 - TCF: GDPR-Transparency-and-Consent-Framework, TCFv2, "Consent string and vendor list formats v2";
 - GPP: Global-Privacy-Platform, Core, "Consent String Specification", and Sections, one document for each section;
 - US Privacy: USPrivacy, CCPA, "US Privacy String".
 
-What a string means for a purpose of ours is declared by a channel and read in `will`.
+A channel's contract declares what a string means for the company's purposes; `consent_event` applies it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TypedDict
 
 
 class TcfConsent(TypedDict):
-    """What the core segment of a TC string says; numbers as in the specification."""
+    """Content of the core segment of a TC string; numbers as in the specification."""
 
     created: datetime
     last_updated: datetime
@@ -30,7 +30,7 @@ class TcfConsent(TypedDict):
 
 
 class GppConsent(TypedDict):
-    """What a GPP string says: those of `OPT_OUTS` that any of its sections claims, and its section tcfeuv2."""
+    """Content of a GPP string: those of `OPT_OUTS` that any of its sections claims, and its section tcfeuv2."""
 
     opt_outs: frozenset[str]
     tcf: TcfConsent | None
@@ -38,8 +38,8 @@ class GppConsent(TypedDict):
 
 OPT_OUTS = ("sale", "sharing", "targeted_advertising")
 
-# A day has some hundred thousand visits; the strings of one day are read by two tables.
-_REMEMBERED = 1 << 17
+# Strings in a decoder's cache: a day has about a hundred thousand visits, and two tables read its strings.
+_CACHE_SIZE = 1 << 17
 _ALPHABET = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
 _SEXTETS = {ord(sign): f"{value:06b}" for value, sign in enumerate(_ALPHABET)}
 _BASE64_URL = re.compile(r"[A-Za-z0-9_-]+")
@@ -48,7 +48,7 @@ _US_PRIVACY = re.compile(r"1[YN-]([YN-])[YN-]", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class _UsSection:
-    """Where a US section has its opt-outs: after a Version of 6 bits come notices, then opt-outs, each of 2 bits."""
+    """Layout of a US section: a Version of 6 bits, then notices, then opt-outs, each of 2 bits."""
 
     bits_by_version: dict[int, int]
     notices: int
@@ -69,7 +69,7 @@ _GPC = 1
 
 
 class _MalformedError(ValueError):
-    """The text is no string of the kind; never leaves this module."""
+    """The text is not a string of this kind; never leaves this module."""
 
 
 class _Bits:
@@ -98,8 +98,8 @@ class _Bits:
         return datetime.fromtimestamp(self.integer(36) / 10, UTC)
 
     def ids(self, n: int) -> frozenset[int]:
-        """A bit field: the places, from 1, of the bits that are set."""
-        return frozenset(place for place, bit in enumerate(self.take(n), 1) if bit == "1")
+        """A bit field: the positions, from 1, of the bits that are set."""
+        return frozenset(position for position, bit in enumerate(self.take(n), 1) if bit == "1")
 
     def fibonacci(self) -> int:
         """A number from 1 in Fibonacci coding: its code word ends with the first two ones in a row."""
@@ -113,42 +113,42 @@ class _Bits:
             weight, following, is_set = following, weight + following, bit
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(_CACHE_SIZE)
 def decode_tcf(text: str) -> TcfConsent | None:
     """The core segment of a TC string of TCF v2; None where it is malformed or cut short.
 
     Order of fields: Version 6 (always 2), Created 36, LastUpdated 36, CmpId 12, CmpVersion 12, ConsentScreen 6,
     ConsentLanguage 12, VendorListVersion 12, TcfPolicyVersion 6, IsServiceSpecific 1, UseNonStandardTexts 1,
     SpecialFeatureOptIns 12, PurposesConsent 24, PurposesLITransparency 24, PurposeOneTreatment 1, PublisherCC 12, then
-    vendors' consents, vendors' legitimate interests and publisher restrictions, which are read over only to know that
-    nothing is missing. Segments behind the core one (disclosed vendors, publisher) tell no purpose of ours.
+    vendors' consents, vendors' legitimate interests and publisher restrictions, which are read only to check that
+    nothing is missing. Later segments (disclosed vendors, publisher) are ignored.
     """
     try:
-        return _tcf(text.strip())
+        return _decode_core(text.strip())
     except _MalformedError:
         return None
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(_CACHE_SIZE)
 def decode_gpp(text: str) -> GppConsent | None:
-    """What a GPP string says; None where its header or a section known here is malformed.
+    """Content of a GPP string; None where its header or a section known here is malformed.
 
     Global Privacy Control, in a section's GPC sub-section, claims every opt-out (Cal. Code Regs. tit. 11 § 7025(c);
-    Colorado 4 CCR 904-3, Rule 5.02). Sections other than 2 and 6 to 12 are passed over.
+    Colorado 4 CCR 904-3, Rule 5.02). Sections other than 2 and 6 to 12 are ignored.
     """
     try:
         header, *sections = text.strip().split("~")
-        found = dict(zip(_section_ids(header, len(sections)), sections, strict=True))
-        claimed = {claim for key, section in found.items() for claim in _opt_outs(key, section)}
+        section_of = dict(zip(_read_section_ids(header, len(sections)), sections, strict=True))
+        claimed = {claim for key, section in section_of.items() for claim in _read_opt_outs(key, section)}
         return {
             "opt_outs": frozenset(claimed),
-            "tcf": _tcf(found[_TCF_EU_V2]) if _TCF_EU_V2 in found else None,
+            "tcf": _decode_core(section_of[_TCF_EU_V2]) if _TCF_EU_V2 in section_of else None,
         }
     except _MalformedError:
         return None
 
 
-def _tcf(text: str) -> TcfConsent:
+def _decode_core(text: str) -> TcfConsent:
     bits = _Bits(text.partition(".")[0])
     if bits.integer(6) != 2:  # noqa: PLR2004  the version
         raise _MalformedError
@@ -156,7 +156,7 @@ def _tcf(text: str) -> TcfConsent:
     bits.take(12 + 12 + 6 + 12 + 12)
     policy_version = bits.integer(6)
     bits.take(1 + 1)
-    read: TcfConsent = {
+    consent: TcfConsent = {
         "created": created,
         "last_updated": last_updated,
         "policy_version": policy_version,
@@ -168,16 +168,16 @@ def _tcf(text: str) -> TcfConsent:
     for _ in ("consents", "legitimate interests"):
         last, is_range = bits.integer(16), bits.integer(1)
         if is_range:
-            _pass_ranges(bits)
+            _skip_ranges(bits)
         else:
             bits.take(last)
     for _ in range(bits.integer(12)):
         bits.take(6 + 2)
-        _pass_ranges(bits)
-    return read
+        _skip_ranges(bits)
+    return consent
 
 
-def _pass_ranges(bits: _Bits) -> None:
+def _skip_ranges(bits: _Bits) -> None:
     """NumEntries 12; each: IsARange 1, the vendor or the first of the range 16, the last of the range 16."""
     for _ in range(bits.integer(12)):
         is_range = bits.integer(1)
@@ -186,7 +186,7 @@ def _pass_ranges(bits: _Bits) -> None:
             raise _MalformedError
 
 
-def _section_ids(header: str, section_count: int) -> list[int]:
+def _read_section_ids(header: str, section_count: int) -> list[int]:
     """The ids that a header of GPP announces, in the order of their sections.
 
     Type 6 (always 3), Version 6 (1), then Range(Fibonacci): number of items 12; each: whether it is a group 1, the
@@ -201,7 +201,7 @@ def _section_ids(header: str, section_count: int) -> list[int]:
         is_group = bits.integer(1)
         first = last + bits.fibonacci()
         last = first + bits.fibonacci() if is_group else first
-        # Before the ids are spelt out: a few bits can claim billions.
+        # Checked before the range is expanded: a few bits can announce billions of ids.
         if len(ids) + last - first + 1 > section_count:
             raise _MalformedError
         ids.extend(range(first, last + 1))
@@ -210,12 +210,12 @@ def _section_ids(header: str, section_count: int) -> list[int]:
     return ids
 
 
-def _opt_outs(section_id: int, text: str) -> tuple[str, ...]:
+def _read_opt_outs(section_id: int, text: str) -> tuple[str, ...]:
     if section_id == _USP_V1:
-        told = _US_PRIVACY.fullmatch(text)
-        if told is None:
+        match = _US_PRIVACY.fullmatch(text)
+        if match is None:
             raise _MalformedError
-        return ("sale",) if told[1] in "Yy" else ()
+        return ("sale",) if match[1] in "Yy" else ()
     if section_id not in _US_SECTIONS:
         return ()
     section = _US_SECTIONS[section_id]

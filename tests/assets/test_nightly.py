@@ -162,7 +162,7 @@ def test_every_raw_row_is_standardised_or_is_a_duplicate_or_an_older_state_or_no
         stands = set()
         for name in ("party", "interaction", "consent_event", "preference", "privacy_request"):
             rows = pl.read_delta(str(company.lake.location(f"standardised/{name}")))
-            stands |= set(rows.filter(pl.col("channel") == contract.key_)["source_record_id"])
+            stands |= set(rows.filter(pl.col("channel") == contract.name)["source_record_id"])
         assert set(raw["source_record_id"]) == stands
 
 

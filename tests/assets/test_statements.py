@@ -11,8 +11,8 @@ from polars.testing import assert_frame_equal
 
 from assets.runtime.lake import end_of
 from cdp_pipelines import standardise
-from cdp_pipelines.channels.contract import column_name
-from cdp_pipelines.channels.read import read_event_time
+from cdp_pipelines.channels.field import column_name
+from cdp_pipelines.channels.field_value import read_event_time
 from cdp_pipelines.channels.records import read_records
 from cdp_pipelines.consent import current, decide, list_identifiers
 from cdp_pipelines.errors import PolicyError

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cdp_pipelines.channels.contract import column_name, load_contract, load_contracts
+from cdp_pipelines.channels.contract import load_contract, load_contracts
+from cdp_pipelines.channels.field import column_name
 from cdp_pipelines.errors import PolicyError
 
 CHANNELS = Path(__file__).parents[3] / "assets" / "defs" / "demonstration" / "channels"
@@ -51,7 +52,7 @@ def test_broken(change, message):
 def test_every_channel_loads():
     found = load_contracts(CHANNELS)
     assert len(found) == 15
-    assert all(each.key_ == name and each.raw.name == f"raw/{name}" for name, each in found.items())
+    assert all(each.name == name and each.raw.name == f"raw/{name}" for name, each in found.items())
 
 
 @pytest.mark.parametrize(

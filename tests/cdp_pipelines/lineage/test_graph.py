@@ -200,7 +200,7 @@ def test_a_field_of_which_two_categories_are_taken_is_told_with_both():
 )
 def test_what_a_channel_may_tell(channel, types):
     every = ("order", "refund", "receipt", "event", "call", "post", "survey", "reading", "visit", "warranty")
-    assert {each for each in every if load_all_contracts()[channel].interaction.may_be(each)} == types
+    assert {each for each in every if load_all_contracts()[channel].interaction.can_be(each)} == types
 
 
 def test_the_graph_covers_every_declared_table():

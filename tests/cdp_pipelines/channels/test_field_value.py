@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from cdp_pipelines.channels.read import parse_timestamp
+from cdp_pipelines.channels.field_value import parse_timestamp
 
 CASES = [
     pytest.param("03/15/2011 12:30 AM", "%m/%d/%Y %I:%M %p", "UTC", (2011, 3, 15, 0, 30), id="twelve_hour_midnight"),

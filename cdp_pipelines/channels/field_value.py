@@ -1,7 +1,6 @@
-"""How the text of a source field reads: numbers, dates and time stamps as expressions over raw columns.
+"""Values of source fields in their declared types: numbers, dates and time stamps as expressions over raw columns.
 
-Every reading is null where the text cannot be read; whether that refuses the record is `rules`, and what becomes of
-the value is `cdp_pipelines.standardise`.
+An unreadable text gives null; whether that refuses the record is decided in `cdp_pipelines.standardise.admission`.
 """
 
 from __future__ import annotations
@@ -10,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.channels.contract import column_name
+from cdp_pipelines.channels.field import column_name
 from cdp_pipelines.schema import UTC
 
 if TYPE_CHECKING:
-    from cdp_pipelines.channels.contract import ChannelContract, SourceField
+    from cdp_pipelines.channels.contract import ChannelContract
+    from cdp_pipelines.channels.field import SourceField
 
 _EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000}
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
@@ -26,10 +26,10 @@ def read_field(contract: ChannelContract, name: str) -> pl.Expr:
     text = pl.col(column_name(name)).str.strip_chars()
     match field.type:
         case "integer":
-            number = _number(text, field)
+            number = _parse_number(text, field)
             return pl.when(number == number.floor()).then(number.cast(pl.Int64, strict=False))
         case "number":
-            return _number(text, field)
+            return _parse_number(text, field)
         case "boolean":
             return text.str.to_lowercase().replace_strict(_BOOLEANS, default=None, return_dtype=pl.Boolean)
         case "date":
@@ -41,7 +41,7 @@ def read_field(contract: ChannelContract, name: str) -> pl.Expr:
 
 
 def read_event_time(contract: ChannelContract) -> pl.Expr:
-    """When the record's event happened, in UTC."""
+    """The time of the record's event, in UTC."""
     declared = contract.event_time
     text = pl.concat_str([pl.col(column_name(name)).str.strip_chars() for name in declared.fields], separator=" ")
     return parse_timestamp(text, declared.formats, declared.zone)
@@ -50,13 +50,13 @@ def read_event_time(contract: ChannelContract) -> pl.Expr:
 def parse_timestamp(text: pl.Expr, formats: tuple[str, ...], zone: str) -> pl.Expr:
     """UTC time stamps from text, by the first format that reads it.
 
-    A format with %z reads the offset, one that ends in Z is UTC, any other is in `zone`. Of a local time that came
-    twice (clocks set back) the first is taken; one that never was (clocks set forward) is read an hour later.
+    A format with %z reads the offset, one that ends in Z is UTC, any other is in `zone`. An ambiguous local time
+    (clocks set back) is the first of the two; one that does not exist (clocks set forward) is read an hour later.
     """
-    return pl.coalesce(_timestamp(text, format_, zone) for format_ in formats)
+    return pl.coalesce(_parse_format(text, format_, zone) for format_ in formats)
 
 
-def _timestamp(text: pl.Expr, format_: str, zone: str) -> pl.Expr:
+def _parse_format(text: pl.Expr, format_: str, zone: str) -> pl.Expr:
     if format_ in _EPOCHS:
         return (
             (text.cast(pl.Int64, strict=False) * _EPOCHS[format_]).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
@@ -72,12 +72,12 @@ def _timestamp(text: pl.Expr, format_: str, zone: str) -> pl.Expr:
     )
 
 
-def _number(text: pl.Expr, field: SourceField) -> pl.Expr:
+def _parse_number(text: pl.Expr, field: SourceField) -> pl.Expr:
     if field.thousands is not None:
         sign = "[" + field.thousands.replace("\\", "\\\\").replace("]", "\\]").replace("^", "\\^") + "]"
         grouped = text.str.contains(rf"^[+-]?\d{{1,3}}({sign}\d{{3}})+(\.\d+)?$")
         text = pl.when(grouped).then(text.str.replace_all(field.thousands, "", literal=True)).otherwise(text)
-    # "nan" and "inf" read as numbers elsewhere, and 1e999 as infinity; no source means them as such.
+    # Python and Polars read "nan", "inf" and 1e999 as floats; in a source they are errors.
     number = pl.when(text.str.contains(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")).then(
         text.cast(pl.Float64, strict=False)
     )
