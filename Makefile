@@ -25,7 +25,7 @@ ui: install
 test: install lint postgres
 	.venv/bin/pytest -n logical --dist worksteal
 
-# A server that the tests start themselves; nothing where it is there, or cannot be had.
+# Installs PostgreSQL for the tests, if it is missing and can be installed.
 postgres:
 	@.ci/postgres
 
