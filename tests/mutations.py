@@ -101,7 +101,7 @@ FAULTS = (
     Fault("suppressed_cell_can_be_subtracted", "cdp_pipelines/marts/aggregate.py", "    while hidden and len(hidden) < len(counts):", "    while not counts:"),
     Fault("one_person_is_the_sum", "cdp_pipelines/marts/aggregate.py", "DOMINANT = 0.5", "DOMINANT = 1.0"),
     Fault("reference_without_its_evidence", "cdp_pipelines/marts/pseudonym.py", '"contact_point", "purpose_version", evidence, separator', '"contact_point", "purpose_version", separator'),
-    Fault("closed_decision_still_stands", f"{CONSENT}/history.py", 'return decision.filter(pl.col("valid_to").is_null())', "return decision"),
+    Fault("closed_row_is_current", "cdp_pipelines/schema/interval.py", "return history.filter(is_current())", "return history"),
 )  # fmt: skip
 
 

@@ -7,7 +7,6 @@ import polars as pl
 
 from assets.components.policy import PolicyComponent
 from assets.runtime.lake import LakeResource, StagedWrite, build_spec, check_and_write, lake_assets
-from cdp_pipelines.consent import current
 from cdp_pipelines.consent.audience_funnel import build_funnel, draw_funnel
 from cdp_pipelines.lineage import check_minimised, describe_origins
 from cdp_pipelines.marts.aggregate import PEOPLE
@@ -22,6 +21,7 @@ from cdp_pipelines.marts.measures import compute_measures
 from cdp_pipelines.purposes import purpose as policies
 from cdp_pipelines.schema import CROSSWALK, CUSTOMER, DECISION, INTERACTION, PROVENANCE
 from cdp_pipelines.schema.duration import start_of_window
+from cdp_pipelines.schema.interval import current
 from cdp_pipelines.services.declarations import load_all_contracts, purpose_file
 from warehouse.keys import mart_key
 from warehouse.mart_sql import run_mart_sql

@@ -11,7 +11,6 @@ import polars as pl
 
 from assets.components.policy import PolicyComponent
 from assets.runtime.lake import LakeResource, StagedWrite, build_spec, check_and_write, lake_assets
-from cdp_pipelines.consent import current
 from cdp_pipelines.golden import contact_point, rectification, survivorship
 from cdp_pipelines.golden.conflict import count_conflicts
 from cdp_pipelines.golden.household import build_households
@@ -32,6 +31,7 @@ from cdp_pipelines.schema import (
     RECTIFICATION,
     Table,
 )
+from cdp_pipelines.schema.interval import current
 from cdp_pipelines.services.declarations import load_all_contracts
 from warehouse.delta.lake import Lake
 

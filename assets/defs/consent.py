@@ -11,7 +11,7 @@ import polars as pl
 
 from assets.runtime.lake import LakeResource, StagedWrite, build_spec, check_and_write, count_by_channel, lake_assets
 from cdp_pipelines.consent import build_crosswalk, extend_ledger, seal_events, update_decision_history
-from cdp_pipelines.consent.history import HIDDEN, hide_unused_contact_points
+from cdp_pipelines.consent.history import HIDDEN_PREFIX, hide_unused_contact_points
 from cdp_pipelines.lineage import with_raw_sources
 from cdp_pipelines.retention import AT_ONCE, compute_retention_rules, find_expired_values, select_usable
 from cdp_pipelines.schema import (
@@ -112,7 +112,7 @@ def decide_all(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterato
     history = hide_unused_contact_points(
         update_decision_history(store.read(DECISION), decisions, as_of),
         decisions,
-        lambda point: HIDDEN + keyed_digest(key, point),
+        lambda point: HIDDEN_PREFIX + keyed_digest(key, point),
     )
     collected_for = {key: contract.collected_for for key, contract in load_all_contracts().items()}
     joined = build_crosswalk(store.scan(CLUSTER), store.scan(PARTY), decisions.lazy(), collected_for).collect()

@@ -19,7 +19,6 @@ from assets.runtime.lake import (
     read_setting,
     redact_errors,
 )
-from cdp_pipelines.consent import current
 from cdp_pipelines.errors import ServerError
 from cdp_pipelines.marts.correction import build_corrections, find_split_customers
 from cdp_pipelines.marts.mart import build_mart_table
@@ -37,6 +36,7 @@ from cdp_pipelines.schema import (
     VERSION,
 )
 from cdp_pipelines.schema.duration import add_duration
+from cdp_pipelines.schema.interval import current
 from cdp_pipelines.services.decisions import decide_lake
 from cdp_pipelines.services.declarations import load_company_register, load_retention
 from cdp_pipelines.services.marts import find_people, resolve_customers, select_publishable

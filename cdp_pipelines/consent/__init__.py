@@ -1,7 +1,7 @@
 """Purposes, the ledger of wills, and the decision: who may be processed for what, why, and since when."""
 
 from cdp_pipelines.consent.decide import decide
-from cdp_pipelines.consent.history import current, update_decision_history
+from cdp_pipelines.consent.history import update_decision_history
 from cdp_pipelines.consent.identifiers import list_identifiers
 from cdp_pipelines.consent.ledger import extend_ledger
 from cdp_pipelines.consent.merge_gate import build_crosswalk, list_non_linking
@@ -9,7 +9,6 @@ from cdp_pipelines.consent.seal import seal_events
 
 __all__ = [
     "build_crosswalk",
-    "current",
     "decide",
     "extend_ledger",
     "list_identifiers",

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.consent.history import current
 from cdp_pipelines.errors import CdpError
 from cdp_pipelines.golden.survivorship import select_best_values
 from cdp_pipelines.marts.aggregate import PEOPLE, aggregate_mart
@@ -19,6 +18,7 @@ from cdp_pipelines.marts.coarsening import coarsen, coarsened_dtype
 from cdp_pipelines.marts.pseudonym import pseudonymise, reference_evidence
 from cdp_pipelines.purposes.mart_terms import BASIS, COLUMN_SOURCES, EVIDENCE, KEY, OF_PERSON, TYPES
 from cdp_pipelines.schema import DECISION, Column, Table
+from cdp_pipelines.schema.interval import current
 from cdp_pipelines.schema.mart import MEASURES
 
 if TYPE_CHECKING:

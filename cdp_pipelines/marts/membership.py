@@ -1,4 +1,7 @@
-"""Who was in which mart from when to when, and what let them in and out (GDPR Art. 5(2), 15(1)(c))."""
+"""The history of mart membership: who was in which mart from when to when, and why (GDPR Art. 5(2), 15(1)(c)).
+
+The interval logic itself is `cdp_pipelines.schema.interval`; what a mart holds is `cdp_pipelines.marts.mart`.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,17 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.schema import MEMBERSHIP, UTC
+from cdp_pipelines.schema import MEMBERSHIP
+from cdp_pipelines.schema.interval import apply_scd2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-KEY = ["purpose", "customer_id"]
-NOT_ASKED = "not_decided_any_more"
+MEMBERSHIP_KEY = ["purpose", "customer_id"]
+# Exit reasons of members whom no denial ended: no decision exists any more, or the mart needs a value that is missing.
+NOT_DECIDED = "not_decided_any_more"
 NO_VALUE = "no_usable_value"
-
-
-def members_at(history: pl.LazyFrame, moment: datetime) -> pl.LazyFrame:
-    """Rows of `MEMBERSHIP` of those who were in a mart at an instant; key (purpose, customer_id)."""
-    ended = pl.col("valid_to").is_null() | (pl.col("valid_to") > moment)
-    return history.filter(pl.col("valid_from") <= moment, ended)
 
 
 def update_membership(
@@ -28,36 +27,34 @@ def update_membership(
 ) -> pl.DataFrame:
     """`history` (`MEMBERSHIP`) after the night that made `marts`; columns of `MEMBERSHIP`.
 
-    `marts`: purpose to its rows, of which `customer_id` is read; `decision`: decisions that stand (`DECISION`). Who
-    stays is not touched; who comes begins a stay at `as_of` with the evidence that let them in; who is gone ends it
-    with the reason of the decision that let them out. What was told as of `as_of` before is told anew.
+    `marts`: purpose to its rows, of which `customer_id` is read; `decision`: current decisions (`DECISION`). A
+    membership opens at `as_of` with the evidence of the decision that allows it, and closes with the reason of the
+    decision that denies it. A second run of the same night replaces its own changes.
     """
-    before = history.filter(pl.col("valid_from") < as_of).with_columns(
-        pl.when(pl.col("valid_to") < as_of).then(pl.col(name)).alias(name) for name in ("exit_reason", "valid_to")
-    )
-    staying = before.filter(pl.col("valid_to").is_null())
-    now = pl.concat(
+    members = pl.concat(
         [
-            pl.DataFrame(schema=dict.fromkeys(KEY, pl.String)),
+            pl.DataFrame(schema=dict.fromkeys(MEMBERSHIP_KEY, pl.String)),
             *(rows.select(pl.lit(key).alias("purpose"), "customer_id") for key, rows in marts.items()),
         ]
     )
-    answers = (
+    # Of the contact points of a customer an allowed one decides.
+    decided = (
         decision.filter(pl.col("purpose").is_in(list(marts)))
         .sort("is_allowed", "contact_point", descending=[True, False])
-        .unique(KEY, keep="first", maintain_order=True)
-        .select(*KEY, "reason", "lawful_basis", "purpose_version", "evidence")
+        .unique(MEMBERSHIP_KEY, keep="first", maintain_order=True)
+        .select(*MEMBERSHIP_KEY, "reason", "lawful_basis", "purpose_version", "evidence")
         .collect()
     )
-    gone = staying.join(now, on=KEY, how="anti").join(answers.select(*KEY, "reason"), on=KEY, how="left")
-    why = pl.col("reason").fill_null(NOT_ASKED).replace({"allowed": NO_VALUE})
-    left = gone.with_columns(why.alias("exit_reason"), pl.lit(as_of, UTC).alias("valid_to")).drop("reason")
-    come = now.join(staying, on=KEY, how="anti").join(answers.drop("reason"), on=KEY, how="left")
-    begun = come.with_columns(
-        pl.lit(as_of, UTC).alias("valid_from"),
-        pl.lit(None, UTC).alias("valid_to"),
-        pl.lit(None, pl.String).alias("exit_reason"),
+    rows = members.join(decided.drop("reason"), on=MEMBERSHIP_KEY, how="left").with_columns(exit_reason=pl.lit(None))
+    denial = pl.col("reason").fill_null(NOT_DECIDED).replace({"allowed": NO_VALUE})
+    updated = apply_scd2(history, rows, as_of, MEMBERSHIP_KEY).join(
+        decided.select(*MEMBERSHIP_KEY, "reason"), on=MEMBERSHIP_KEY, how="left", maintain_order="left"
     )
-    kept = staying.join(now, on=KEY, how="semi")
-    told = [before.filter(pl.col("valid_to").is_not_null()), kept, left, begun]
-    return pl.concat([MEMBERSHIP.conform(each.lazy()).collect() for each in told]).sort(MEMBERSHIP.key)
+    return updated.select(
+        *(name for name in MEMBERSHIP.schema if name != "exit_reason"),
+        pl.when(pl.col("valid_to") == as_of)
+        .then(denial)
+        .when(pl.col("valid_to") < as_of)
+        .then("exit_reason")
+        .alias("exit_reason"),
+    ).select(*MEMBERSHIP.schema)

@@ -5,7 +5,6 @@ from functools import cached_property
 
 import polars as pl
 
-from cdp_pipelines.consent.history import current
 from cdp_pipelines.schema import (
     CONTACT_POINT,
     CORRECTION,
@@ -27,6 +26,7 @@ from cdp_pipelines.schema import (
     Table,
 )
 from cdp_pipelines.schema.duration import end_of_retention
+from cdp_pipelines.schema.interval import current, is_current
 from cdp_pipelines.services.declarations import load_all_contracts, load_company_controller, load_company_register
 from cdp_pipelines.services.document import Document, Section
 from cdp_pipelines.services.mart_audit import WILL, WILL_IDS, list_memberships
@@ -91,7 +91,7 @@ def build_access_report(lake: Lake, customer_id: str) -> Document:
     of = ReportSubject(lake, customer_id)
     decisions = current(of.of(DECISION).lazy()).collect()
     been = of.of(MEMBERSHIP).sort("valid_from", "purpose")
-    is_in = been.filter(pl.col("valid_to").is_null())["purpose"].sort()
+    is_in = been.filter(is_current())["purpose"].sort()
     allowed = decisions.filter("is_allowed")["purpose"].unique()
     copies = _copies(of)
     held = list_mart_rows(lake, customer_id, is_in)

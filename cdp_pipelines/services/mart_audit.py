@@ -8,11 +8,10 @@ from pathlib import Path
 
 import polars as pl
 
-from cdp_pipelines.consent.history import decisions_at
 from cdp_pipelines.errors import CdpError
-from cdp_pipelines.marts.membership import members_at
 from cdp_pipelines.purposes.purpose import Purpose
 from cdp_pipelines.schema import CONSENT_EVENT, DECISION, INTERACTION, LEDGER, MEMBERSHIP, PARTY, RUN, VERSION
+from cdp_pipelines.schema.interval import is_current, valid_at
 from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
 from cdp_pipelines.services.document import Document, Section
 from cdp_pipelines.services.marts import select_rows_of
@@ -55,7 +54,7 @@ class MartNight:
 
     def stays(self, lake: Lake) -> pl.LazyFrame:
         """Rows of `MEMBERSHIP` of those who were in."""
-        return members_at(lake.scan(MEMBERSHIP).filter(pl.col("purpose") == self.purpose.key), self.as_of)
+        return valid_at(lake.scan(MEMBERSHIP).filter(pl.col("purpose") == self.purpose.key), self.as_of)
 
     def select_columns(self, lake: Lake) -> pl.LazyFrame | None:
         """The mart's rows themselves, out of the Delta version that the night left; None where it is kept no more."""
@@ -84,8 +83,8 @@ def audit_customer(lake: Lake, key: str, on: date, customer_id: str) -> Document
     night = MartNight.of(lake, key, on)
     is_mine = pl.col("customer_id") == customer_id
     mine = lake.scan(MEMBERSHIP).filter(is_mine, pl.col("purpose") == key).collect()
-    stay = members_at(mine.lazy(), night.as_of).collect()
-    decided = decisions_at(lake.scan(DECISION).filter(is_mine, pl.col("purpose") == key), night.as_of).collect()
+    stay = valid_at(mine.lazy(), night.as_of).collect()
+    decided = valid_at(lake.scan(DECISION).filter(is_mine, pl.col("purpose") == key), night.as_of).collect()
     evidence = decided["evidence"].explode().drop_nulls().unique().sort()
     wills, records = _evidence(lake, evidence)
     reasons = ", ".join(sorted(set(decided["reason"]))) or "nothing was decided"
@@ -195,7 +194,7 @@ def audit_purpose(lake: Lake, key: str) -> Document:
         .agg(pl.len().alias("decisions"))
         .collect()
     )
-    standing = spans.filter(pl.col("valid_to").is_null()).group_by("reason").agg(pl.col("decisions").sum())
+    standing = spans.filter(is_current()).group_by("reason").agg(pl.col("decisions").sum())
     by_night = [
         {
             "night": night,
@@ -203,7 +202,7 @@ def audit_purpose(lake: Lake, key: str) -> Document:
             "denied": int(then.filter(~pl.col("is_allowed"))["decisions"].sum()),
         }
         for night, as_of in lake.read(RUN).sort("night").select("night", "as_of").iter_rows()
-        if (then := decisions_at(spans.lazy(), as_of).collect()).height
+        if (then := valid_at(spans.lazy(), as_of).collect()).height
     ]
     channels = [
         {"channel": name, "title": each.title, "retention": each.retention, "owner": each.owner}
@@ -211,7 +210,7 @@ def audit_purpose(lake: Lake, key: str) -> Document:
         if key in each.collected_for
     ]
     now = versions[-1]
-    member_count = lake.scan(MEMBERSHIP).filter(pl.col("purpose") == key, pl.col("valid_to").is_null()).select(pl.len())
+    member_count = lake.scan(MEMBERSHIP).filter(pl.col("purpose") == key, is_current()).select(pl.len())
     nights = lake.scan(VERSION).filter(pl.col("table_name") == f"mart/{key}").collect().sort("night")
     return Document(
         f"Purpose {key}",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from cdp_pipelines.consent.history import HIDDEN
+from cdp_pipelines.consent.history import HIDDEN_PREFIX
 from cdp_pipelines.errors import CdpError, LakeError
 from cdp_pipelines.schema import DECISION, HISTORY, Table
 from cdp_pipelines.services.declarations import load_company_register
@@ -46,7 +46,7 @@ def find_customer(lake: Lake, who: str, mart: str | None = None) -> str:
         told = set(find_customers(lake, forms)["customer_id"])
         if not told:
             key = ledger_key(lake.path)
-            hidden = [HIDDEN + keyed_digest(key, form) for form in forms]
+            hidden = [HIDDEN_PREFIX + keyed_digest(key, form) for form in forms]
             told = _told_of(lake, DECISION, is_in("contact_point", hidden))
     if not told:
         raise CdpError("no customer has this id or identifier; phones are in the form +12065550100")

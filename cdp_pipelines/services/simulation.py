@@ -8,11 +8,11 @@ import polars as pl
 from pydantic import ValidationError
 
 from cdp_pipelines.consent.audience_funnel import build_funnel, compare_decisions, draw_bar
-from cdp_pipelines.consent.history import decisions_at
 from cdp_pipelines.errors import CdpError, PolicyError
 from cdp_pipelines.purposes import Purpose, Register
 from cdp_pipelines.purposes.purpose import load_purpose
 from cdp_pipelines.schema import DECISION, RUN
+from cdp_pipelines.schema.interval import valid_at
 from cdp_pipelines.services.decisions import decide_lake
 from cdp_pipelines.services.declarations import load_company_register
 from cdp_pipelines.services.document import Document, Section
@@ -27,7 +27,7 @@ def report_funnel(lake: Lake, key: str, as_of: datetime | None) -> Document:
     moment = as_of or nights.max()
     if moment < nights.min():
         raise CdpError(f"nothing was decided until {moment:%Y-%m-%d %H:%M} UTC; the first was {nights.min():%Y-%m-%d}")
-    steps = build_funnel(decisions_at(lake.scan(DECISION), moment), key)
+    steps = build_funnel(valid_at(lake.scan(DECISION), moment), key)
     all_, reached = steps["left"][0], steps["left"][-1]
     return Document(
         f"Whom {key} reaches",

@@ -20,9 +20,7 @@ from typer.testing import CliRunner
 from assets.definitions import defs
 from assets.runtime.lake import DROPS, end_of
 from cdp_pipelines.cli.main import app
-from cdp_pipelines.consent import current
 from cdp_pipelines.marts.mart import build_mart_table
-from cdp_pipelines.marts.membership import members_at
 from cdp_pipelines.reports.quality import PAGE
 from cdp_pipelines.retention import compute_retention_rules, select_usable
 from cdp_pipelines.schema import (
@@ -39,6 +37,7 @@ from cdp_pipelines.schema import (
     SEAL,
 )
 from cdp_pipelines.schema.duration import start_of_window
+from cdp_pipelines.schema.interval import current, valid_at
 from cdp_pipelines.services.declarations import DEFS, load_all_contracts, load_company_register, load_retention
 from cdp_pipelines.services.mart_audit import MartNight
 from cdp_pipelines.services.marts import find_people
@@ -203,7 +202,7 @@ def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(
         }
     stays = lake.read(MEMBERSHIP)
     for night, rows in held.items():
-        told = members_at(stays.lazy(), end_of(night)).select("purpose", "customer_id").collect()
+        told = valid_at(stays.lazy(), end_of(night)).select("purpose", "customer_id").collect()
         assert set(told.rows()) == rows, night
         assert told.height == len(rows)
     assert set(stays["exit_reason"].drop_nulls()) > {"withdrawn"}

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from assets.defs import retention as asset
 from cdp_pipelines.cli.main import app
-from cdp_pipelines.consent.history import HIDDEN
+from cdp_pipelines.consent.history import HIDDEN_PREFIX
 from cdp_pipelines.schema import CLUSTER, DECISION, LEDGER, RETENTION
 from cdp_pipelines.services.declarations import load_all_contracts
 from warehouse.delta.lake import Lake
@@ -94,7 +94,7 @@ def test_what_ended_leaves_no_byte_and_what_was_decided_can_still_be_proven(samp
     assert told.exit_code == 0, told.output
     assert f"{mine} in the mart surveys_reviews on {night}" in told.output
     assert f"as of the night of {night}" in " ".join(told.output.split())
-    hidden = HIDDEN + keyed_digest(ledger_key(lake.path), EMAIL)
+    hidden = HIDDEN_PREFIX + keyed_digest(ledger_key(lake.path), EMAIL)
     decided = lake.scan(DECISION).filter(pl.col("contact_point") == hidden).collect()
     assert set(decided["customer_id"]) == {mine}
     assert "surveys_reviews" in set(decided["purpose"])

@@ -14,7 +14,7 @@ from cdp_pipelines import standardise
 from cdp_pipelines.channels.field import column_name
 from cdp_pipelines.channels.field_value import read_event_time
 from cdp_pipelines.channels.records import read_records
-from cdp_pipelines.consent import current, decide, list_identifiers
+from cdp_pipelines.consent import decide, list_identifiers
 from cdp_pipelines.errors import PolicyError
 from cdp_pipelines.lineage import STOPS, check_minimised, purpose_graph
 from cdp_pipelines.marts.coarsening import coarsen
@@ -35,6 +35,7 @@ from cdp_pipelines.schema import (
     RUN,
 )
 from cdp_pipelines.schema.duration import start_of_window
+from cdp_pipelines.schema.interval import current
 from cdp_pipelines.services.declarations import load_all_contracts, load_company_register, load_retention
 from cdp_pipelines.services.marts import find_people
 from cdp_pipelines.standardise import select_latest

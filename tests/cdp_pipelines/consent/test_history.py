@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from cdp_pipelines.consent import build_crosswalk, current, update_decision_history
+from cdp_pipelines.consent import build_crosswalk, update_decision_history
 from cdp_pipelines.consent.decide import COLUMNS
-from cdp_pipelines.consent.history import HIDDEN, decisions_at, hide_unused_contact_points
+from cdp_pipelines.consent.history import HIDDEN_PREFIX, hide_unused_contact_points
 from cdp_pipelines.schema import CLUSTER, CROSSWALK, DECISION, PARTY
+from cdp_pipelines.schema.interval import current, valid_at
 
 ONE, TWO, THREE = (datetime(2024, 6, day, tzinfo=UTC) for day in (1, 2, 3))
 NOBODY = DECISION.empty()
@@ -61,18 +62,18 @@ def test_an_ended_decision_does_not_name_a_contact_point_that_nobody_has_any_mor
     # Ann's is Cyd's now, Ben's and Cyd's own are nobody's.
     then = decisions(ann__mail="denied", cyd__mail="denied").with_columns(contact_point=pl.Series(["", "ann@shop"]))
     second = hide_unused_contact_points(
-        update_decision_history(first, then, TWO), then, lambda value: HIDDEN + value[::-1]
+        update_decision_history(first, then, TWO), then, lambda value: HIDDEN_PREFIX + value[::-1]
     )
     assert set(second.select("customer_id", "contact_point", "valid_to").rows()) == {
         ("ann", "ann@shop", TWO),
         ("ann", "", None),
-        ("ben", f"{HIDDEN}pohs@neb", TWO),
-        ("cyd", f"{HIDDEN}pohs@dyc", TWO),
+        ("ben", f"{HIDDEN_PREFIX}pohs@neb", TWO),
+        ("cyd", f"{HIDDEN_PREFIX}pohs@dyc", TWO),
         ("cyd", "ann@shop", None),
     }
     # Once hidden it stays so, and the same night again changes nothing.
     again = hide_unused_contact_points(
-        update_decision_history(second, then, TWO), then, lambda value: HIDDEN + value[::-1]
+        update_decision_history(second, then, TWO), then, lambda value: HIDDEN_PREFIX + value[::-1]
     )
     assert again.equals(second)
 
@@ -88,7 +89,7 @@ def test_an_ended_decision_does_not_name_a_contact_point_that_nobody_has_any_mor
 def test_what_stood_at_an_instant(moment, reason):
     first = update_decision_history(NOBODY, decisions(ben__mail="allowed"), ONE)
     history = update_decision_history(first, decisions(ben__mail="withdrawn"), TWO)
-    assert decisions_at(history.lazy(), moment).collect()["reason"].to_list() == [reason]
+    assert valid_at(history.lazy(), moment).collect()["reason"].to_list() == [reason]
 
 
 def test_of_one_night_there_is_one_decision():

@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from cdp_pipelines.marts.membership import members_at, update_membership
+from cdp_pipelines.marts.membership import update_membership
 from cdp_pipelines.schema import DECISION, MEMBERSHIP
+from cdp_pipelines.schema.interval import valid_at
 
 ONE, TWO, THREE = (datetime(2024, 6, day, tzinfo=UTC) for day in (1, 2, 3))
 
@@ -45,8 +46,8 @@ def test_who_comes_stays_and_leaves():
     history = night(history, THREE, "ab", a="allowed", b="allowed")
     assert told(history) == [("a", ONE, None, None), ("b", ONE, TWO, "withdrawn"), ("b", THREE, None, None)]
     assert history.schema == MEMBERSHIP.schema
-    assert members_at(history.lazy(), TWO).collect()["customer_id"].to_list() == ["a"]
-    assert members_at(history.lazy(), ONE).collect()["customer_id"].to_list() == ["a", "b"]
+    assert valid_at(history.lazy(), TWO).collect()["customer_id"].to_list() == ["a"]
+    assert valid_at(history.lazy(), ONE).collect()["customer_id"].to_list() == ["a", "b"]
 
 
 def test_leaving_without_a_denial_says_what_it_was():

@@ -3,10 +3,10 @@
 import polars as pl
 import pytest
 
-from cdp_pipelines.consent import current
 from cdp_pipelines.marts.anonymity import count_small_groups
 from cdp_pipelines.marts.mart import build_mart_table, quasi_identifiers
 from cdp_pipelines.schema import DECISION
+from cdp_pipelines.schema.interval import current
 from cdp_pipelines.services.declarations import load_company_register
 from cdp_pipelines.services.marts import find_by_mart_key, find_people, select_publishable
 

@@ -8,8 +8,8 @@ import yaml
 from typer.testing import CliRunner
 
 from cdp_pipelines.cli import app
-from cdp_pipelines.consent import current
 from cdp_pipelines.schema import DECISION
+from cdp_pipelines.schema.interval import current
 from cdp_pipelines.services.declarations import DEFS
 
 MAIL = DEFS / "purposes" / "email_marketing" / "defs.yaml"
