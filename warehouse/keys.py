@@ -3,7 +3,7 @@
 The private key is that of the environment variable CDP_LEDGER_KEY (PKCS #8 in PEM, or the 32 bytes of the seed in hex)
 or else lies in `<lake>/keys/ledger.pem`, made on the first run, readable by its owner alone. What is public lies in
 `<lake>/audit/`: the newest signed head, and the public key. An auditor who keeps a copy of both elsewhere will notice
-when batches are cut off or everything is signed anew. Files are swapped in whole: a crash leaves the old or the new.
+when seals are cut off or everything is signed anew. Files are swapped in whole: a crash leaves the old or the new.
 
 The names of people in marts rest on one secret, that of the environment variable CDP_MART_SECRET (32 bytes in hex) or
 else of `<lake>/keys/marts.key`, made and kept like the ledger's key. Each purpose's key is derived from it (HKDF, RFC
@@ -86,16 +86,16 @@ def mart_key(lake: Path, purpose: str) -> str:
     return derived.derive(secret).hex()
 
 
-def store_head(lake: Path, batch: Mapping[str, object]) -> None:
-    """Write the newest batch's signed head, and its public key in PEM, where they are not there yet."""
-    told = {
-        "batch": batch["batch"],
-        "drop_date": str(batch["drop_date"]),
-        **{name: batch[name] for name in ("last_position", "head", "signature", "public_key")},
+def store_head(lake: Path, seal: Mapping[str, object]) -> None:
+    """Write the signed head of the newest seal, and its public key in PEM, unless the files have them already."""
+    signed = {
+        "seal_number": seal["seal_number"],
+        "drop_date": str(seal["drop_date"]),
+        **{name: seal[name] for name in ("last_position", "head", "signature", "public_key")},
     }
-    public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(told["public_key"]))
+    public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(signed["public_key"]))
     pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    for name, content in ((HEAD, (json.dumps(told, indent=2) + "\n").encode()), (PUBLIC, pem)):
+    for name, content in ((HEAD, (json.dumps(signed, indent=2) + "\n").encode()), (PUBLIC, pem)):
         path = lake / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or path.read_bytes() != content:

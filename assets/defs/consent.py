@@ -50,10 +50,10 @@ def keep_ledger(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterat
     wills holds those of records that may still be used. A run that was cut short in between is made good first.
     """
     store, as_of = lake.open, lake.as_of(context)
-    ledger, links = store.read(LEDGER), store.scan(SEAL).drop("leaves").collect()
+    ledger, sealed = store.read(LEDGER), store.scan(SEAL).drop("leaf_hashes").collect()
     told, usable = _wills(store, as_of)
     events = extend_ledger(ledger, pl.concat([told, read_receipts(store.path, lake.night(context))]))
-    batches = seal_events(links, ledger, events, ledger_key(store.path))
+    seals = seal_events(sealed, ledger, events, ledger_key(store.path))
     yield from check_and_write(
         store,
         lake.night(context),
@@ -70,11 +70,9 @@ def keep_ledger(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterat
             {"new events": events.height},
             is_addition=True,
         ),
-        StagedWrite(
-            SEAL, batches, lambda: store.append(SEAL, batches), {"new batches": batches.height}, is_addition=True
-        ),
+        StagedWrite(SEAL, seals, lambda: store.append(SEAL, seals), {"new seals": seals.height}, is_addition=True),
     )
-    newest = pl.concat([links, batches.drop("leaves")]).sort("batch").tail(1)
+    newest = pl.concat([sealed, seals.drop("leaf_hashes")]).sort("seal_number").tail(1)
     if newest.height:
         store_head(store.path, newest.row(0, named=True))
 

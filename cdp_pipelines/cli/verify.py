@@ -39,7 +39,7 @@ def ledger(
     """
     from warehouse.verify import ledger as verify_ledger
 
-    raise typer.Exit(verify_ledger.check(lake, head, public_key, proof, output, check_proof))
+    raise typer.Exit(verify_ledger.run_check(lake, head, public_key, proof, output, check_proof))
 
 
 @verify.command()

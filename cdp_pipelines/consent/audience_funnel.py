@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from cdp_pipelines.consent.history import QUESTION
+from cdp_pipelines.consent.history import DECISION_KEY
 
 STEPS = {
     "in force": ("purpose_not_in_force",),
@@ -77,10 +77,10 @@ def compare_decisions(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame
     Key (customer_id, purpose, contact_point); columns reason_before, reason_after (`not_asked` where it is not asked
     then) and effect: comes in, drops out, or stays in or out for another reason.
     """
-    told = [frame.select(*QUESTION, "reason") for frame in (before, after)]
-    both = told[0].join(told[1], on=QUESTION, how="full", coalesce=True, suffix="_after")
+    told = [frame.select(*DECISION_KEY, "reason") for frame in (before, after)]
+    both = told[0].join(told[1], on=DECISION_KEY, how="full", coalesce=True, suffix="_after")
     named = both.select(
-        *QUESTION,
+        *DECISION_KEY,
         pl.col("reason").fill_null("not_asked").alias("reason_before"),
         pl.col("reason_after").fill_null("not_asked"),
     )
@@ -93,4 +93,4 @@ def compare_decisions(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame
         .otherwise(pl.lit("stays out, for another reason"))
     )
     changed = named.filter(pl.col("reason_before") != pl.col("reason_after"))
-    return changed.with_columns(effect.alias("effect")).sort(QUESTION)
+    return changed.with_columns(effect.alias("effect")).sort(DECISION_KEY)

@@ -44,21 +44,21 @@ LedgerRows = pl.DataFrame
 
 SEAL = Table(
     "consent/seal",
-    "The seals of the ledger: per night's batch of events a Merkle root, chained to the batch before and signed; "
+    "Seals of the ledger: for the events of each night a Merkle root, chained to the seal before it and signed; "
     "append-only.",
-    ("batch",),
+    ("seal_number",),
     (
-        Column("batch", pl.Int64(), "Number of the batch, from 1"),
+        Column("seal_number", pl.Int64(), "Number of the seal, from 1"),
         *carry_columns(LEDGER, "drop_date"),
-        Column("first_position", pl.Int64(), "First place in the ledger", sources=("consent/ledger.position",)),
-        Column("last_position", pl.Int64(), "Last place in the ledger", sources=("consent/ledger.position",)),
-        Column("event_count", pl.Int64(), "Events of the batch", sources=("consent/ledger.position",)),
-        Column("root", pl.String(), "Merkle root (RFC 9162, SHA-256) over its events, hex"),
-        Column("previous", pl.String(), "Head of the batch before, hex; zeros before the first"),
-        Column("head", pl.String(), "SHA-256 over batch, root, positions and previous head, hex"),
+        Column("first_position", pl.Int64(), "First ledger position that it covers", sources=("consent/ledger.position",)),
+        Column("last_position", pl.Int64(), "Last ledger position that it covers", sources=("consent/ledger.position",)),
+        Column("event_count", pl.Int64(), "Number of events that it covers", sources=("consent/ledger.position",)),
+        Column("merkle_root", pl.String(), "Merkle root (RFC 9162, SHA-256) over its events, hex"),
+        Column("previous_head", pl.String(), "Head of the seal before it, hex; zeros for the first"),
+        Column("head", pl.String(), "SHA-256 over seal number, Merkle root, positions and previous head, hex"),
         Column("signature", pl.String(), "Ed25519 signature of the 32 bytes of head, hex"),
         Column("public_key", pl.String(), "Ed25519 public key that checks the signature, hex"),
-        Column("leaves", pl.Binary(), "Leaf hashes in order, 32 bytes each: they tell which event was changed"),
+        Column("leaf_hashes", pl.Binary(), "Leaf hashes in order, 32 bytes each: they locate a changed event"),
     ),
 )
 SealFrame = pl.LazyFrame

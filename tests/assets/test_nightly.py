@@ -46,7 +46,7 @@ from warehouse.delta.lake import Lake
 from warehouse.keys import HEAD, PUBLIC, mart_key
 from warehouse.serving import mart_file as serving
 from warehouse.sources.drop_folder import list_drop_dates
-from warehouse.verify.ledger import verify
+from warehouse.verify.ledger import verify_ledger
 from warehouse.verify.protection import digest
 
 MANY = 6
@@ -305,26 +305,26 @@ def test_killed_at_any_instant_and_run_again_is_run_once(sample, tmp_path):
     assert_equal(content(Lake(lake)), content(sample.lake))
 
 
-def test_a_run_cut_short_between_ledger_and_seal_is_made_good(sample, run, tmp_path):
+def test_a_run_interrupted_between_ledger_and_seal_is_completed(sample, run, tmp_path):
     shutil.copytree(sample.lake.path, tmp_path / "lake")
-    shutil.rmtree(tmp_path / "lake" / "consent" / "batch")
+    shutil.rmtree(tmp_path / "lake" / "consent" / "seal")
     head = (sample.lake.path / HEAD).read_bytes()
     (tmp_path / "lake" / HEAD).unlink()
-    assert verify(tmp_path / "lake").findings
+    assert verify_ledger(tmp_path / "lake").findings
     assert run(sample.drops, tmp_path / "lake") == 0
     assert_equal(content(Lake(tmp_path / "lake")), content(sample.lake))
     assert (tmp_path / "lake" / HEAD).read_bytes() == head
 
 
 def test_the_ledger_is_sealed(company, capsys):
-    verdict = verify(company.lake.path, public_key=company.lake.path / PUBLIC)
+    verdict = verify_ledger(company.lake.path, public_key=company.lake.path / PUBLIC)
     assert verdict.findings == []
     assert verdict.event_count == company.lake.read(LEDGER).height
     dates = company.lake.read(SEAL)["drop_date"]
     assert dates.is_unique().all()
     assert dates.is_sorted()
     with capsys.disabled():
-        print(f"\n{verdict.lines()[0]}")
+        print(f"\n{verdict.format_lines()[0]}")
 
 
 def test_a_failed_gate_leaves_yesterday_stops_what_follows_and_shows_no_value(sample, run, tmp_path, monkeypatch):

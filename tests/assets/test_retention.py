@@ -18,7 +18,7 @@ from cdp_pipelines.services.declarations import load_all_contracts
 from warehouse.delta.lake import Lake
 from warehouse.keys import keyed_digest, ledger_key
 from warehouse.sources.drop_folder import list_drop_dates
-from warehouse.verify.ledger import verify
+from warehouse.verify.ledger import verify_ledger
 
 # Each stands in one record alone: a device that a beacon saw, who answered a survey, a tag that ends before its row.
 AD_ID, EMAIL, TAG = "7f3ecanary", "canary.bird@yellow.example", "canary-tag"
@@ -85,7 +85,7 @@ def test_what_ended_leaves_no_byte_and_what_was_decided_can_still_be_proven(samp
     assert {("raw/beacons", "", "channel"), ("raw/webshop_customers", "tags", "customer_service")} <= {
         row[:3] for row in left.rows()
     }
-    assert verify(lake.path).findings == []
+    assert verify_ledger(lake.path).findings == []
     assert lake.read(LEDGER).equals(ledger)
     # In or out of the mart on that day, and by which decision, is answered as before.
     # Who asks has the e-mail at hand; the lake has a keyed digest of it.

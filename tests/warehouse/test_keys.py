@@ -21,7 +21,7 @@ from warehouse.keys import (
     mart_key,
     store_head,
 )
-from warehouse.verify.ledger import public_keys
+from warehouse.verify.ledger import read_public_keys
 from warehouse.verify.protection import purpose_key
 
 # RFC 8032, section 7.1, test 2.
@@ -105,15 +105,15 @@ def test_no_key_is_refused_without_showing_it(tmp_path, monkeypatch, told):
 
 
 def test_head_and_public_key_are_kept_and_not_written_again(tmp_path):
-    batch = {"batch": 1, "drop_date": "2024-01-01", "last_position": 3, "head": "ab", "signature": "cd"}
-    store_head(tmp_path, {**batch, "public_key": PUBLIC_KEY, "root": "ef"})
+    batch = {"seal_number": 1, "drop_date": "2024-01-01", "last_position": 3, "head": "ab", "signature": "cd"}
+    store_head(tmp_path, {**batch, "public_key": PUBLIC_KEY, "merkle_root": "ef"})
     assert json.loads((tmp_path / HEAD).read_text()) == {**batch, "public_key": PUBLIC_KEY}
-    assert public_keys(tmp_path / PUBLIC) == {PUBLIC_KEY}
+    assert read_public_keys(tmp_path / PUBLIC) == {PUBLIC_KEY}
     written = (tmp_path / HEAD).stat().st_ino
     store_head(tmp_path, {**batch, "public_key": PUBLIC_KEY})
     assert (tmp_path / HEAD).stat().st_ino == written
-    store_head(tmp_path, {**batch, "batch": 2, "public_key": PUBLIC_KEY})
-    assert json.loads((tmp_path / HEAD).read_text())["batch"] == 2
+    store_head(tmp_path, {**batch, "seal_number": 2, "public_key": PUBLIC_KEY})
+    assert json.loads((tmp_path / HEAD).read_text())["seal_number"] == 2
     assert sorted(path.name for path in (tmp_path / "audit").iterdir()) == ["ledger_head.json", "ledger_key.pem"]
 
 

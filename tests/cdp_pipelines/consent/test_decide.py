@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cdp_pipelines.consent import decide, extend_ledger, list_identifiers
 from cdp_pipelines.consent.decide import COLUMNS
-from cdp_pipelines.consent.history import QUESTION
+from cdp_pipelines.consent.history import DECISION_KEY
 from cdp_pipelines.purposes import Purpose
 from cdp_pipelines.schema import CONSENT_EVENT, CROSSWALK, INTERACTION, LEDGER, PARTY
 
@@ -389,7 +389,7 @@ def test_known_at():
 def test_a_decision_for_everyone_with_evidence():
     found = decided([will(NOW - DAY, "granted", name="receipt:1")], [sale(NOW - DAY, 100)])
     assert tuple(found.columns) == COLUMNS
-    assert found.select(QUESTION).is_unique().all()
+    assert found.select(DECISION_KEY).is_unique().all()
     points = found.filter(purpose="letters").select("customer_id", "contact_point").rows()
     assert points == [(A, "a2@x.de"), (A, "a@x.de"), (B, "b@x.de")]
     allowed = found.filter("is_allowed")
@@ -424,7 +424,7 @@ def test_order_of_arrival_never_matters(wills, random):
 @settings(max_examples=15, deadline=None)
 def test_a_withdrawal_never_widens(wills, value, purpose):
     more = [*wills, will(NOW, "withdrawn", value=value, purpose=purpose, name="last")]
-    key = QUESTION
+    key = DECISION_KEY
     before = decided(wills).filter("is_allowed").select(key)
     after = decided(more).filter("is_allowed").select(key)
     assert after.join(before, on=key, how="anti").is_empty()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp_pipelines.consent.merkle import inclusion_proof, is_included, leaf_hash, merkle_root, node_hash
+from cdp_pipelines.consent.merkle import build_inclusion_proof, compute_merkle_root, hash_leaf, hash_node, is_included
 
 # Entries and roots of certificate-transparency's merkle_tree_test.cc: the root over the first n entries.
 ENTRIES = [
@@ -36,7 +36,7 @@ ROOTS = [
 
 
 def leaves_of(entries):
-    return [leaf_hash(entry) for entry in entries]
+    return [hash_leaf(entry) for entry in entries]
 
 
 def recursive(entries):
@@ -50,33 +50,33 @@ def recursive(entries):
 
 @pytest.mark.parametrize("n", range(9))
 def test_known_roots(n):
-    assert merkle_root(leaves_of(ENTRIES[:n])).hex() == ROOTS[n]
+    assert compute_merkle_root(leaves_of(ENTRIES[:n])).hex() == ROOTS[n]
 
 
 def test_known_proofs():
     """Section 2.1.5: of seven leaves, the paths of d0, d3, d4 and d6."""
     a, b, c, d, e, f, j = leaves = leaves_of(ENTRIES[:7])
-    g, h, i = node_hash(a, b), node_hash(c, d), node_hash(e, f)
-    k, ell = node_hash(g, h), node_hash(i, j)
-    assert inclusion_proof(leaves, 0) == [b, h, ell]
-    assert inclusion_proof(leaves, 3) == [c, g, ell]
-    assert inclusion_proof(leaves, 4) == [f, j, k]
-    assert inclusion_proof(leaves, 6) == [i, k]
+    g, h, i = hash_node(a, b), hash_node(c, d), hash_node(e, f)
+    k, ell = hash_node(g, h), hash_node(i, j)
+    assert build_inclusion_proof(leaves, 0) == [b, h, ell]
+    assert build_inclusion_proof(leaves, 3) == [c, g, ell]
+    assert build_inclusion_proof(leaves, 4) == [f, j, k]
+    assert build_inclusion_proof(leaves, 6) == [i, k]
 
 
 @given(st.lists(st.binary(max_size=4), max_size=40))
 def test_the_root_is_the_rfcs_recursion(entries):
-    assert merkle_root(leaves_of(entries)) == recursive(entries)
+    assert compute_merkle_root(leaves_of(entries)) == recursive(entries)
 
 
 @given(st.integers(1, 40), st.data())
 def test_a_proof_holds_for_its_own_leaf_place_size_and_path_alone(size, data):
     leaves = leaves_of([bytes([n]) for n in range(size)])
     index = data.draw(st.integers(0, size - 1))
-    path, top = inclusion_proof(leaves, index), merkle_root(leaves)
+    path, top = build_inclusion_proof(leaves, index), compute_merkle_root(leaves)
     assert is_included(leaves[index], index, size, path, top)
-    assert not is_included(leaf_hash(b"other"), index, size, path, top)
-    assert not is_included(leaves[index], index, size, path, leaf_hash(b"other"))
+    assert not is_included(hash_leaf(b"other"), index, size, path, top)
+    assert not is_included(leaves[index], index, size, path, hash_leaf(b"other"))
     assert not any(is_included(leaves[index], other, size, path, top) for other in range(size) if other != index)
     assert not is_included(leaves[index], index, size, [*path, top], top)
     assert not is_included(leaves[index], size, size, path, top)
@@ -85,5 +85,5 @@ def test_a_proof_holds_for_its_own_leaf_place_size_and_path_alone(size, data):
 
 
 def test_no_proof_of_a_leaf_that_is_not_there():
-    with pytest.raises(IndexError, match="leaf 2 of a tree of 2"):
-        inclusion_proof(leaves_of(ENTRIES[:2]), 2)
+    with pytest.raises(IndexError, match="no leaf 2 in a tree of 2 leaves"):
+        build_inclusion_proof(leaves_of(ENTRIES[:2]), 2)

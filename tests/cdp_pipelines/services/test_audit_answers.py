@@ -98,9 +98,9 @@ def test_the_ledger_takes_in_what_was_answered(sample, member, run, tmp_path, ca
     assert sample.lake.read(DECISION).drop("ledger_position").equals(before.drop("ledger_position"))
     proof = tmp_path / "proof.json"
     event_id = first["in the ledger as"].split(",")[0]
-    assert verify_ledger.check(sample.lake.path, None, None, event_id, proof, None) == 0
-    assert verify_ledger.check(sample.lake.path, None, None, None, None, proof) == 0
-    assert verify_ledger.check(sample.lake.path, None, None, None, None, None) == 0
+    assert verify_ledger.run_check(sample.lake.path, None, None, event_id, proof, None) == 0
+    assert verify_ledger.run_check(sample.lake.path, None, None, None, None, proof) == 0
+    assert verify_ledger.run_check(sample.lake.path, None, None, None, None, None) == 0
 
 
 def test_an_answer_that_cannot_be_noted_is_not_given(sample, member, monkeypatch):
