@@ -50,9 +50,9 @@ SEAL = Table(
     (
         Column("seal_number", pl.Int64(), "Number of the seal, from 1"),
         *carry_columns(LEDGER, "drop_date"),
-        Column("first_position", pl.Int64(), "First ledger position that it covers", sources=("consent/ledger.position",)),
-        Column("last_position", pl.Int64(), "Last ledger position that it covers", sources=("consent/ledger.position",)),
-        Column("event_count", pl.Int64(), "Number of events that it covers", sources=("consent/ledger.position",)),
+        Column("first_position", pl.Int64(), "First ledger position covered", sources=("consent/ledger.position",)),
+        Column("last_position", pl.Int64(), "Last ledger position covered", sources=("consent/ledger.position",)),
+        Column("event_count", pl.Int64(), "Number of events covered", sources=("consent/ledger.position",)),
         Column("merkle_root", pl.String(), "Merkle root (RFC 9162, SHA-256) over its events, hex"),
         Column("previous_head", pl.String(), "Head of the seal before it, hex; zeros for the first"),
         Column("head", pl.String(), "SHA-256 over seal number, Merkle root, positions and previous head, hex"),
