@@ -13,7 +13,9 @@ from assets.components.policy import PolicyComponent
 from assets.runtime.lake import LakeResource, StagedWrite, build_spec, check_and_write, lake_assets
 from cdp_pipelines.golden import contact_point, rectification, survivorship
 from cdp_pipelines.golden.conflict import count_conflicts
+from cdp_pipelines.golden.customer import build_customer
 from cdp_pipelines.golden.household import build_households
+from cdp_pipelines.golden.policy import SurvivorshipPolicy
 from cdp_pipelines.schema import (
     CONFLICT,
     CONSENT_EVENT,
@@ -44,13 +46,13 @@ READS = {
 }
 
 
-class Survivorship(PolicyComponent[survivorship.SurvivorshipPolicy]):
+class Survivorship(PolicyComponent[SurvivorshipPolicy]):
     """Which value of a customer's records survives."""
 
     @classmethod
-    def get_model_cls(cls) -> type[survivorship.SurvivorshipPolicy]:
+    def get_model_cls(cls) -> type[SurvivorshipPolicy]:
         """The policy is the schema of the attributes."""
-        return survivorship.SurvivorshipPolicy
+        return SurvivorshipPolicy
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
         """All tables from one asset: they are views of one ranking."""
@@ -77,18 +79,18 @@ class Survivorship(PolicyComponent[survivorship.SurvivorshipPolicy]):
         return dg.Definitions(assets=[golden_record, build_spec(RECTIFICATION, deps=[], owner="team:data")])
 
 
-def _golden(store: Lake, policy: survivorship.SurvivorshipPolicy, as_of: datetime) -> dict[Table, pl.DataFrame]:
+def _golden(store: Lake, policy: SurvivorshipPolicy, as_of: datetime) -> dict[Table, pl.DataFrame]:
     """Every table of the golden record as of a night."""
     party, preference, crosswalk, consent_event, ledger, decision = (
         store.scan(table) for table in (PARTY, PREFERENCE, CROSSWALK, CONSENT_EVENT, LEDGER, DECISION)
     )
     purposes = {key: contract.collected_for for key, contract in load_all_contracts().items()}
-    rectified = rectification.select_current(store.scan(RECTIFICATION), crosswalk, policy.unit_of)
+    rectified = rectification.select_current(store.scan(RECTIFICATION), crosswalk, policy.group_of)
     states = contact_point.build_contact_point_states(ledger, policy.verified_by, as_of)
     candidates = survivorship.build_provenance(
         party, preference, crosswalk, consent_event, states, rectified, purposes, policy
     ).collect()
-    customers = survivorship.build_customer(candidates.lazy(), party, crosswalk).collect()
+    customers = build_customer(candidates.lazy(), party, crosswalk).collect()
     used = contact_point.find_last_use(party, store.scan(INTERACTION), crosswalk, as_of)
     points = contact_point.build_contact_points(
         candidates.lazy(), customers.lazy(), states, rectified, used, current(decision)

@@ -1,5 +1,4 @@
-"""The golden record (`survivorship`), what customers did (`measures`), what a purpose may see of both (`mart`).
+"""The golden record: the best value of each attribute, contact points, households, conflicts and rectifications.
 
-What a mart lets out: names of one mart alone (`pseudonym`), bands and months (`coarsen`), rows in groups (`anonymity`),
-numbers of people (`aggregate`); `attack` tries what can be told of people all the same.
+Here belongs what a customer's records say, across channels. What a purpose may see of it is in `cdp_pipelines.marts`.
 """

@@ -1,4 +1,8 @@
-"""`golden/contact_point`: every e-mail and phone of a customer with its own state, and what it may be used for."""
+"""`golden/contact_point`: every e-mail and phone of a customer with its state and its permitted purposes.
+
+Here belong state and use of contact points. Their values are ranked in `survivorship`; the decisions about them are
+made in `cdp_pipelines.consent`.
+"""
 
 from __future__ import annotations
 
@@ -13,36 +17,52 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
 
+    from cdp_pipelines.schema import (
+        ContactPointFrame,
+        CrosswalkFrame,
+        CustomerFrame,
+        DecisionFrame,
+        InteractionFrame,
+        LedgerFrame,
+        PartyFrame,
+        ProvenanceFrame,
+        RectificationFrame,
+    )
+
 KINDS = ("email", "phone")
-# Over which contact point a preferred channel reaches.
-REACHES = {"email": "email", "sms": "phone"}
+# Preferred channel to the kind of contact point that it uses.
+KIND_OF_CHANNEL = {"email": "email", "sms": "phone"}
 _STATUSES = ("verified", "bounced", "complained", "unsubscribed")
 
 
-def build_contact_point_states(ledger: pl.LazyFrame, verified_by: Collection[str], as_of: datetime) -> pl.LazyFrame:
-    """What wills known at `as_of` say of each e-mail and phone; key (kind, value).
+def build_contact_point_states(ledger: LedgerFrame, verified_by: Collection[str], as_of: datetime) -> pl.LazyFrame:
+    """State of each e-mail and phone by the consent events known at `as_of`; key (kind, value).
 
     Columns state, verified_at, bounced_at, complained_at, unsubscribed_at (the latest of each), and doubt: 0 verified,
-    1 not known, 2 bounced. `verified_by`: methods of a grant that verify. A bounce or complaint ends with a later
-    verification, an unsubscribe with a later grant on the very point; later is in the total order of wills.
+    1 unknown, 2 bounced. `verified_by`: methods of a grant that verify. A bounce or complaint ends with a later
+    verification, an unsubscribe with a later grant on the same contact point; "later" is in the total order of consent
+    events.
     """
-    mine = ledger.filter(pl.col("subject_kind").is_in(KINDS))
-    known = select_effective(mine, as_of, as_of).select(
+    events = ledger.filter(pl.col("subject_kind").is_in(KINDS))
+    known = select_effective(events, as_of, as_of).select(
         pl.col("subject_kind").alias("kind"),
         pl.col("subject_value").alias("value"),
         "purpose", "status", "method", "event_id", "event_at", "recorded_at",
     )  # fmt: skip
-    wills = rank_events(known.collect(), ())
+    ranked = rank_events(known.collect(), ())
     status, is_grant = pl.col("status"), pl.col("status") == "granted"
-    said = {each: (pl.col("purpose") == ABOUT_SUBJECT) & (status == each) for each in _STATUSES}
-    said["verified"] |= is_grant & pl.col("method").is_in(list(verified_by))
-    said["granted"] = is_grant
+    matches = {name: (pl.col("purpose") == ABOUT_SUBJECT) & (status == name) for name in _STATUSES}
+    matches["verified"] |= is_grant & pl.col("method").is_in(list(verified_by))
+    matches["granted"] = is_grant
     latest = (
-        wills.lazy()
+        ranked.lazy()
         .group_by("kind", "value", maintain_order=True)
         .agg(
-            *(pl.col("place").filter(is_it).max().fill_null(NEVER).alias(name) for name, is_it in said.items()),
-            *(pl.col("event_at").filter(said[name]).last().alias(f"{name}_at") for name in _STATUSES),
+            *(
+                pl.col("place").filter(is_match).max().fill_null(NEVER).alias(name)
+                for name, is_match in matches.items()
+            ),
+            *(pl.col("event_at").filter(matches[name]).last().alias(f"{name}_at") for name in _STATUSES),
         )
     )
     bounced = pl.col("bounced") > pl.col("verified")
@@ -63,17 +83,17 @@ def build_contact_point_states(ledger: pl.LazyFrame, verified_by: Collection[str
 
 
 def build_contact_points(
-    provenance: pl.LazyFrame,
-    customer: pl.LazyFrame,
+    provenance: ProvenanceFrame,
+    customer: CustomerFrame,
     states: pl.LazyFrame,
-    rectified: pl.LazyFrame,
+    rectified: RectificationFrame,
     used: pl.LazyFrame,
-    decisions: pl.LazyFrame,
-) -> pl.LazyFrame:
+    decisions: DecisionFrame,
+) -> ContactPointFrame:
     """Every e-mail and phone of customers with a profile; key (customer_id, kind, value), columns of `CONTACT_POINT`.
 
-    `provenance`, `customer`: `PROVENANCE`, `CUSTOMER`; `states`: see above; `rectified`: see `rectification.standing`;
-    `used`: see `last_used`; `decisions`: those that stand (`DECISION`).
+    `states`: see `build_contact_point_states`; `rectified`: see `rectification.select_current`; `used`: see
+    `find_last_use`; `decisions`: the current ones.
     """
     key = ["customer_id", "kind", "value"]
     points = (
@@ -92,16 +112,18 @@ def build_contact_points(
         pl.col("replaces").alias("value"),
         pl.lit("replaced").alias("replaced"),
     )
-    may_be = decisions.filter("is_allowed")
+    permissions = decisions.filter("is_allowed")
     allowed = (
         points.select(*key, pl.col("collected_for").alias("purpose"))
         .explode("purpose")
-        .join(may_be.select("customer_id", "purpose", "contact_point"), on=["customer_id", "purpose"])
+        .join(permissions.select("customer_id", "purpose", "contact_point"), on=["customer_id", "purpose"])
         .filter((pl.col("contact_point") == "") | (pl.col("contact_point") == pl.col("value")))
         .group_by(key)
         .agg(pl.col("purpose").unique().sort().alias("allowed_for"))
     )
-    preferred = customer.select("customer_id", pl.col("preferred_channel").replace_strict(REACHES, default=None))
+    preferred = customer.select(
+        "customer_id", pl.col("preferred_channel").replace_strict(KIND_OF_CHANNEL, default=None)
+    )
     return CONTACT_POINT.conform(
         points.join(states, on=["kind", "value"], how="left")
         .join(replaced.unique(), on=key, how="left")
@@ -120,18 +142,18 @@ def build_contact_points(
 
 
 def find_last_use(
-    party: pl.LazyFrame, interaction: pl.LazyFrame, crosswalk: pl.LazyFrame, as_of: datetime
+    party: PartyFrame, interaction: InteractionFrame, crosswalk: CrosswalkFrame, as_of: datetime
 ) -> pl.LazyFrame:
-    """When customers last did something under an e-mail or phone; key (customer_id, kind, value), last_used_at.
+    """Time of the last interaction with each e-mail or phone; key (customer_id, kind, value), last_used_at.
 
-    Counts interactions before `as_of` of records that carry it and may join a profile.
+    Counts interactions before `as_of` of records that have the contact point and may join a profile.
     """
-    done = interaction.filter(pl.col("occurred_at") < as_of).select(*RECORD_KEY, "occurred_at")
+    interactions = interaction.filter(pl.col("occurred_at") < as_of).select(*RECORD_KEY, "occurred_at")
     return (
         party.select(*RECORD_KEY, *KINDS)
         .unpivot(index=list(RECORD_KEY), on=list(KINDS), variable_name="kind", value_name="value")
         .filter(pl.col("value").is_not_null())
-        .join(done, on=list(RECORD_KEY))
+        .join(interactions, on=list(RECORD_KEY))
         .join(crosswalk.filter("is_profiled").select(*RECORD_KEY, "customer_id"), on=list(RECORD_KEY))
         .group_by("customer_id", "kind", "value")
         .agg(pl.col("occurred_at").max().alias("last_used_at"))

@@ -1,13 +1,14 @@
-"""`golden/rectification`: values that data subjects or clerks put right (GDPR Art. 5(1)(d), 16), and what holds.
+"""`golden/rectification`: values that data subjects or clerks corrected (GDPR Art. 5(1)(d), 16), and which are current.
 
-A rectification hangs on a record, not on a customer, so that it follows its person through merges and splits. It holds
-all attributes that survive together, for half an address that was put right would go with another's other half.
+Here belong recording, withdrawing and selecting rectifications; their effect on ranks is in `survivorship`. A
+rectification refers to a record, not to a customer, so that it follows its person through merges and splits. It covers
+a whole attribute group, because half a rectified address would mix with the other half of another one.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -16,89 +17,101 @@ from cdp_pipelines.schema import CUSTOMER, PREFERENCE_COLUMNS, RECORD_KEY, RECTI
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# What stands for a channel where a value was put right.
+    from cdp_pipelines.schema import CrosswalkFrame, RectificationFrame, RectificationRows
+
+# Channel of rectified values in golden/provenance.
 CHANNEL = "rectification"
 
 
-def select_open(rectification: pl.LazyFrame, crosswalk: pl.LazyFrame, unit_of: Mapping[str, str]) -> pl.LazyFrame:
-    """Rectifications of records that may join a profile, but for those that were withdrawn.
+def select_open(
+    rectification: RectificationFrame, crosswalk: CrosswalkFrame, group_of: Mapping[str, str]
+) -> RectificationFrame:
+    """Rectifications of records that may join a profile, without withdrawn ones.
 
-    Key (number, attribute), columns of `RECTIFICATION`, customer_id and `together`. `unit_of`: attribute to the first
-    of those that it survives with.
+    Key (number, attribute), columns of `RECTIFICATION`, customer_id and `together`. `group_of`: attribute to the first
+    attribute of its group.
     """
     ended = rectification.filter(pl.col("ends").is_not_null()).select(pl.col("ends").alias("number"))
     return (
         rectification.filter(pl.col("ends").is_null())
         .join(ended, on="number", how="anti")
         .join(crosswalk.filter("is_profiled").select(*RECORD_KEY, "customer_id"), on=list(RECORD_KEY))
-        .with_columns(pl.col("attribute").replace_strict(unit_of, return_dtype=pl.String).alias("together"))
+        .with_columns(pl.col("attribute").replace_strict(group_of, return_dtype=pl.String).alias("together"))
     )
 
 
-def select_current(rectification: pl.LazyFrame, crosswalk: pl.LazyFrame, unit_of: Mapping[str, str]) -> pl.LazyFrame:
-    """Rectifications that hold: of those not withdrawn (see there) the latest of each customer and unit.
+def select_current(
+    rectification: RectificationFrame, crosswalk: CrosswalkFrame, group_of: Mapping[str, str]
+) -> RectificationFrame:
+    """Current rectifications: the latest open one (see `select_open`) of each customer and attribute group.
 
-    Of e-mails and phones, of which a customer may have several, the latest for each that is replaced.
+    A customer may have several e-mails and phones: there, the latest one for each replaced value.
     """
     slot = ["customer_id", "together", "replaces"]
-    return select_open(rectification, crosswalk, unit_of).filter(pl.col("number") == pl.col("number").max().over(slot))
+    return select_open(rectification, crosswalk, group_of).filter(pl.col("number") == pl.col("number").max().over(slot))
 
 
 def parse_value(attribute: str, text: str, phone_region: str) -> str | None:
-    """A value in the form of its standard column, as text; None where it cannot be read.
+    """A value in the form of its standard column, as text; None where it is unreadable.
 
-    Dates are in ISO 8601; phones as people of `phone_region` (ISO 3166-1 alpha-2) write them, or in E.164.
+    Dates are in ISO 8601; phones as written in `phone_region` (ISO 3166-1 alpha-2), or in E.164.
     """
     text = text.strip()
     if attribute in PREFERENCE_COLUMNS:
-        told = text.lower() or None
+        lower = text.lower() or None
         if CUSTOMER.schema[attribute] != pl.Int64:
-            return told
+            return lower
         return str(int(text)) if text.isascii() and text.isdigit() else None
     if CUSTOMER.schema[attribute] == pl.Date:
         try:
             return dt.date.fromisoformat(text).isoformat()
         except ValueError:
             return None
-    # The parsers of names, phones and e-mails take a while to load: who only reads this module needs none of them.
+    # The parsers of names, phones and e-mails load slowly, and most importers of this module do not need them.
     from cdp_pipelines.standardise.party import spell_value
 
-    return pl.select(spell_value(attribute, pl.lit(text, pl.String), phone_region)).item()
+    value: str | None = pl.select(spell_value(attribute, pl.lit(text, pl.String), phone_region)).item()
+    return value
 
 
 def record_rectification(
-    rectification: pl.DataFrame, record: tuple[str, str], values: Mapping[str, str | None], replaces: str | None,
+    rectification: RectificationRows, record: tuple[str, str], values: Mapping[str, str | None], replaces: str | None,
     by: str, because: str, at: dt.datetime,
-) -> pl.DataFrame:  # fmt: skip
+) -> RectificationRows:  # fmt: skip
     """The rows of a new rectification of a record's person; columns of `RECTIFICATION`.
 
-    `values`: every attribute of the unit that is to have one.
+    `values`: the attributes of the group that get a value.
     """
     rows = [{"attribute": name, "value": value, "replaces": replaces} for name, value in values.items()]
-    return _numbered(rectification, rows, record, by, because, at)
+    return _assign_number(rectification, rows, record, by, because, at)
 
 
 def record_withdrawal(
-    rectification: pl.DataFrame, ended: pl.DataFrame, by: str, because: str, at: dt.datetime
-) -> pl.DataFrame:
+    rectification: RectificationRows, ended: RectificationRows, by: str, because: str, at: dt.datetime
+) -> RectificationRows:
     """The rows that withdraw those of `ended` (`RECTIFICATION`); columns of `RECTIFICATION`."""
     rows = RECTIFICATION.empty()
     for row in ended.unique("number").sort("number").iter_rows(named=True):
         end = [{"attribute": row["attribute"], "ends": row["number"]}]
         before = pl.concat([rectification, rows])
         record = row["channel"], row["source_record_id"]
-        rows = pl.concat([rows, _numbered(before, end, record, by, because, at)])
+        rows = pl.concat([rows, _assign_number(before, end, record, by, because, at)])
     return rows
 
 
-def _numbered(
-    before: pl.DataFrame, rows: list[dict], record: tuple[str, str], by: str, because: str, at: dt.datetime
-) -> pl.DataFrame:
-    told = {
-        "number": (before["number"].max() or 0) + 1,
+def _assign_number(
+    before: RectificationRows,
+    rows: list[dict[str, Any]],
+    record: tuple[str, str],
+    by: str,
+    because: str,
+    at: dt.datetime,
+) -> RectificationRows:
+    shared = {
+        "number": before.select(pl.col("number").max().fill_null(0) + 1).item(),
         **dict(zip(RECORD_KEY, record, strict=True)),
         "rectified_by": by,
         "because": because,
         "rectified_at": at,
     }
-    return pl.DataFrame([told | row for row in rows], schema=RECTIFICATION.schema)
+    return pl.DataFrame([shared | row for row in rows], schema=RECTIFICATION.schema)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cdp_pipelines.errors import CdpError
-from cdp_pipelines.golden.survivorship import select_best_values
+from cdp_pipelines.golden.customer import select_best_values
 from cdp_pipelines.marts.aggregate import PEOPLE, aggregate_mart
 from cdp_pipelines.marts.anonymity import suppress_small_groups
 from cdp_pipelines.marts.coarsening import coarsen, coarsened_dtype

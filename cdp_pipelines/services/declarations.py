@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cdp_pipelines.channels.contract import ChannelContract, load_contracts
 from cdp_pipelines.consent import list_non_linking
 from cdp_pipelines.consent.cases import Case, load_cases
-from cdp_pipelines.golden.survivorship import SurvivorshipPolicy
+from cdp_pipelines.golden.policy import SurvivorshipPolicy
 from cdp_pipelines.lineage import check_all_minimised
 from cdp_pipelines.policy import load_policy_file
 from cdp_pipelines.purposes.controller import Controller, load_controller

@@ -13,7 +13,7 @@ import polars as pl
 from cdp_pipelines.errors import CdpError, LakeError
 from cdp_pipelines.golden import rectification
 from cdp_pipelines.golden.contact_point import KINDS
-from cdp_pipelines.golden.survivorship import GOLDEN_COLUMNS
+from cdp_pipelines.golden.policy import GOLDEN_COLUMNS
 from cdp_pipelines.schema import CROSSWALK, PARTY, PREFERENCE, PREFERENCE_COLUMNS, PROVENANCE, RECORD_KEY, RECTIFICATION
 from cdp_pipelines.services.checked_write import CheckFailedError, StagedWrite, check_and_write
 from cdp_pipelines.services.declarations import load_all_contracts, load_survivorship
@@ -85,13 +85,13 @@ class _AttributeGroup:
 
     def __init__(self, lake: Lake, customer_id: str, attribute: str) -> None:
         self.attribute, self.customer_id = attribute, customer_id
-        self.unit_of = load_survivorship().unit_of
-        self.name = self.unit_of[attribute]
+        self.group_of = load_survivorship().group_of
+        self.name = self.group_of[attribute]
         crosswalk = lake.scan(CROSSWALK).filter("is_profiled", pl.col("customer_id") == customer_id)
         self.records = crosswalk.select(*RECORD_KEY).collect().sort(RECORD_KEY)
         if self.records.is_empty():
             raise LakeError(f"{customer_id} has no golden record: none of its records may join a profile")
-        self.frames = (lake.scan(RECTIFICATION), crosswalk, self.unit_of)
+        self.frames = (lake.scan(RECTIFICATION), crosswalk, self.group_of)
         candidates = lake.scan(PROVENANCE).filter(pl.col("customer_id") == customer_id, pl.col("together") == self.name)
         self.candidates = candidates.collect().sort("rank", "attribute")
         self.current = (
@@ -108,7 +108,7 @@ class _AttributeGroup:
 
     def current_values(self) -> dict[str, str | None]:
         """Attribute to value: of the latest rectification, else of the golden record."""
-        names = [name for name, group in self.unit_of.items() if group == self.name]
+        names = [name for name, group in self.group_of.items() if group == self.name]
         latest = self.current.filter(pl.col("number") == pl.col("number").max())
         if latest.is_empty():
             latest = self.candidates.filter(pl.col("rank") == 1)

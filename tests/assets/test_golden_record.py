@@ -31,7 +31,7 @@ def test_what_survives_together_is_what_one_record_says(lake, capsys):
     customers = lake.read(CUSTOMER)
     profiled = lake.scan(CROSSWALK).filter("is_profiled").select("channel", "source_record_id", "customer_id")
     said = [lake.scan(table).join(profiled, on=["channel", "source_record_id"]) for table in (PARTY, PREFERENCE)]
-    for group in load_survivorship().together:
+    for group in load_survivorship().attribute_groups:
         of = said[group[0] not in PARTY.schema].select("customer_id", *group).unique().collect()
         told = customers.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in group))
         whole = told.join(of, on=["customer_id", *group], how="semi", nulls_equal=True)

@@ -205,7 +205,7 @@ class Profiles:
 
     def unit(self, attribute: str) -> list[str]:
         """The attributes that come from one record together with this one."""
-        return next((group for group in self.policy.get("together", ()) if attribute in group), [attribute])
+        return next((group for group in self.policy.get("attribute_groups", ()) if attribute in group), [attribute])
 
     def put_right(self, customer: str, unit: list[str]) -> list[list[dict]]:
         """What holds of what was put right of a customer, each with its rows, the latest first."""

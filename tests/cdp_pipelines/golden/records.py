@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from cdp_pipelines.golden import contact_point, rectification
-from cdp_pipelines.golden.survivorship import SurvivorshipPolicy, build_customer, build_provenance
+from cdp_pipelines.golden.customer import build_customer
+from cdp_pipelines.golden.policy import SurvivorshipPolicy
+from cdp_pipelines.golden.survivorship import build_provenance
 from cdp_pipelines.schema import CONSENT_EVENT, CROSSWALK, LEDGER, PARTY, PREFERENCE, RECTIFICATION
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -80,7 +82,7 @@ def golden(
         crosswalk,
         frame(CONSENT_EVENT, consents),
         contact_point.build_contact_point_states(frame(LEDGER, ledger), policy.verified_by, NOW),
-        rectification.select_current(frame(RECTIFICATION, rectified), crosswalk, policy.unit_of),
+        rectification.select_current(frame(RECTIFICATION, rectified), crosswalk, policy.group_of),
         COLLECTED,
         policy,
     ).collect()

@@ -101,7 +101,7 @@ def points():
         {"channel": "shop", "source_record_id": "r2", "occurred_at": day(2000)},
     ]
     states = contact_point.build_contact_point_states(frame(LEDGER, [will(1, "phone", PHONE, "bounced", 1)]), (), NOW)
-    rectified = rectification.select_current(frame(RECTIFICATION, right), crosswalk, policy.unit_of)
+    rectified = rectification.select_current(frame(RECTIFICATION, right), crosswalk, policy.group_of)
     used = contact_point.find_last_use(party, frame(INTERACTION, done), crosswalk, NOW)
     found = contact_point.build_contact_points(candidates.lazy(), customers.lazy(), states, rectified, used, decisions)
     return found.collect().sort(CONTACT_POINT.key)

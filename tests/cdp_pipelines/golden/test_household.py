@@ -13,13 +13,13 @@ from tests.cdp_pipelines.golden.records import START, frame, golden, policy_of
 
 HOME = {"last_name": "Núñez", "street": "5 oak street", "postal_code": "98101", "country_code": "US"}
 IDS = {f"r{at}": f"c_{at:016x}" for at in range(20)}
-TOGETHER = (("first_name", "last_name"), ("street", "postal_code", "country_code"))
+GROUPS = (("first_name", "last_name"), ("street", "postal_code", "country_code"))
 
 
 def lived(people, *, born=(), max_members=12, channels=None):
     """Households of customers 0, 1, 2 and so on; `born`: night of birth of each."""
     records = [((channels or {}).get(at, "crm"), 1, says) for at, says in enumerate(people)]
-    candidates, customers = golden(records, policy_of(together=TOGETHER), customers=IDS)
+    candidates, customers = golden(records, policy_of(attribute_groups=GROUPS), customers=IDS)
     history = frame(
         HISTORY,
         [

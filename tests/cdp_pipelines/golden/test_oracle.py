@@ -7,7 +7,9 @@ import polars as pl
 import pytest
 
 from cdp_pipelines.golden import contact_point, rectification
-from cdp_pipelines.golden.survivorship import GOLDEN_COLUMNS, build_provenance, select_best_values
+from cdp_pipelines.golden.customer import select_best_values
+from cdp_pipelines.golden.policy import GOLDEN_COLUMNS
+from cdp_pipelines.golden.survivorship import build_provenance
 from cdp_pipelines.schema import CONSENT_EVENT, LEDGER, PREFERENCE, RECTIFICATION
 from tests.cdp_pipelines.golden.records import (
     COLLECTED,
@@ -35,12 +37,12 @@ SAYS = {
     "street": ["5 oak st", "7 elm st"],
     "city": ["Rome", "Pisa"],
 }
-TOGETHER = (("first_name", "middle_name", "last_name"), ("street", "city"), ("quiet_from", "quiet_until"))
+GROUPS = (("first_name", "middle_name", "last_name"), ("street", "city"), ("quiet_from", "quiet_until"))
 POLICIES = [
     pytest.param(("source_priority", "recency", "frequency"), (), id="alone"),
-    pytest.param(("frequency", "completeness", "longest"), TOGETHER, id="together"),
-    pytest.param(("verified", "completeness"), TOGETHER, id="verified"),
-    pytest.param(("longest", "recency"), TOGETHER, id="longest"),
+    pytest.param(("frequency", "completeness", "longest"), GROUPS, id="grouped"),
+    pytest.param(("verified", "completeness"), GROUPS, id="verified"),
+    pytest.param(("longest", "recency"), GROUPS, id="longest"),
 ]
 
 
@@ -94,10 +96,10 @@ def random_tables(seed):
     return party, preference, crosswalk, ledger, consents, rectified
 
 
-@pytest.mark.parametrize(("rules", "together"), POLICIES)
+@pytest.mark.parametrize(("rules", "groups"), POLICIES)
 @pytest.mark.parametrize("seed", [1, 2])
-def test_every_value_of_every_purpose_is_what_brute_force_says(seed, rules, together, tmp_path):
-    policy = policy_of(rules, together=together, verified_by=("link",))
+def test_every_value_of_every_purpose_is_what_brute_force_says(seed, rules, groups, tmp_path):
+    policy = policy_of(rules, attribute_groups=groups, verified_by=("link",))
     party, preference, crosswalk, ledger, consents, rectified = random_tables(seed)
     # The order of rows never matters.
     shuffled = party.collect().sample(fraction=1, shuffle=True, seed=seed).lazy()
@@ -107,7 +109,7 @@ def test_every_value_of_every_purpose_is_what_brute_force_says(seed, rules, toge
         crosswalk,
         frame(CONSENT_EVENT, consents),
         contact_point.build_contact_point_states(frame(LEDGER, ledger[::-1]), policy.verified_by, NOW),
-        rectification.select_current(frame(RECTIFICATION, rectified[::-1]), crosswalk, policy.unit_of),
+        rectification.select_current(frame(RECTIFICATION, rectified[::-1]), crosswalk, policy.group_of),
         COLLECTED,
         policy,
     )

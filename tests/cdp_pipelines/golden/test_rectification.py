@@ -5,8 +5,8 @@ from itertools import pairwise
 import polars as pl
 import pytest
 
+from cdp_pipelines.golden.customer import select_best_values
 from cdp_pipelines.golden.rectification import parse_value, record_rectification, record_withdrawal
-from cdp_pipelines.golden.survivorship import select_best_values
 from cdp_pipelines.schema import RECTIFICATION
 from tests.cdp_pipelines.golden.records import COLLECTED, NOW, C, frame, golden, policy_of, put_right
 
@@ -60,7 +60,7 @@ def test_of_contact_points_it_replaces_one():
 def test_half_an_address_that_was_put_right_is_not_completed_from_elsewhere():
     records = [("crm", 1, {"street": "5 oak st", "city": "Rome"}), ("shop", 9, {"street": "7 elm st", "city": "Pisa"})]
     right = [put_right(1, CRM, "street", "6 oak st")]
-    _, record = golden(records, policy_of(together=(ADDRESS,)), rectified=right)
+    _, record = golden(records, policy_of(attribute_groups=(ADDRESS,)), rectified=right)
     assert record.select(ADDRESS).row(0) == ("6 oak st", None)
 
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from cdp_pipelines.golden.survivorship import select_best_values
+from cdp_pipelines.golden.customer import select_best_values
 from cdp_pipelines.schema import CUSTOMER, PROVENANCE
 from tests.cdp_pipelines.golden.records import START, golden, policy_of, put_right, will
 
@@ -118,7 +118,7 @@ TOGETHER = [
 
 @pytest.mark.parametrize(("rules", "records", "expected"), TOGETHER)
 def test_what_survives_together_comes_from_one_record(rules, records, expected):
-    candidates, record = golden(records, policy_of(rules, together=(NAME,)))
+    candidates, record = golden(records, policy_of(rules, attribute_groups=(NAME,)))
     assert record.select(NAME).row(0) == expected
     assert expected in [tuple(says.get(name) for name in NAME) for _, _, says in records]
     assert set(candidates["together"]) == {"first_name"}
@@ -130,7 +130,7 @@ def test_a_purpose_gets_all_parts_from_the_best_record_that_it_may_use():
         ("shop", 9, {"first_name": "Anna", "middle_name": "B", "last_name": "Ervin-Li"}),
         ("crm", 1, {"first_name": "Ann", "last_name": "Ervin"}),
     ]
-    candidates, _ = golden(records, policy_of(together=(NAME,)))
+    candidates, _ = golden(records, policy_of(attribute_groups=(NAME,)))
     usable = candidates.lazy().filter(pl.col("collected_for").list.contains("letters"))
     assert select_best_values(usable).select(NAME).collect().rows() == [("Ann", None, "Ervin")]
 
@@ -166,19 +166,23 @@ def test_preferences_come_into_the_golden_record_and_quiet_hours_stay_together()
         }
         for day, code, begin, end, most in told
     ]  # fmt: skip
-    _, record = golden([ANNA], policy_of(together=(("quiet_from", "quiet_until"),)), preferences=preferences)
+    _, record = golden([ANNA], policy_of(attribute_groups=(("quiet_from", "quiet_until"),)), preferences=preferences)
     names = ("language_code", "quiet_from", "quiet_until", "max_per_week")
     assert record.select(names).row(0) == ("ro", 20, None, 3)
 
 
 WRONG = [
-    pytest.param({"attributes": {"shoe_size": ("recency",)}}, "no attributes: shoe_size", id="unknown_attribute"),
-    pytest.param({"together": (("street", "moon"),)}, "no attributes: moon", id="unknown_together"),
-    pytest.param({"together": (("city", "street"), ("street", "phone"))}, "twice: street", id="in_two_groups"),
-    pytest.param({"together": (("email", "phone"),)}, "email, phone: each purpose decides", id="contact_points"),
-    pytest.param({"together": (("city", "quiet_from"),)}, "of a person or of preferences", id="of_two_tables"),
+    pytest.param({"attributes": {"shoe_size": ("recency",)}}, "unknown attributes: shoe_size", id="unknown_attribute"),
+    pytest.param({"attribute_groups": (("street", "moon"),)}, "unknown attributes: moon", id="unknown_in_a_group"),
+    pytest.param({"attribute_groups": (("city", "street"), ("street", "phone"))}, "twice: street", id="in_two_groups"),
     pytest.param(
-        {"together": (NAME,), "attributes": {"last_name": ("recency",)}},
+        {"attribute_groups": (("email", "phone"),)}, "email, phone: each purpose decides", id="contact_points"
+    ),
+    pytest.param(
+        {"attribute_groups": (("city", "quiet_from"),)}, "either personal attributes or preferences", id="of_two_tables"
+    ),
+    pytest.param(
+        {"attribute_groups": (NAME,), "attributes": {"last_name": ("recency",)}},
         "by the rules of first_name",
         id="rules_of_a_part",
     ),
@@ -186,8 +190,8 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("declared", "told"), WRONG)
-def test_a_wrong_policy_is_told_what_is_wrong(declared, told):
+@pytest.mark.parametrize(("declared", "message"), WRONG)
+def test_a_wrong_policy_fails_with_a_message(declared, message):
     with pytest.raises(ValidationError) as error:
         policy_of(**declared)
-    assert told in str(error.value)
+    assert message in str(error.value)
