@@ -1,7 +1,8 @@
 """A mart: the people whom a purpose may process, times the columns that it declares. Nothing else reaches it.
 
-It is made in two steps, between which `mart.sql` may stand: `permitted` takes what may be taken, `protected` lets out
-what may be let out. An identified mart is let out as it is, a pseudonymous one in groups, an aggregate as numbers.
+Here belong its two steps, between which `mart.sql` may run: `build_permitted` selects permitted people and values,
+`protect` limits what the mart reveals. An identified mart is published as it is, a pseudonymous mart in groups
+(`anonymity`), an aggregate as numbers (`aggregate`).
 """
 
 from __future__ import annotations
@@ -23,29 +24,32 @@ from cdp_pipelines.schema.mart import MEASURES
 
 if TYPE_CHECKING:
     from cdp_pipelines.purposes.purpose import Purpose
+    from cdp_pipelines.schema import CustomerFrame, DecisionFrame, MartFrame, MartRows, ProvenanceFrame
 
 
 def build_permitted_table(purpose: Purpose) -> Table:
     """The permitted frame of a purpose: its columns, with types, descriptions and sources from where they come."""
     columns = []
     for column in purpose.columns:
-        word, _, name = column.source.partition(".")
-        source = next(each for each in COLUMN_SOURCES[word].columns if each.name == name)
-        origin = source.sources if word in {"measure", "subject"} else (f"{COLUMN_SOURCES[word].name}.{name}",)
-        told = column.description or source.description
+        group, _, name = column.source.partition(".")
+        source = next(candidate for candidate in COLUMN_SOURCES[group].columns if candidate.name == name)
+        origin = source.sources if group in {"measure", "subject"} else (f"{COLUMN_SOURCES[group].name}.{name}",)
+        description = column.description or source.description
         dtype = coarsened_dtype(column)
-        columns.append(Column(column.name, dtype, told, source.is_personal, origin))
+        columns.append(Column(column.name, dtype, description, source.is_personal, origin))
     key = tuple(column.name for column in purpose.columns if column.source == KEY)
     return Table(f"mart/{purpose.key}", purpose.title, key, tuple(columns), subject=key)
 
 
 def build_mart_table(purpose: Purpose) -> Table:
-    """The table `mart/<purpose>`. What `mart.sql` gives may come from any column that it sees."""
+    """The table `mart/<purpose>`. A column made by `mart.sql` may come from any column of the permitted frame."""
     table = build_permitted_table(purpose)
     if purpose.shape:
         origin = tuple(dict.fromkeys(source for column in table.columns for source in column.sources))
         is_personal = any(column.is_personal for column in table.columns)
-        shaped = (Column(each.name, TYPES[each.type], each.description, is_personal, origin) for each in purpose.shape)
+        shaped = (
+            Column(column.name, TYPES[column.type], column.description, is_personal, origin) for column in purpose.shape
+        )
         table = Table(table.name, table.description, table.key, tuple(shaped), subject=table.subject)
     if purpose.aggregate is None:
         return table
@@ -77,18 +81,19 @@ def find_column(purpose: Purpose, source: str) -> str:
 
 
 def quasi_identifiers(purpose: Purpose) -> list[str]:
-    """Columns of a mart about persons by which it could be joined with another: all but key, evidence and basis."""
-    own = {find_column(purpose, source) for source in (KEY, EVIDENCE, BASIS)}
-    return [name for name in build_mart_table(purpose).schema if name not in own]
+    """Columns of a mart about persons by which it could be joined with another mart: without key, evidence, basis."""
+    excluded = {find_column(purpose, source) for source in (KEY, EVIDENCE, BASIS)}
+    return [name for name in build_mart_table(purpose).schema if name not in excluded]
 
 
 def select_members(
-    purpose: Purpose, decision: pl.LazyFrame, provenance: pl.LazyFrame, customer: pl.LazyFrame
-) -> tuple[pl.LazyFrame, pl.LazyFrame]:
-    """Whom a purpose may process, and the values that it may use of them.
+    purpose: Purpose, decision: DecisionFrame, provenance: ProvenanceFrame, customer: CustomerFrame
+) -> tuple[DecisionFrame, ProvenanceFrame]:
+    """(customers whom a purpose may process, values that it may use of them).
 
-    The first has the columns of `DECISION`, one row per customer_id: where the purpose is about a contact point, that
-    of the best ranked one on which it is allowed, and nobody without any. The second has those of `PROVENANCE`.
+    The first has the columns of `DECISION`, one row per customer_id. If the purpose is about a contact point, the row
+    is that of the best ranked allowed one, and customers without one are not in it. The second has the columns of
+    `PROVENANCE`.
     """
     allowed = (
         current(decision)
@@ -114,16 +119,16 @@ def select_members(
 
 def build_permitted(
     purpose: Purpose,
-    decision: pl.LazyFrame,
-    provenance: pl.LazyFrame,
-    customer: pl.LazyFrame,
+    decision: DecisionFrame,
+    provenance: ProvenanceFrame,
+    customer: CustomerFrame,
     measures: pl.LazyFrame,
     key: str,
 ) -> pl.LazyFrame:
     """The permitted frame: a row per person whom the purpose may process, columns as declared.
 
-    A value is the best ranked among those collected for the purpose. Counts are 0 and other measures null for a
-    customer who did nothing within the window. `key`: the purpose's own (see `pseudonym`).
+    A value is the best ranked among those collected for the purpose. A customer without interactions in the window has
+    counts of 0, and null in other measures. `key`: the key of the purpose (see `pseudonym`).
     """
     allowed, usable = select_members(purpose, decision, provenance, customer)
     counts = [column.name for column in MEASURES.columns if column.name.endswith("_count")]
@@ -148,45 +153,49 @@ def build_permitted(
     )
 
 
-def protect(purpose: Purpose, rows: pl.DataFrame, taken: pl.DataFrame | None = None) -> pl.DataFrame:
-    """Rows of `mart/<purpose>` out of its permitted frame, or of what `mart.sql` made of it; columns of `mart_table`.
+def protect(purpose: Purpose, rows: pl.DataFrame, permitted: pl.DataFrame | None = None) -> MartRows:
+    """Rows of `mart/<purpose>` out of its permitted frame, or out of the result of `mart.sql`; see `build_mart_table`.
 
-    `taken`: the permitted frame that the SQL saw, if any; `CdpError` where a row of the SQL's belongs to nobody in it.
-    What is protected already is not changed.
+    `permitted`: the permitted frame that the SQL read, if any; `CdpError` if a row of the result belongs to none of its
+    people. Protected rows are returned unchanged.
     """
     if purpose.aggregate is not None:
         counted = aggregate_mart(rows, purpose.aggregate.dimensions, purpose.aggregate.sums, purpose.minimum_group)
         rows = counted.with_columns(pl.lit(purpose.lawful_basis).alias("lawful_basis"))
     else:
-        if taken is not None:
+        if permitted is not None:
             own = [find_column(purpose, source) for source in OF_PERSON]
-            if n := rows.join(taken, on=own, how="anti", nulls_equal=True).height or rows[own[0]].is_duplicated().sum():
-                raise CdpError(f"mart.sql of {purpose.key}: {n} rows are not each a person's of the permitted frame")
+            foreign = rows.join(permitted, on=own, how="anti", nulls_equal=True).height
+            if count := foreign or rows[own[0]].is_duplicated().sum():
+                raise CdpError(
+                    f"mart.sql of {purpose.key}: {count} rows belong to no permitted person, or share one; "
+                    f"keep {', '.join(own)} unchanged, and one row per person"
+                )
         if purpose.mart_kind == "pseudonymous":
             rows = suppress_small_groups(rows, quasi_identifiers(purpose), purpose.minimum_group)
     return build_mart_table(purpose).conform(rows.lazy()).collect()
 
 
-def select_justified(purpose: Purpose, rows: pl.LazyFrame, decisions: pl.LazyFrame, key: str) -> pl.LazyFrame:
+def select_justified(purpose: Purpose, rows: MartFrame, decisions: DecisionFrame, key: str) -> MartFrame:
     """Rows of a mart whose person the purpose may process by these decisions (on that contact point, if it has one).
 
-    `decisions`: customer_id, purpose, contact_point, is_allowed; `key`: the purpose's own. Rows of an aggregate are of
-    no person: see `counted_without_right`.
+    `decisions`: customer_id, purpose, contact_point, is_allowed; `key`: the key of the purpose. Rows of an aggregate
+    are about no single person: see `find_counted_without_right`.
     """
     if purpose.aggregate is not None:
         return rows
     allowed = decisions.filter(pl.col("purpose") == purpose.key, "is_allowed").with_columns(
         pseudonymise("customer_id", key).alias("subject.key")
     )
-    named = {column.source: column.name for column in purpose.columns}
-    keys = {"subject.key": named[KEY]}
-    point = named.get(f"customer.{purpose.scope}", named.get("decision.contact_point"))
-    if point in build_mart_table(purpose).schema:
+    name_of = {column.source: column.name for column in purpose.columns}
+    keys = {"subject.key": name_of[KEY]}
+    point = name_of.get(f"customer.{purpose.scope}", name_of.get("decision.contact_point"))
+    if point is not None and point in build_mart_table(purpose).schema:
         keys["contact_point"] = point
     return rows.join(allowed, left_on=list(keys.values()), right_on=list(keys), how="semi")
 
 
-def find_counted_without_right(purpose: Purpose, counted: pl.LazyFrame, decisions: pl.LazyFrame) -> pl.LazyFrame:
-    """Of the people whom an aggregate counts (customer_id, contact_point) those whom these decisions do not allow."""
+def find_counted_without_right(purpose: Purpose, counted: pl.LazyFrame, decisions: DecisionFrame) -> pl.LazyFrame:
+    """Counted people of an aggregate (customer_id, contact_point) whom these decisions do not allow."""
     allowed = decisions.filter(pl.col("purpose") == purpose.key, "is_allowed")
     return counted.join(allowed, on=["customer_id", "contact_point"], how="anti")

@@ -1,4 +1,7 @@
-"""What customers did, as one row of measures per customer, out of interactions that a purpose may use."""
+"""Measures of customers: one row of counts, sums and times per customer, out of usable interactions.
+
+Here belongs the aggregation of interactions. Which of them a purpose may use follows from the channels that it names.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,22 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
 
+    from cdp_pipelines.schema import CrosswalkFrame, InteractionFrame
+
 
 def compute_measures(
-    interaction: pl.LazyFrame, crosswalk: pl.LazyFrame, channels: Collection[str], since: datetime, until: datetime
+    interaction: InteractionFrame,
+    crosswalk: CrosswalkFrame,
+    channels: Collection[str],
+    since: datetime,
+    until: datetime,
 ) -> pl.LazyFrame:
-    """Measures of each customer who did anything; key customer_id, columns of `MEASURES`.
+    """Measures of each customer with an interaction; key customer_id, columns of `MEASURES`.
 
-    Counts interactions of `channels` (those that collect for the purpose) in [since, until) of records that may join a
-    profile. Of orders at one instant the one with the greater record id is the latest.
+    Counts interactions in [since, until) of `channels` (those that collect for the purpose), of records that may join a
+    profile. Of orders at one instant, the one with the greater record id is the latest.
     """
-    done = (
+    interactions = (
         interaction.filter(
             pl.col("channel").is_in(list(channels)), pl.col("occurred_at") >= since, pl.col("occurred_at") < until
         )
@@ -30,11 +39,11 @@ def compute_measures(
     )
     kind = pl.col("interaction_type")
 
-    def of(type_: str, column: str = "interaction_type") -> pl.Expr:
-        return pl.col(column).filter(kind == type_)
+    def of(interaction_type: str, column: str = "interaction_type") -> pl.Expr:
+        return pl.col(column).filter(kind == interaction_type)
 
     return MEASURES.conform(
-        done.group_by("customer_id", maintain_order=True).agg(
+        interactions.group_by("customer_id", maintain_order=True).agg(
             of("order").len().alias("order_count"),
             of("order", "amount_minor").sum().alias("order_amount_minor"),
             of("refund", "amount_minor").sum().alias("refund_amount_minor"),
