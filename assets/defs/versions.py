@@ -23,7 +23,7 @@ MADE = [
 def record_versions(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
     """Note every table's version, rows and code; of the same night, what is the same is told the same."""
     store, night, as_of = lake.open, lake.night(context), lake.as_of(context)
-    left = store.states().filter(pl.col("table_name") != VERSION.name)
+    left = store.list_versions().filter(pl.col("table_name") != VERSION.name)
     tonight = left.with_columns(pl.lit(night).alias("night"), pl.lit(as_of, UTC).alias("as_of"))
     earlier = store.read(VERSION).filter(pl.col("night") < night)
     rows = pl.concat([earlier, VERSION.conform(tonight.lazy()).collect()])

@@ -46,7 +46,7 @@ class LakeResource(dg.ConfigurableResource):
         if context.run is None:
             yield self
             return
-        with self.open.writing():
+        with self.open.lock_writer():
             yield self
 
     @property

@@ -135,7 +135,7 @@ def make(store: Lake, customers: int) -> Counter[str]:
     )
     for table in (FILE, *(each.quarantine for each in load_all_contracts().values())):
         store.replace(table, table.empty())
-    left = store.states().with_columns(pl.lit(census.NIGHT).alias("night"), pl.lit(census.AS_OF).alias("as_of"))
+    left = store.list_versions().with_columns(pl.lit(census.NIGHT).alias("night"), pl.lit(census.AS_OF).alias("as_of"))
     store.replace(VERSION, VERSION.conform(left.lazy()).collect())
     return rows
 

@@ -57,7 +57,7 @@ def run_nights(
     last = until or nights[-1]
     prepare_instance(lake, drops)
     store = Lake(lake.absolute())
-    with store.writing():
+    with store.lock_writer():
         pass  # Says at once who else writes; the job holds the lake itself.
     from assets.definitions import defs
 

@@ -96,7 +96,7 @@ def collect_facts(lake: Lake, owners: Mapping[str, str]) -> Facts:
             each.name: () if name.startswith(("raw/", "quarantine/")) else tuple(own.back(f"{name}.{each.name}", STOPS))
             for each in table.columns
         }
-        state, (quality, night) = lake.state(table), results.get(name, (None, None))
+        state, (quality, night) = lake.describe(table), results.get(name, (None, None))
         purposes_of = _purposes(name, used)
         found.append(
             TableFacts(

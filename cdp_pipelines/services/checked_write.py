@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from cdp_pipelines.schema import Table
     from expectations.result import GateResult
-    from warehouse.delta.lake import Lake, Written
+    from warehouse.delta.lake import Lake
+    from warehouse.delta.write_modes import WriteResult
 
 GATE = "gate"
 
@@ -35,7 +36,7 @@ class StagedWrite:
 
     table: Table
     frame: pl.DataFrame
-    write: Callable[[], Written]
+    write: Callable[[], WriteResult]
     metadata: Mapping[str, object] = field(default_factory=dict)
     is_addition: bool = False
 
@@ -57,7 +58,7 @@ class TableWrite:
     """One table as it was written."""
 
     table: Table
-    written: Written
+    written: WriteResult
     metadata: Mapping[str, object]
 
 

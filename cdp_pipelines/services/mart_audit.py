@@ -58,7 +58,7 @@ class MartNight:
 
     def select_columns(self, lake: Lake) -> pl.LazyFrame | None:
         """The mart's rows themselves, out of the Delta version that the night left; None where it is kept no more."""
-        return lake.kept(f"mart/{self.purpose.key}", self.delta_version)
+        return lake.scan_version(f"mart/{self.purpose.key}", self.delta_version)
 
     def rows_of(self, lake: Lake, customers: pl.DataFrame) -> pl.DataFrame | None:
         """Of these rows those of some customers (customer_id); None where they are kept no more, or of no person."""

@@ -45,7 +45,7 @@ def rectify_value(
     wrong; by default that of the golden record. Raises `CdpError` for a value that cannot be read, that is not a change
     or that the suite of the standard table refuses, `LakeError` where the customer has no golden record.
     """
-    with lake.writing():
+    with lake.lock_writer():
         group, before, now = _AttributeGroup(lake, customer_id, attribute), lake.read(RECTIFICATION), datetime.now(UTC)
         replaced = group.find_replaced(instead_of) if attribute in KINDS else None
         record = group.find_record(replaced)
@@ -63,7 +63,7 @@ def withdraw_rectification(lake: Lake, customer_id: str, attribute: str, *, by: 
 
     Raises `LakeError` where there is none.
     """
-    with lake.writing():
+    with lake.lock_writer():
         group, before, now = _AttributeGroup(lake, customer_id, attribute), lake.read(RECTIFICATION), datetime.now(UTC)
         rows = rectification.record_withdrawal(before, group.open_rows(), by, because, now)
         if rows.is_empty():

@@ -39,7 +39,7 @@ def record_review(lake: Lake, left: Record, right: Record, *, is_same: bool, by:
             }
         )
     ).collect()
-    with lake.writing():
+    with lake.lock_writer():
         rows = pl.concat([lake.read(REVIEW), row]).unique(REVIEW.key, keep="last", maintain_order=True).sort(REVIEW.key)
         try:
             check_and_write(lake, None, StagedWrite(REVIEW, rows, lambda: lake.replace(REVIEW, rows)))

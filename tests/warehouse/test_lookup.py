@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdp_pipelines.schema import CLUSTER, IDENTIFIER, IDENTIFIER_KINDS, INTERACTION, PARTY
-from warehouse.delta import lake as room
-from warehouse.delta.lake import GROUP_ROWS, Lake
+from warehouse.delta import write_modes
+from warehouse.delta.lake import Lake
+from warehouse.delta.write_modes import GROUP_ROWS
 from warehouse.lookup import (
     find_customers,
     find_records,
@@ -95,12 +96,12 @@ def test_a_commit_names_the_code_that_made_it_and_what_is_equal_keeps_its_code(t
     rows = CLUSTER.conform(
         pl.LazyFrame({"channel": "crm", "source_record_id": ["1", "2"], "customer_id": "c", "is_exact": True})
     ).collect()
-    monkeypatch.setattr(room, "code_version", lambda: "1+a")
+    monkeypatch.setattr(write_modes, "code_version", lambda: "1+a")
     lake.replace(CLUSTER, rows)
-    monkeypatch.setattr(room, "code_version", lambda: "1+b")
+    monkeypatch.setattr(write_modes, "code_version", lambda: "1+b")
     lake.replace(CLUSTER, rows)
-    assert lake.states().rows() == [("identity/cluster", 0, 2, "1+a")]
+    assert lake.list_versions().rows() == [("identity/cluster", 0, 2, "1+a")]
     lake.replace(CLUSTER, rows.head(1))
-    assert lake.states().rows() == [("identity/cluster", 1, 1, "1+b")]
-    assert lake.kept(CLUSTER.name, 0).collect().height == 2
-    assert lake.kept(CLUSTER.name, 2) is None
+    assert lake.list_versions().rows() == [("identity/cluster", 1, 1, "1+b")]
+    assert lake.scan_version(CLUSTER.name, 0).collect().height == 2
+    assert lake.scan_version(CLUSTER.name, 2) is None

@@ -1,1 +1,1 @@
-"""Delta tables: where they lie and how they are written."""
+"""Delta tables of the lake: the lake itself, its write modes, its versions and its writer lock."""

@@ -76,7 +76,7 @@ def test_every_table_and_column_is_told_with_its_meaning_owner_retention_and_cou
         labels = dict(pairwise(told))
         assert labels["Owner"].startswith("team:"), name
         assert re.search(r"year|month|day|as long as|evidence", labels["Retention"]), name
-        state = sample.lake.state(table)
+        state = sample.lake.describe(table)
         assert labels["Rows"] == (f"{state.row_count:,}" if state else "never written")
 
 

@@ -50,7 +50,7 @@ def test_a_path_with_a_blank(tmp_path):
     assert lake.replace(TABLE, rows("2", "1")).version == 0
     assert lake.append(TABLE, rows("3")).version == 1
     assert lake.read(TABLE).equals(rows("1", "2", "3"))
-    assert lake.kept(TABLE.name, 0).collect().sort("id").equals(rows("1", "2"))
+    assert lake.scan_version(TABLE.name, 0).collect().sort("id").equals(rows("1", "2"))
 
 
 def test_no_personal_value_in_the_log(tmp_path):
@@ -83,7 +83,7 @@ def test_what_only_older_versions_hold_is_forgotten_and_so_is_what_a_killed_writ
 
 
 def _hold(path, held, release):
-    with Lake(path).writing():
+    with Lake(path).lock_writer():
         held.set()
         release.wait(30)
 
@@ -94,10 +94,10 @@ def test_one_writer(tmp_path):
     other = context.Process(target=_hold, args=(tmp_path, held, release))
     other.start()
     assert held.wait(30)
-    with pytest.raises(LakeError, match=f"is being written by process {other.pid}"), Lake(tmp_path).writing():
+    with pytest.raises(LakeError, match=f"is being written by process {other.pid}"), Lake(tmp_path).lock_writer():
         pass
     # A killed writer holds nothing.
     other.kill()
     other.join()
-    with Lake(tmp_path).writing():
+    with Lake(tmp_path).lock_writer():
         pass

@@ -1,0 +1,73 @@
+"""Versions of Delta tables: reading them, measuring them, and deleting the files of those that are not needed.
+
+Here belongs everything that reads a table's log. A table is opened by its folder each time, because a handle that is
+kept across another writer's commit raises. New versions are written in `write_modes`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
+import polars as pl
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+# Key of the code version in the metadata of a commit, and its value where a commit has none.
+CODE_PROPERTY, UNKNOWN = "cdp.code_version", "unknown"
+
+
+def current_version(folder: Path) -> int | None:
+    """Newest version, or None where the table was never written."""
+    try:
+        return DeltaTable(folder).version()
+    except TableNotFoundError:
+        return None
+
+
+def scan_version(folder: Path, version: int) -> pl.LazyFrame | None:
+    """Rows of one version of a table; None where the version or one of its files is deleted."""
+    try:
+        delta = DeltaTable(folder, version=version)
+    except DeltaError:
+        return None
+    is_complete = all(os.path.exists(unquote(file)) for file in delta.file_uris())  # noqa: PTH110
+    return scan_delta(delta) if is_complete else None
+
+
+def scan_delta(delta: DeltaTable) -> pl.LazyFrame:
+    """Rows of an open table."""
+    if quote(delta.table_uri, safe="/:") == delta.table_uri:
+        return pl.scan_delta(delta)
+    # Polars uses the table's URI as a path, and does not find one with a blank in it.
+    return pl.scan_pyarrow_dataset(delta.to_pyarrow_dataset())
+
+
+def read_code_version(delta: DeltaTable) -> str:
+    """The code that made the newest version."""
+    return delta.history(1)[0].get(CODE_PROPERTY, UNKNOWN)
+
+
+def measure_size(delta: DeltaTable) -> tuple[int, int]:
+    """(rows, bytes) of an open table."""
+    files = pl.DataFrame(delta.get_add_actions(flatten=True))
+    return int(files["num_records"].sum() or 0), int(files["size_bytes"].sum() or 0)
+
+
+def forget_versions(folder: Path, keep: Iterable[int] = ()) -> int:
+    """Delete every data file that neither the newest version nor one of `keep` reads; returns the number of files.
+
+    Deletes the files of other versions, the remains of a killed writer, and files that were never committed; a vacuum
+    does not find all of these. This is not a commit: the version stays the same, and deleted versions are unreadable.
+    """
+    tables = (DeltaTable(folder), *(DeltaTable(folder, version=version) for version in keep))
+    needed = {unquote(uri.rsplit("/", 1)[-1]) for delta in tables for uri in delta.file_uris()}
+    files = [path for path in folder.iterdir() if path.is_file() and path.name not in needed]
+    for path in files:
+        path.unlink()
+    return len(files)
