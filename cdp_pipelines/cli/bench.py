@@ -126,20 +126,23 @@ def _read_and_sort(folder: Path) -> str:
 
 
 def _decide(folder: Path, purposes: int) -> str:
-    from cdp_pipelines.consent import decide, list_identifiers
+    from cdp_pipelines.consent import DecisionInput, decide, list_identifiers
+    from cdp_pipelines.purposes import Register
     from cdp_pipelines.sample import shared_identifiers as crowd
 
     party, cluster, interaction = (
         pl.scan_parquet(folder / f"{name}.parquet") for name in ("party", "cluster", "interaction")
     )
     decisions = decide(
-        crowd.purposes(purposes),
-        pl.scan_parquet(folder / "ledger.parquet"),
-        list_identifiers(party, cluster),
-        interaction,
-        cluster,
-        as_of=crowd.AS_OF,
-        known_at=crowd.AS_OF,
-        party=party,
+        DecisionInput(
+            register=Register.from_purposes(crowd.purposes(purposes).values()),
+            ledger=pl.scan_parquet(folder / "ledger.parquet"),
+            identifiers=list_identifiers(party, cluster),
+            interactions=interaction,
+            crosswalk=cluster,
+            as_of=crowd.AS_OF,
+            known_at=crowd.AS_OF,
+            party=party,
+        )
     )
     return f"{decisions.height:,} decisions, {int(decisions['is_allowed'].sum()):,} allowed"

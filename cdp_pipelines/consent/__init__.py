@@ -1,6 +1,9 @@
-"""Purposes, the ledger of wills, and the decision: who may be processed for what, why, and since when."""
+"""Consent: the ledger of consent events and its seals, the decision on each customer and purpose, and the merge gate.
 
-from cdp_pipelines.consent.decide import decide
+What a company declares about its purposes belongs in `cdp_pipelines.purposes`.
+"""
+
+from cdp_pipelines.consent.decide import DecisionInput, decide
 from cdp_pipelines.consent.history import update_decision_history
 from cdp_pipelines.consent.identifiers import list_identifiers
 from cdp_pipelines.consent.ledger import extend_ledger
@@ -8,6 +11,7 @@ from cdp_pipelines.consent.merge_gate import build_crosswalk, list_non_linking
 from cdp_pipelines.consent.seal import seal_events
 
 __all__ = [
+    "DecisionInput",
     "build_crosswalk",
     "decide",
     "extend_ledger",

@@ -1,10 +1,18 @@
-"""From all customers to those who may be reached, step by step; and what another register would change."""
+"""The audience funnel of a purpose: from all customers to those who may be processed, step by step.
+
+Also compares the decisions of two registers. How one decision is made belongs in `decide`.
+"""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from cdp_pipelines.consent.history import DECISION_KEY
+
+if TYPE_CHECKING:
+    from cdp_pipelines.schema import DecisionFrame, DecisionRows
 
 STEPS = {
     "in force": ("purpose_not_in_force",),
@@ -20,75 +28,73 @@ STEPS = {
     "not expired": ("expired",),
     "notice accepted": ("notice_outdated",),
 }
-REQUIRED = "required purposes allowed"
-# Of a customer's contact points the one that comes farthest counts.
-_STEP_OF = {reason: n for n, reasons in enumerate(STEPS.values()) for reason in reasons}
+ALL_CUSTOMERS, REQUIRED = "all customers", "required purposes allowed"
+FUNNEL = {"step": pl.String, "customer_count": pl.Int64, "dropped_count": pl.Int64, "reasons": pl.String}
+STEP_NUMBERS = {reason: number for number, reasons in enumerate(STEPS.values()) for reason in reasons}
 
 
-def build_funnel(decisions: pl.LazyFrame, purpose: str) -> pl.DataFrame:
-    """Customers left after each step of a purpose's decision, in the order of the checks.
+def build_funnel(decisions: DecisionFrame, purpose: str) -> pl.DataFrame:
+    """Customers who remain after each step of the decision on a purpose, in the order of the checks.
 
-    Key (step): the first is `all customers`; columns left, dropped, and because (reason: customers, in text). Takes
-    decisions that stand (customer_id, purpose, reason); a customer counts at the step at which the last of their
-    contact points is denied.
+    Key (step), the first is `all customers`; columns of `FUNNEL`: customer_count (who remain), dropped_count, and
+    reasons (reason and number of customers, as text). `decisions`: the current ones. A customer drops out at the step
+    that denies the last of their contact points.
     """
-    mine = decisions.filter(pl.col("purpose") == purpose).select("customer_id", "reason")
+    of_purpose = decisions.filter(pl.col("purpose") == purpose).select("customer_id", "reason")
     number = pl.col("reason").replace_strict(
-        _STEP_OF | {"allowed": len(STEPS) + 1}, default=len(STEPS), return_dtype=pl.Int64
+        STEP_NUMBERS | {"allowed": len(STEPS) + 1}, default=len(STEPS), return_dtype=pl.Int64
     )
-    reached = (
-        mine.with_columns(number.alias("step"))
+    counts = (
+        of_purpose.with_columns(number.alias("step"))
         .sort("step", "reason", descending=[True, False])
         .unique("customer_id", keep="first", maintain_order=True)
         .group_by("step", "reason")
         .len()
         .collect()
     )
-    left, rows = int(reached["len"].sum()), []
-    rows.append({"step": "all customers", "left": left, "dropped": 0, "because": ""})
-    for n, name in enumerate([*STEPS, REQUIRED]):
-        here = reached.filter(step=n).sort("len", "reason", descending=[True, False])
-        left -= (dropped := int(here["len"].sum()))
-        because = ", ".join(f"{reason}: {count:,}" for _, reason, count in here.iter_rows())
-        rows.append({"step": name, "left": left, "dropped": dropped, "because": because})
-    return pl.DataFrame(rows, schema={"step": pl.String, "left": pl.Int64, "dropped": pl.Int64, "because": pl.String})
+    remaining = int(counts["len"].sum())
+    rows: list[tuple[str, int, int, str]] = [(ALL_CUSTOMERS, remaining, 0, "")]
+    for step_number, step in enumerate([*STEPS, REQUIRED]):
+        dropped = counts.filter(step=step_number).sort("len", "reason", descending=[True, False])
+        dropped_count = int(dropped["len"].sum())
+        remaining -= dropped_count
+        reasons = ", ".join(f"{reason}: {count:,}" for _, reason, count in dropped.iter_rows())
+        rows.append((step, remaining, dropped_count, reasons))
+    return pl.DataFrame(rows, schema=FUNNEL, orient="row")
 
 
-def draw_bar(left: int, of: int, width: int = 20) -> str:
-    """A bar of blocks, an eighth of a block exact."""
-    eighths = round(8 * width * left / of) if of else 0
-    return "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]
+def draw_bar(count: int, total: int, width: int = 20) -> str:
+    """A bar of block characters, exact to an eighth of a character."""
+    eighths = round(8 * width * count / total) if total else 0
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
 def draw_funnel(steps: pl.DataFrame) -> str:
-    """The waterfall as a table in Markdown, each step with its bar."""
-    of = steps["left"].max() or 0
+    """The funnel as a Markdown table with a bar for each step; steps that drop nobody are left out."""
+    total = steps.filter(step=ALL_CUSTOMERS).select("customer_count").item()
     rows = [
-        f"| {row['step']} | {row['left']:,} | {draw_bar(row['left'], of)} | {row['because']} |"
+        f"| {row['step']} | {row['customer_count']:,} | {draw_bar(row['customer_count'], total)} | {row['reasons']} |"
         for row in steps.iter_rows(named=True)
-        if row["dropped"] or row["step"] == "all customers"
+        if row["dropped_count"] or row["step"] == ALL_CUSTOMERS
     ]
     return "\n".join(["| step | customers left | | left out |", "|---|---:|---|---|", *rows])
 
 
-def compare_decisions(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    """Questions whose answer another register changes; `before`, `after`: `decide.COLUMNS`.
+def compare_decisions(before: DecisionRows, after: DecisionRows) -> pl.DataFrame:
+    """Decisions that another register changes; `before`, `after`: `decide.COLUMNS`.
 
-    Key (customer_id, purpose, contact_point); columns reason_before, reason_after (`not_asked` where it is not asked
-    then) and effect: comes in, drops out, or stays in or out for another reason.
+    Key (customer_id, purpose, contact_point); columns reason_before and reason_after (`not_decided` where the register
+    has no such decision) and effect: comes in, drops out, or stays out for another reason.
     """
-    told = [frame.select(*DECISION_KEY, "reason") for frame in (before, after)]
-    both = told[0].join(told[1], on=DECISION_KEY, how="full", coalesce=True, suffix="_after")
-    named = both.select(
-        *DECISION_KEY,
-        pl.col("reason").fill_null("not_asked").alias("reason_before"),
-        pl.col("reason_after").fill_null("not_asked"),
+    both = before.select(*DECISION_KEY, pl.col("reason").alias("reason_before")).join(
+        after.select(*DECISION_KEY, pl.col("reason").alias("reason_after")), on=DECISION_KEY, how="full", coalesce=True
     )
-    was, is_now = pl.col("reason_before") == "allowed", pl.col("reason_after") == "allowed"
+    named = both.with_columns(pl.col("reason_before", "reason_after").fill_null("not_decided"))
+    was_allowed, is_allowed = pl.col("reason_before") == "allowed", pl.col("reason_after") == "allowed"
     effect = (
-        pl.when(was & ~is_now)
+        pl.when(was_allowed & ~is_allowed)
         .then(pl.lit("drops out"))
-        .when(~was & is_now)
+        .when(~was_allowed & is_allowed)
         .then(pl.lit("comes in"))
         .otherwise(pl.lit("stays out, for another reason"))
     )

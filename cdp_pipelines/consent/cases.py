@@ -1,7 +1,7 @@
 """Declared cases of vital or public interest (Art. 6(1)(d), (e)): a recall, an order of an authority.
 
-A case lies beside its purpose as `cases/<case>.yaml` and says what it covers, never whom: persons are found by what
-they did.
+A case is the file `cases/<case>.yaml` beside its purpose. It names interactions, never persons; the persons are found
+from the interactions. What a case permits belongs in `basis`.
 """
 
 from __future__ import annotations
@@ -13,47 +13,59 @@ import polars as pl
 import yaml
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
-from cdp_pipelines.consent.basis import CASE
-from cdp_pipelines.consent.identifiers import KINDS, RECORD
 from cdp_pipelines.errors import PolicyError
 from cdp_pipelines.policy import PolicyModel
-from cdp_pipelines.purposes.terms import InteractionType
+from cdp_pipelines.schema import IDENTIFIER_KINDS, RECORD_KEY
+from cdp_pipelines.schema import UTC as INSTANT
+from cdp_pipelines.schema.vocabulary import InteractionType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from cdp_pipelines.purposes.purpose import Purpose
+    from cdp_pipelines.schema import InteractionFrame, PartyFrame
 
-BASES_OF_CASES = ("vital_interests", "public_interest")
+CASE_BASES = ("vital_interests", "public_interest")
+# Columns of the identifiers that cases cover; key (case_id, subject_kind, subject_value).
+CASE = {
+    "case_id": pl.String(),
+    "purpose": pl.String(),
+    "subject_kind": pl.String(),
+    "subject_value": pl.String(),
+    "starts_at": INSTANT,
+    "ends_at": INSTANT,
+    "declared_at": INSTANT,
+}
+CaseRows = pl.DataFrame
 
 
 class CaseCoverage(PolicyModel):
-    """Interactions whose persons a case covers; what is left out does not matter."""
+    """Interactions whose persons a case covers; an absent field is not compared."""
 
-    interaction_type: InteractionType = Field(description="What they did")
+    interaction_type: InteractionType = Field(description="Type of the interaction")
     name: str | None = Field(None, description="Product, page or topic of the interaction")
-    location_code: str | None = Field(None, description="Where it was")
-    since: AwareDatetime = Field(datetime(1, 1, 1, tzinfo=UTC), description="From this instant")
-    until: AwareDatetime = Field(datetime(9999, 1, 1, tzinfo=UTC), description="Until before this instant")
+    location_code: str | None = Field(None, description="Where it took place")
+    since: AwareDatetime = Field(datetime(1, 1, 1, tzinfo=UTC), description="First instant")
+    until: AwareDatetime = Field(datetime(9999, 1, 1, tzinfo=UTC), description="Instant before which it took place")
 
 
 class Case(PolicyModel):
     """One declared case."""
 
-    case_id: str = Field("", description="Its name: that of its file")
-    purpose: str = Field("", description="Purpose that it allows: that of its folder")
-    title: str = Field(min_length=1, description="What happened, for people")
-    ordered_by: str = Field(min_length=1, description="Who declared it: an authority, the company's safety officer")
-    declared_at: AwareDatetime = Field(description="When it was declared; nothing before it was known")
-    starts_at: AwareDatetime = Field(description="From when it covers persons")
-    ends_at: AwareDatetime | None = Field(None, description="When it ends; open where it is not known yet")
-    covers: CaseCoverage = Field(description="Whom it covers, by what they did")
+    case_id: str = Field("", description="Its name; set from the name of its file")
+    purpose: str = Field("", description="Purpose that it permits; set from its folder")
+    title: str = Field(min_length=1, description="What happened, in plain words")
+    ordered_by: str = Field(min_length=1, description="Who declared it, such as an authority or the safety officer")
+    declared_at: AwareDatetime = Field(description="When it was declared; it is unknown before")
+    starts_at: AwareDatetime = Field(description="First instant at which it covers persons")
+    ends_at: AwareDatetime | None = Field(None, description="When it ends; empty if not known yet")
+    covers: CaseCoverage = Field(description="Interactions whose persons it covers")
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> Case:
         if self.ends_at is not None and self.ends_at <= self.starts_at:
-            raise ValueError("ends_at is not after starts_at")
+            raise ValueError(f"ends_at {self.ends_at} must be later than starts_at {self.starts_at}")
         return self
 
 
@@ -62,9 +74,9 @@ def load_cases(folder: Path, register: Mapping[str, Purpose]) -> tuple[Case, ...
     cases = []
     for path in sorted(folder.rglob("cases/*.yaml")):
         purpose = register.get(path.parent.parent.name)
-        if purpose is None or purpose.lawful_basis not in BASES_OF_CASES:
-            found = "no purpose" if purpose is None else f"lawful_basis {purpose.lawful_basis}"
-            problem = f"{path.parent.parent.name!r} has {found}; a case is for: {', '.join(BASES_OF_CASES)}"
+        if purpose is None or purpose.lawful_basis not in CASE_BASES:
+            found = "is not a purpose" if purpose is None else f"has lawful_basis {purpose.lawful_basis}"
+            problem = f"{path.parent.parent.name!r} {found}; allowed: {', '.join(CASE_BASES)}"
             raise PolicyError(str(path), (("purpose", problem),))
         try:
             case = Case.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
@@ -74,30 +86,30 @@ def load_cases(folder: Path, register: Mapping[str, Purpose]) -> tuple[Case, ...
     return tuple(cases)
 
 
-def list_covered_subjects(cases: Sequence[Case], interaction: pl.LazyFrame, party: pl.LazyFrame) -> pl.DataFrame:
-    """Identifiers that each case covers; columns of `CASE`, key (case_id, subject_kind, subject_value).
+def list_covered_subjects(cases: Sequence[Case], interactions: InteractionFrame, party: PartyFrame) -> CaseRows:
+    """Identifiers that each case covers; columns of `CASE`.
 
-    A person is covered on every identifier of the record of what they did. `interaction`, `party`: their tables.
+    A case covers every identifier on the records of its interactions.
     """
-    found = [_of(case, interaction, party) for case in cases]
-    return pl.concat(pl.collect_all(found)) if found else pl.DataFrame(schema=CASE)
+    covered = [_list_identifiers(case, interactions, party) for case in cases]
+    return pl.concat(pl.collect_all(covered)) if covered else pl.DataFrame(schema=CASE)
 
 
-def _of(case: Case, interaction: pl.LazyFrame, party: pl.LazyFrame) -> pl.LazyFrame:
+def _list_identifiers(case: Case, interactions: InteractionFrame, party: PartyFrame) -> pl.LazyFrame:
     covers = case.covers
-    done = interaction.filter(
+    covered = interactions.filter(
         pl.col("interaction_type") == covers.interaction_type,
         pl.col("occurred_at") >= covers.since,
         pl.col("occurred_at") < covers.until,
         *(pl.col(name) == value for name in ("name", "location_code") if (value := getattr(covers, name)) is not None),
     )
-    told = {name: pl.lit(getattr(case, name), dtype) for name, dtype in CASE.items() if name in Case.model_fields}
+    constants = {name: pl.lit(getattr(case, name), dtype) for name, dtype in CASE.items() if name in Case.model_fields}
     return (
-        party.join(done.select(RECORD), on=RECORD, how="semi")
-        .select(KINDS)
-        .unpivot(on=list(KINDS), variable_name="subject_kind", value_name="subject_value")
+        party.join(covered.select(RECORD_KEY), on=RECORD_KEY, how="semi")
+        .select(IDENTIFIER_KINDS)
+        .unpivot(on=list(IDENTIFIER_KINDS), variable_name="subject_kind", value_name="subject_value")
         .filter(pl.col("subject_value").is_not_null())
         .unique()
-        .with_columns(**told)
+        .with_columns(**constants)
         .select(*CASE)
     )

@@ -1,4 +1,7 @@
-"""What interactions say of a purpose: live contracts, and the latest record of each type."""
+"""Contracts and other records of customers: past interactions, contract holdings, live contracts, latest records.
+
+What a purpose makes of them belongs in `basis`; which purpose needs which of them in `evidence`.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.consent.identifiers import CONTRACT_IDENTIFIERS, RECORD
-from cdp_pipelines.consent.subject_index import record_reference
-from cdp_pipelines.schema import UTC
+from cdp_pipelines.consent.subject_index import HOLDING_IDENTIFIERS, record_reference
+from cdp_pipelines.schema import RECORD_KEY, UTC
 from cdp_pipelines.schema.duration import add_duration
 
 if TYPE_CHECKING:
@@ -17,18 +19,19 @@ if TYPE_CHECKING:
 
     from cdp_pipelines.consent.subject_index import SubjectIndex
     from cdp_pipelines.purposes.terms import ContractTerms
+    from cdp_pipelines.schema import InteractionFrame
 
 
 def past_interactions(
-    interaction: pl.LazyFrame, people: SubjectIndex, as_of: datetime, known_at: datetime
+    interactions: InteractionFrame, subjects: SubjectIndex, as_of: datetime, known_at: datetime
 ) -> pl.LazyFrame:
-    """Interactions of customers before `as_of`, as measures count them, taken in until `known_at`.
+    """Interactions of customers before `as_of` that were taken in until `known_at`.
 
     Columns customer, type, record_at, record_id, amount_minor, currency_code.
     """
     return (
-        interaction.filter(pl.col("occurred_at") < as_of, pl.col("ingested_at") <= known_at)
-        .join(people.members.lazy(), on=RECORD)
+        interactions.filter(pl.col("occurred_at") < as_of, pl.col("ingested_at") <= known_at)
+        .join(subjects.records.lazy(), on=RECORD_KEY)
         .select(
             "customer",
             pl.col("interaction_type").alias("type"),
@@ -40,40 +43,41 @@ def past_interactions(
     )
 
 
-def contract_holdings(records: pl.LazyFrame, types: Collection[str], as_of: datetime) -> list[pl.LazyFrame]:
-    """Records before `as_of` that name an account or a card, a frame for each of these `types` that is such a holding.
+def contract_holdings(facts: pl.LazyFrame, types: Collection[str], as_of: datetime) -> list[pl.LazyFrame]:
+    """Records before `as_of` that carry an account or a loyalty card; one frame for each of these `types`.
 
-    Columns customer, type, record_at (when it was observed), record_id; `records`: see `people.told`.
+    Columns customer, type, record_at (when it was observed), record_id; `facts`: see `read_subject_facts`.
     """
     return [
-        records.filter(pl.col(f"names_{type_}"), pl.col("record_at") < as_of).select(
-            "customer", pl.lit(type_).alias("type"), "record_at", "record_id"
+        facts.filter(pl.col(f"has_{holding}"), pl.col("record_at") < as_of).select(
+            "customer", pl.lit(holding).alias("type"), "record_at", "record_id"
         )
-        for type_ in CONTRACT_IDENTIFIERS
-        if type_ in types
+        for holding in HOLDING_IDENTIFIERS
+        if holding in types
     ]
 
 
-def live_contracts(done: pl.LazyFrame, terms: ContractTerms, as_of: datetime) -> pl.LazyFrame:
-    """Live contracts; key (customer, record_id), with record_at (when it was opened) and ends_at; `done`: `happened`.
+def select_live_contracts(interactions: pl.LazyFrame, terms: ContractTerms, as_of: datetime) -> pl.LazyFrame:
+    """Live contracts; key (customer, record_id), with record_at (when it was opened) and ends_at.
 
-    Live from its opening until before `ends_at`. Sources do not say which order a refund is of: a refund ends the
-    latest order that is not later, not ended yet, and of the same customer, absolute amount and currency; one refund
-    ends one order. At one instant orders come before refunds, then by record id. Source: GDPR Art. 6(1)(b).
+    `interactions`: see `past_interactions` and `contract_holdings`. A contract is live from its opening until before
+    `ends_at`. Sources do not name the order that a refund is for: a refund ends the latest order that is not later, has
+    not ended yet, and has the same customer, absolute amount and currency. One refund ends one order. At one instant
+    orders come before refunds, then by record id. Source: GDPR Art. 6(1)(b).
 
-    The refunds of one amount close its orders as brackets close: counting orders up and refunds down, from 0 and
-    never below, an order and the refund that ends it are neighbours on their level.
+    The refunds of one amount close its orders as brackets close: count orders up and refunds down, from 0 and never
+    below; an order and the refund that ends it are then neighbours on their level.
     """
     same = ["customer", "amount", "currency_code"]
     amount = pl.col("amount_minor").abs().alias("amount")
-    # What has run out is not asked for: a refund would end it only when nothing later is left to end.
+    # Expired orders are left out: a refund would end one of them only if it found no later order.
     opened = (
-        done.filter(pl.col("type").is_in(list(terms.opened_by)))
+        interactions.filter(pl.col("type").is_in(list(terms.opened_by)))
         .with_columns(amount, add_duration(pl.col("record_at"), terms.lasts).alias("ends_at"), pl.lit(1).alias("step"))
         .filter(pl.col("ends_at") > as_of)
     )
     closed = (
-        done.filter(pl.col("type").is_in(list(terms.closed_by)), pl.col("amount_minor").is_not_null())
+        interactions.filter(pl.col("type").is_in(list(terms.closed_by)), pl.col("amount_minor").is_not_null())
         .with_columns(amount, pl.lit(None, UTC).alias("ends_at"), pl.lit(-1).alias("step"))
         .join(opened, on=same, how="semi", nulls_equal=True)
     )
@@ -89,7 +93,7 @@ def live_contracts(done: pl.LazyFrame, terms: ContractTerms, as_of: datetime) ->
     )
 
 
-def latest_records(records: pl.LazyFrame, *by: str) -> pl.LazyFrame:
-    """The latest record of each `by`, with record_id and record_at; of one instant the one with the greatest id."""
+def select_latest_records(records: pl.LazyFrame, *by: str) -> pl.LazyFrame:
+    """The latest record of each `by`, with record_id and record_at; of several at one instant the greatest id."""
     times = records.group_by(by).agg(pl.col("record_at").max())
     return records.join(times, on=[*by, "record_at"]).group_by(*by, "record_at").agg(pl.col("record_id").max())

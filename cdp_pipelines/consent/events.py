@@ -1,7 +1,7 @@
-"""Which wills count at an instant and by what was known, in which order, and whom each reaches.
+"""Consent events that count at an instant, their total order, and the latest event of each sort per customer.
 
-Ends with `Heard`: the place in the order of the latest will of each sort that reaches a customer or a contact point.
-Places compare as wills do, so that every later question is one comparison of whole numbers.
+What follows for a purpose does not belong here: see `decision_units`, `checks` and `basis`. `ConsentState` holds order
+ranks, the position of an event in the total order. Ranks compare as events do, so every later step compares integers.
 """
 
 from __future__ import annotations
@@ -13,137 +13,147 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cdp_pipelines.purposes.purpose import KIND_OF_SCOPE
+from cdp_pipelines.schema import ABOUT_SUBJECT, CONSENT_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from cdp_pipelines.purposes.purpose import Purpose
+    from cdp_pipelines.schema import LedgerFrame
 
-# By how much the event time of a will may be later than its recorded time, for clocks differ.
+# An event may be dated later than it was recorded by this much, because clocks differ.
 TOLERANCE = timedelta(hours=24)
-# Of wills at one instant the more restrictive decides. Those that widen come first; all others are denials or blocks.
-WIDENING = ("granted", "objection_withdrawn", "restriction_lifted", "verified")
-RESTRICTION = {**dict.fromkeys(WIDENING, 0), "denied": 1}
+# Statuses that permit something come first; all others are denials or blocks. Of events at one instant the more
+# restrictive one decides.
+PERMISSIVE_STATUSES = ("granted", "objection_withdrawn", "restriction_lifted", "verified")
+RESTRICTIVENESS = {**dict.fromkeys(PERMISSIVE_STATUSES, 0), "denied": 1}
 MOST_RESTRICTIVE = 2
-STATUSES = (*RESTRICTION, "withdrawn", "objected", "restricted", "erased", "unsubscribed", "complained", "bounced")
-# A consent that is bundled, pre-ticked or silent is none (Art. 7(2), 7(4), recital 32).
-NO_CONSENT_METHODS = ("bundled", "pre_ticked", "silence")
-ABOUT_SUBJECT = "*"
-# No such will. Places are from 0.
+# A bundled, pre-ticked or silent consent is not a consent (Art. 7(2), 7(4), recital 32).
+INVALID_METHODS = ("bundled", "pre_ticked", "silence")
+# The rank of an event that does not exist; ranks count from 0.
 NEVER = -1
 
 
 @dataclass(frozen=True)
 class ConsentState:
-    """Places of the latest wills, `NEVER` where there is none.
+    """Order ranks of the latest events, `NEVER` or null where there is none.
 
-    `of_customer`: key (customer, purpose); denied and objected over any link, granted and objection_withdrawn on
-    certain ground. `on_subject`: key (subject, purpose); granted and objection_withdrawn on the identifier itself.
-    `person`: key customer; erased and restricted over any link, restriction_lifted on certain ground.
-    `point`: key subject; unsubscribed, complained, bounced, verified on the identifier itself.
+    `by_purpose`: key (customer, purpose); denied and objected over any link, granted and objection_withdrawn on
+    exclusive and certain identifiers. `by_point_purpose`: key (subject, purpose); point_granted and
+    point_objection_withdrawn on the contact point itself. `by_customer`: key customer; erased and restricted over any
+    link, restriction_lifted on exclusive and certain identifiers. `by_subject`: key subject; unsubscribed, complained,
+    bounced and verified on the identifier itself.
     """
 
-    of_customer: pl.DataFrame
-    on_subject: pl.DataFrame
-    person: pl.DataFrame
-    point: pl.DataFrame
+    by_purpose: pl.DataFrame
+    by_point_purpose: pl.DataFrame
+    by_customer: pl.DataFrame
+    by_subject: pl.DataFrame
 
 
-def select_effective(ledger: pl.LazyFrame, as_of: datetime, known_at: datetime) -> pl.LazyFrame:
-    """Wills of `LEDGER` that count as of one instant, by what was recorded until another.
+def select_effective(ledger: LedgerFrame, as_of: datetime, known_at: datetime) -> LedgerFrame:
+    """Events of `LEDGER` that count as of one instant, by what was recorded until another; same columns.
 
-    Left out: what happens later; a grant without notice or method, which proves nothing (Art. 7(1)); a will that
-    widens and is dated later than it was recorded by more than the tolerance. One that narrows and is so dated counts
-    from its recorded time.
+    Left out: events after `as_of`; a grant without notice or method, which proves nothing (Art. 7(1)); a permissive
+    event dated later than it was recorded by more than the tolerance. A restrictive event dated so counts from its
+    recorded time.
     """
-    widens = pl.col("status").is_in(WIDENING)
+    is_permissive = pl.col("status").is_in(PERMISSIVE_STATUSES)
     is_future = pl.col("event_at") > pl.col("recorded_at") + TOLERANCE
     is_unproven = (pl.col("status") == "granted") & (
-        pl.col("notice_version").is_null() | pl.col("method").is_null() | pl.col("method").is_in(NO_CONSENT_METHODS)
+        pl.col("notice_version").is_null() | pl.col("method").is_null() | pl.col("method").is_in(INVALID_METHODS)
     )
     return (
-        ledger.filter(pl.col("recorded_at") <= known_at, ~(widens & is_future), ~is_unproven)
+        ledger.filter(pl.col("recorded_at") <= known_at, ~(is_permissive & is_future), ~is_unproven)
         .with_columns(pl.when(is_future).then("recorded_at").otherwise("event_at").alias("event_at"))
         .filter(pl.col("event_at") <= as_of)
     )
 
 
-def rank_events(wills: pl.DataFrame, purposes: Iterable[str]) -> pl.DataFrame:
-    """Wills in their total order, each with its `place` from 0; the latest decides.
+def rank_events(events: pl.DataFrame, purposes: Iterable[str]) -> pl.DataFrame:
+    """Events in their total order, each with its `order_rank` from 0; the event with the greatest rank decides.
 
-    Order: event time, recorded time, the more restrictive later (withdrawn, denied, granted), event id. What
-    has all of that in common decides alike. A purpose or status that the rules do not know becomes null.
+    Order: event time, recorded time, restrictiveness (granted, denied, withdrawn), event id. Events equal in all of
+    these decide alike. An unknown purpose or status becomes null.
     """
-    restriction = pl.col("status").replace_strict(RESTRICTION, default=MOST_RESTRICTIVE, return_dtype=pl.Int8)
+    restrictiveness = pl.col("status").replace_strict(RESTRICTIVENESS, default=MOST_RESTRICTIVE, return_dtype=pl.Int8)
     return (
-        wills.sort("event_at", "recorded_at", restriction, "event_id")
-        .with_row_index("place")
+        events.sort("event_at", "recorded_at", restrictiveness, "event_id")
+        .with_row_index("order_rank")
         .with_columns(
-            pl.col("place").cast(pl.Int32),
+            pl.col("order_rank").cast(pl.Int32),
             pl.col("purpose").cast(pl.Enum([ABOUT_SUBJECT, *purposes]), strict=False),
-            pl.col("status").cast(pl.Enum(STATUSES), strict=False),
+            pl.col("status").cast(pl.Enum(CONSENT_STATUSES), strict=False),
         )
     )
 
 
-def build_consent_state(wills: pl.DataFrame, points: pl.DataFrame, purposes: Mapping[str, Purpose]) -> ConsentState:
-    """Who hears which will; `wills`: place, subject, purpose, status; `points`: see `People`."""
-    reaching = wills.join(points, on="subject")
-    own, about_subject = pl.col("purpose") != ABOUT_SUBJECT, pl.col("purpose") == ABOUT_SUBJECT
+def build_consent_state(
+    events: pl.DataFrame, identifiers: pl.DataFrame, purposes: Mapping[str, Purpose]
+) -> ConsentState:
+    """The latest events that reach each customer and contact point.
+
+    `events`: order_rank, subject, purpose, status; `identifiers`: see `SubjectIndex`.
+    """
+    reaching = events.join(identifiers, on="subject")
+    is_about_subject = pl.col("purpose") == ABOUT_SUBJECT
     is_sure = pl.col("is_certain") & pl.col("is_exclusive")
-    # On a contact point of the purpose's kind a grant is for that one alone.
+    # A grant on a contact point of the purpose's kind is for that contact point alone.
     is_on_point = pl.any_horizontal(
-        (pl.col("kind") == kind) & pl.col("purpose").is_in([key for key, each in purposes.items() if each.kind == kind])
+        (pl.col("kind") == kind)
+        & pl.col("purpose").is_in([key for key, purpose in purposes.items() if purpose.kind == kind])
         for kind in KIND_OF_SCOPE.values()
     )
-    is_near = is_sure & ~is_on_point
+    is_for_customer = is_sure & ~is_on_point
     return ConsentState(
-        of_customer=_latest(
-            reaching.filter(own),
+        by_purpose=_select_latest(
+            reaching.filter(~is_about_subject),
             ["customer", "purpose"],
-            _place("denied", "withdrawn"),
-            _place("objected"),
-            _place("granted", where=is_near),
-            _place("objection_withdrawn", where=is_near),
+            _rank_where("denied", "withdrawn"),
+            _rank_where("objected"),
+            _rank_where("granted", condition=is_for_customer),
+            _rank_where("objection_withdrawn", condition=is_for_customer),
         ),
-        on_subject=_latest(
-            reaching.filter(own, is_on_point),
+        by_point_purpose=_select_latest(
+            reaching.filter(~is_about_subject, is_on_point),
             ["subject", "purpose"],
-            _place("granted").alias("point_granted"),
-            _place("objection_withdrawn").alias("point_objection_withdrawn"),
+            _rank_where("granted").alias("point_granted"),
+            _rank_where("objection_withdrawn").alias("point_objection_withdrawn"),
         ),
-        person=_latest(
-            reaching.filter(about_subject),
+        by_customer=_select_latest(
+            reaching.filter(is_about_subject),
             ["customer"],
-            _place("erased"),
-            _place("restricted"),
-            _place("restriction_lifted", where=is_sure),
+            _rank_where("erased"),
+            _rank_where("restricted"),
+            _rank_where("restriction_lifted", condition=is_sure),
         ),
-        point=_latest(
-            reaching.filter(about_subject),
+        by_subject=_select_latest(
+            reaching.filter(is_about_subject),
             ["subject"],
-            _place("unsubscribed"),
-            _place("complained"),
-            _place("bounced"),
-            _place("verified"),
+            _rank_where("unsubscribed"),
+            _rank_where("complained"),
+            _rank_where("bounced"),
+            _rank_where("verified"),
         ),
     )
 
 
-def latest_events(wills: pl.DataFrame, points: pl.DataFrame) -> pl.LazyFrame:
-    """The latest will of all that reaches a customer, over any link; key customer, with event_id and event_at."""
-    places = wills.lazy().select("place", "subject").join(points.lazy(), on="subject").group_by("customer")
-    return places.agg(pl.col("place").max()).join(wills.lazy().select("place", "event_id", "event_at"), on="place")
+def select_latest_events(events: pl.DataFrame, identifiers: pl.DataFrame) -> pl.LazyFrame:
+    """The latest event that reaches each customer, over any link; key customer, with event_id and event_at."""
+    ranked = events.lazy().select("order_rank", "subject").join(identifiers.lazy(), on="subject")
+    latest = ranked.group_by("customer").agg(pl.col("order_rank").max())
+    return latest.join(events.lazy().select("order_rank", "event_id", "event_at"), on="order_rank")
 
 
-def _latest(wills: pl.DataFrame, by: list[str], *places: pl.Expr) -> pl.DataFrame:
-    # Columns first and then a plain maximum: conditions inside the aggregation take several times as long.
-    return wills.select(*by, *places).group_by(by).agg(pl.all().max())
+def _select_latest(events: pl.DataFrame, by: list[str], *ranks: pl.Expr) -> pl.DataFrame:
+    # Columns first, then a plain maximum: conditions inside the aggregation take several times as long.
+    return events.select(*by, *ranks).group_by(by).agg(pl.all().max())
 
 
-def _place(status: str, *also: str, where: pl.Expr | None = None) -> pl.Expr:
-    """The place of a will of this status, under its name; `NEVER` of others."""
-    is_it = pl.col("status").is_in([status, *also])
-    is_it = is_it if where is None else is_it & where
-    return pl.when(is_it).then("place").otherwise(NEVER).alias(status)
+def _rank_where(status: str, *more: str, condition: pl.Expr | None = None) -> pl.Expr:
+    """The rank of an event of one of these statuses, named after the first; `NEVER` for others."""
+    is_selected = pl.col("status").is_in([status, *more])
+    if condition is not None:
+        is_selected &= condition
+    return pl.when(is_selected).then("order_rank").otherwise(NEVER).alias(status)

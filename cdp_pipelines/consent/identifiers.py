@@ -1,28 +1,31 @@
-"""Which identifiers a customer has, and which of them are certain ground for a grant."""
+"""The identifiers of each customer, and which of them are certain and exclusive.
+
+How far a consent event on an identifier reaches is decided in `events` and `decision_units`.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 
-from cdp_pipelines.schema import IDENTIFIER_KINDS
+from cdp_pipelines.schema import IDENTIFIER_KINDS, RECORD_KEY
 
-RECORD = ["channel", "source_record_id"]
-# What a record holds when it carries an identifier of this kind.
-CONTRACT_IDENTIFIERS = {"account": "account_id", "membership": "loyalty_card"}
-KINDS = IDENTIFIER_KINDS
+if TYPE_CHECKING:
+    from cdp_pipelines.schema import ClusterFrame, PartyFrame
 
 
-def list_identifiers(party: pl.LazyFrame, crosswalk: pl.LazyFrame) -> pl.LazyFrame:
+def list_identifiers(party: PartyFrame, cluster: ClusterFrame) -> pl.LazyFrame:
     """Identifiers of each customer; key (customer_id, kind, value), with `is_certain` and `is_exclusive`.
 
-    Certain: a record that carries it joins its customer by an exact match, or alone; not by a probable link only.
-    Exclusive: no other customer has it, over any link. For an audit, `party` and `crosswalk` are those of the time.
+    Certain: a record that carries it joins its customer by an exact match, or is alone; a probable link is not enough.
+    Exclusive: no other customer has it, over any link. For an audit, take `party` and `cluster` as they were then.
     """
     return (
-        party.select(*RECORD, *KINDS)
-        .unpivot(index=RECORD, on=list(KINDS), variable_name="kind", value_name="value")
+        party.select(*RECORD_KEY, *IDENTIFIER_KINDS)
+        .unpivot(index=RECORD_KEY, on=list(IDENTIFIER_KINDS), variable_name="kind", value_name="value")
         .filter(pl.col("value").is_not_null())
-        .join(crosswalk.select(*RECORD, "customer_id", "is_exact"), on=RECORD)
+        .join(cluster.select(*RECORD_KEY, "customer_id", "is_exact"), on=RECORD_KEY)
         .group_by("customer_id", "kind", "value")
         .agg(pl.col("is_exact").any().alias("is_certain"))
         .with_columns((pl.len().over("kind", "value") == 1).alias("is_exclusive"))

@@ -1,4 +1,7 @@
-"""The merge gate: which records may join their customer's profile. The others stay outside, each with its reason."""
+"""The merge gate: which records may join the profile of their customer; each other record has its reason.
+
+The decisions that it needs come from `decide`; which records are one customer belongs in `cdp_pipelines.identity`.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +9,32 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.consent.identifiers import RECORD
 from cdp_pipelines.purposes.purpose import UNIFICATION
-from cdp_pipelines.schema import CROSSWALK
+from cdp_pipelines.schema import CROSSWALK, DECISION_POINT_KINDS, RECORD_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-POINTS = ("email", "phone", "device_id")
+    from cdp_pipelines.schema import ClusterFrame, CrosswalkFrame, DecisionFrame, PartyFrame
 
 
 def list_non_linking(collected_for: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Channels whose data may not unify profiles: it was not collected for that (GDPR Art. 5(1)(b))."""
+    """Channels whose data may not link records: it was not collected for unification (GDPR Art. 5(1)(b))."""
     return [channel for channel, purposes in collected_for.items() if UNIFICATION not in purposes]
 
 
 def build_crosswalk(
-    cluster: pl.LazyFrame, party: pl.LazyFrame, decisions: pl.LazyFrame, collected_for: Mapping[str, tuple[str, ...]]
-) -> pl.LazyFrame:
+    cluster: ClusterFrame,
+    party: PartyFrame,
+    decisions: DecisionFrame,
+    collected_for: Mapping[str, tuple[str, ...]],
+) -> CrosswalkFrame:
     """`CLUSTER` with `is_profiled` and `gate`; columns of `CROSSWALK`.
 
-    A record joins if its channel collects for unification (`collected_for`), its customer may be unified and any other
-    purpose of its channel is allowed for it: person-wide, or on a contact point that the record carries. `decisions`:
-    those that stand. Where no decision on unification is known nobody is unified. Source: GDPR Art. 5(1)(b), 6(4).
+    A record joins if its channel collects for unification (`collected_for`), unification is allowed for its customer,
+    and another purpose of its channel is allowed: person-wide, or on a contact point that the record carries.
+    `decisions`: the current ones. A customer without a decision on unification is not unified. Source: GDPR
+    Art. 5(1)(b), 6(4).
     """
     unified = decisions.filter(pl.col("purpose") == UNIFICATION).select(
         "customer_id", pl.col("reason").alias("unified")
@@ -42,13 +48,13 @@ def build_crosswalk(
     person_wide = allowed.filter(pl.col("contact_point") == "").join(purposes, on="purpose")
     on_points = allowed.filter(pl.col("contact_point") != "").join(purposes, on="purpose")
     points = (
-        party.select(*RECORD, *POINTS)
-        .unpivot(index=RECORD, on=list(POINTS), value_name="contact_point")
+        party.select(*RECORD_KEY, *DECISION_POINT_KINDS)
+        .unpivot(index=RECORD_KEY, on=list(DECISION_POINT_KINDS), value_name="contact_point")
         .filter(pl.col("contact_point").is_not_null())
-        .join(cluster.select(*RECORD, "customer_id"), on=RECORD)
+        .join(cluster.select(*RECORD_KEY, "customer_id"), on=RECORD_KEY)
     )
-    by_point = points.join(on_points, on=["customer_id", "channel", "contact_point"], how="semi").select(RECORD)
-    by_person = cluster.join(person_wide, on=["customer_id", "channel"], how="semi").select(RECORD)
+    by_point = points.join(on_points, on=["customer_id", "channel", "contact_point"], how="semi").select(RECORD_KEY)
+    by_person = cluster.join(person_wide, on=["customer_id", "channel"], how="semi").select(RECORD_KEY)
     has_purpose = pl.concat([by_point, by_person]).unique().with_columns(pl.lit(True).alias("has_purpose"))
     reason = pl.col("unified").fill_null("not_registered")
     gate = (
@@ -60,7 +66,7 @@ def build_crosswalk(
         .then(pl.lit("joined"))
         .otherwise(pl.lit("no_purpose"))
     )
-    joined = cluster.join(unified, on="customer_id", how="left").join(has_purpose, on=RECORD, how="left")
+    joined = cluster.join(unified, on="customer_id", how="left").join(has_purpose, on=RECORD_KEY, how="left")
     return CROSSWALK.conform(
         joined.with_columns(gate.alias("gate")).with_columns((pl.col("gate") == "joined").alias("is_profiled"))
     )

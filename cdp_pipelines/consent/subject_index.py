@@ -1,6 +1,7 @@
-"""Customers and their identifiers as whole numbers, and what their records say of age and jurisdiction.
+"""Customers and their identifiers as integers, and what their records state about age, address and holdings.
 
-Numbers are places in the order of the texts they stand for, so that sorting by them is sorting by the texts.
+A number is the position of a text in sorted order, so sorting numbers sorts the texts. Consent events do not belong
+here: see `events`.
 """
 
 from __future__ import annotations
@@ -10,14 +11,18 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.consent.identifiers import CONTRACT_IDENTIFIERS, KINDS, RECORD
+from cdp_pipelines.schema import IDENTIFIER_KINDS, RECORD_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import date, datetime
 
-KIND = pl.Enum(KINDS)
-# Members of the European Economic Area, where the GDPR is the law.
+    from cdp_pipelines.schema import ClusterFrame, PartyFrame
+
+KIND = pl.Enum(IDENTIFIER_KINDS)
+# A record that carries the identifier shows that the customer holds the contract.
+HOLDING_IDENTIFIERS = {"account": "account_id", "membership": "loyalty_card"}
+# Members of the European Economic Area, where the GDPR applies.
 EEA = (
     "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK".split()  # noqa: SIM905
 )
@@ -25,75 +30,76 @@ EEA = (
 
 @dataclass(frozen=True)
 class SubjectIndex:
-    """Whom decisions are about.
+    """The customers whom decisions are about, with numbers for customers and identifiers.
 
-    `customers`: customer (number), customer_id, sorted. `members`: channel, source_record_id, customer. `values`: n,
-    value, sorted: values of identifiers. `points`: key (customer, subject), kind, is_certain, is_exclusive; a subject
-    is an identifier, n * number of kinds + number of its kind, so that within a kind it sorts as its value.
+    `customers`: customer (its number), customer_id, sorted. `records`: channel, source_record_id, customer. `values`:
+    value_number, value, sorted: the values of identifiers. `identifiers`: key (customer, subject), kind, is_certain,
+    is_exclusive. A subject is the number of an identifier: value_number * number of kinds + number of its kind, so
+    subjects of one kind sort as their values do.
     """
 
     customers: pl.DataFrame
-    members: pl.DataFrame
+    records: pl.DataFrame
     values: pl.DataFrame
-    points: pl.DataFrame
+    identifiers: pl.DataFrame
 
     @classmethod
-    def of(cls, crosswalk: pl.LazyFrame, identifiers: pl.LazyFrame) -> SubjectIndex:
-        """Everybody of the crosswalk; an identifier of anybody else is nobody's."""
-        members = crosswalk.select(*RECORD, "customer_id").collect()
-        customers = _numbered(members["customer_id"], "customer")
-        found = identifiers.collect().join(customers, on="customer_id")
-        values = _numbered(found["value"], "n")
-        points = found.join(values, on="value").select(
-            "customer", _subject("kind"), pl.col("kind").cast(KIND), "is_certain", "is_exclusive"
+    def build(cls, crosswalk: ClusterFrame, identifiers: pl.LazyFrame) -> SubjectIndex:
+        """All customers of the crosswalk; `identifiers` (`list_identifiers`) of other customers are left out."""
+        members = crosswalk.select(*RECORD_KEY, "customer_id").collect()
+        customers = _number_texts(members["customer_id"], "customer")
+        known = identifiers.collect().join(customers, on="customer_id")
+        values = _number_texts(known["value"], "value_number")
+        numbered = known.join(values, on="value").select(
+            "customer", _number_subject("kind"), pl.col("kind").cast(KIND), "is_certain", "is_exclusive"
         )
         return cls(
             customers,
             members.join(customers, on="customer_id").drop("customer_id"),
             values,
-            points.sort("customer", "subject"),
+            numbered.sort("customer", "subject"),
         )
 
-    def reached(self, frame: pl.LazyFrame) -> pl.LazyFrame:
-        """The rows of a frame whose subject (subject_kind, subject_value) may be somebody's, as `subject`."""
+    def add_subject(self, frame: pl.LazyFrame) -> pl.LazyFrame:
+        """`frame` with the number `subject` in place of its kind and value; rows with unknown values drop out."""
         return (
             frame.join(self.values.lazy(), left_on="subject_value", right_on="value")
-            .with_columns(_subject("subject_kind"))
-            .drop("subject_kind", "subject_value", "n")
+            .with_columns(_number_subject("subject_kind"))
+            .drop("subject_kind", "subject_value", "value_number")
         )
 
-    def value_of(self, subject: pl.Series) -> pl.Series:
-        """Values of identifiers by number."""
-        return self.values["value"].gather(subject // len(KINDS))
+    def look_up_values(self, subjects: pl.Series) -> pl.Series:
+        """The values of identifiers by their numbers."""
+        return self.values["value"].gather(subjects // len(IDENTIFIER_KINDS))
 
 
-def _numbered(texts: pl.Series, name: str) -> pl.DataFrame:
-    # A column alone is sorted several times faster than a frame by it.
+def _number_texts(texts: pl.Series, name: str) -> pl.DataFrame:
+    # Sorting a column alone is several times faster than sorting a frame by it.
     return texts.unique().sort().to_frame().with_row_index(name)
 
 
-def _subject(kind: str) -> pl.Expr:
+def _number_subject(kind: str) -> pl.Expr:
     number = pl.col(kind).cast(KIND, strict=False).to_physical().cast(pl.UInt32)
-    return (pl.col("n") * len(KINDS) + number).alias("subject")
+    return (pl.col("value_number") * len(IDENTIFIER_KINDS) + number).alias("subject")
 
 
-def read_subject_facts(party: pl.LazyFrame, people: SubjectIndex, known_at: datetime) -> pl.LazyFrame:
-    """What records known at an instant say of customers: customer, record_id, record_at, birth_date, jurisdiction.
+def read_subject_facts(party: PartyFrame, subjects: SubjectIndex, known_at: datetime) -> pl.LazyFrame:
+    """What the records known at an instant state about customers; one row for each record.
 
-    Besides names_account and names_membership: does it carry an account, a loyalty card?
-
-    The jurisdiction is that of the address: EU for all of the EEA, UK, US-<state>, or the country's code.
+    Columns customer, record_id, record_at, birth_date, jurisdiction, and has_account and has_membership (whether the
+    record carries an account or a loyalty card). The jurisdiction is that of the address: EU for all of the EEA, UK,
+    US-<state>, or the code of the country.
     """
     country, region = pl.col("country_code"), pl.col("region_code")
     return (
         party.filter(pl.col("ingested_at") <= known_at)
-        .join(people.members.lazy(), on=RECORD)
+        .join(subjects.records.lazy(), on=RECORD_KEY)
         .select(
             "customer",
             record_reference(),
             pl.col("observed_at").alias("record_at"),
             "birth_date",
-            *(pl.col(kind).is_not_null().alias(f"names_{type_}") for type_, kind in CONTRACT_IDENTIFIERS.items()),
+            *(pl.col(kind).is_not_null().alias(f"has_{holding}") for holding, kind in HOLDING_IDENTIFIERS.items()),
             pl.when(country.is_in(EEA))
             .then(pl.lit("EU"))
             .when(country == "GB")
@@ -107,18 +113,18 @@ def read_subject_facts(party: pl.LazyFrame, people: SubjectIndex, known_at: date
 
 
 def record_reference() -> pl.Expr:
-    """A record as evidence: channel:source_record_id, as an event's id."""
-    return pl.concat_str(*RECORD, separator=":").alias("record_id")
+    """A record as evidence: channel:source_record_id, in the form of an event id."""
+    return pl.concat_str(*RECORD_KEY, separator=":").alias("record_id")
 
 
-def select_birth_dates(records: pl.LazyFrame) -> pl.DataFrame:
-    """Date of birth per customer: birth_date, birth_id, birth_at; key customer; `records`: see `told`.
+def select_birth_dates(facts: pl.LazyFrame) -> pl.DataFrame:
+    """Date of birth per customer: birth_date, birth_id, birth_at; key customer; `facts`: see `read_subject_facts`.
 
-    Of several dates the latest: a child is protected though one record makes it older. Of its records the earliest,
-    and of those of one instant the smallest id.
+    Of several dates the latest, to protect a child whom one record makes older. Of the records with that date the
+    earliest, and of several at one instant the smallest id.
     """
     return (
-        records.filter(pl.col("birth_date").is_not_null())
+        facts.filter(pl.col("birth_date").is_not_null())
         .sort("birth_date", pl.col("record_at"), "record_id", descending=[True, False, False], nulls_last=True)
         .group_by("customer", maintain_order=True)
         .agg(
@@ -131,22 +137,22 @@ def select_birth_dates(records: pl.LazyFrame) -> pl.DataFrame:
 
 
 def is_of_age(years: int, day: date) -> pl.Expr:
-    """Has who was born on `birth_date` completed these years on that day? Of 29 February, on 1 March (in UTC)."""
+    """Whether a person born on `birth_date` is `years` old on that day; born on 29 February, from 1 March (UTC)."""
     born = pl.col("birth_date")
     number = (born.dt.year() + years) * 10_000 + born.dt.month().cast(pl.Int32) * 100 + born.dt.day().cast(pl.Int32)
     return number <= day.year * 10_000 + day.month * 100 + day.day
 
 
 def find_opt_out_subjects(
-    records: pl.LazyFrame, stated: pl.DataFrame, laws: Collection[str], as_of: datetime
+    facts: pl.LazyFrame, stated: pl.DataFrame, laws: Collection[str], as_of: datetime
 ) -> pl.DataFrame:
-    """Customers whose every known jurisdiction is among these `laws`; key customer, with record_id and record_at.
+    """Customers whose every known jurisdiction is one of `laws`; key customer, with record_id and record_at.
 
-    `records`: see `told`; `stated`: customer and jurisdiction of wills. One address or one will under another law, and
-    the stricter one holds. A jurisdiction that only a will states is none of the customer's. The record is the
-    earliest with an address, and of those of one instant the smallest id.
+    `facts`: see `read_subject_facts`; `stated`: customer and jurisdiction of consent events. One address or event under
+    another law is enough: the stricter law applies. A jurisdiction that only an event states is not a jurisdiction of
+    the customer. The record is the earliest with an address, and of several at one instant the smallest id.
     """
-    known = records.filter(pl.col("jurisdiction").is_not_null(), pl.col("record_at") < as_of).collect()
+    known = facts.filter(pl.col("jurisdiction").is_not_null(), pl.col("record_at") < as_of).collect()
     elsewhere = pl.concat([known.select("customer", "jurisdiction"), stated]).filter(
         ~pl.col("jurisdiction").is_in(list(laws))
     )

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.consent.events import ABOUT_SUBJECT, NEVER, rank_events, select_effective
-from cdp_pipelines.schema import CONTACT_POINT, RECORD_KEY
+from cdp_pipelines.consent.events import NEVER, rank_events, select_effective
+from cdp_pipelines.schema import ABOUT_SUBJECT, CONTACT_POINT, RECORD_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -59,7 +59,7 @@ def build_contact_point_states(ledger: LedgerFrame, verified_by: Collection[str]
         .group_by("kind", "value", maintain_order=True)
         .agg(
             *(
-                pl.col("place").filter(is_match).max().fill_null(NEVER).alias(name)
+                pl.col("order_rank").filter(is_match).max().fill_null(NEVER).alias(name)
                 for name, is_match in matches.items()
             ),
             *(pl.col("event_at").filter(matches[name]).last().alias(f"{name}_at") for name in _STATUSES),

@@ -17,7 +17,7 @@ from cdp_pipelines.marts.aggregate import PEOPLE, aggregate_mart
 from cdp_pipelines.marts.anonymity import suppress_small_groups
 from cdp_pipelines.marts.coarsening import coarsen, coarsened_dtype
 from cdp_pipelines.marts.pseudonym import pseudonymise, reference_evidence
-from cdp_pipelines.purposes.mart_terms import BASIS, COLUMN_SOURCES, EVIDENCE, KEY, OF_PERSON, TYPES
+from cdp_pipelines.purposes.mart_terms import BASIS, COLUMN_SOURCES, EVIDENCE, KEY, REQUIRED_SOURCES, TYPES
 from cdp_pipelines.schema import DECISION, Column, Table
 from cdp_pipelines.schema.interval import current
 from cdp_pipelines.schema.mart import MEASURES
@@ -164,7 +164,7 @@ def protect(purpose: Purpose, rows: pl.DataFrame, permitted: pl.DataFrame | None
         rows = counted.with_columns(pl.lit(purpose.lawful_basis).alias("lawful_basis"))
     else:
         if permitted is not None:
-            own = [find_column(purpose, source) for source in OF_PERSON]
+            own = [find_column(purpose, source) for source in REQUIRED_SOURCES]
             foreign = rows.join(permitted, on=own, how="anti", nulls_equal=True).height
             if count := foreign or rows[own[0]].is_duplicated().sum():
                 raise CdpError(

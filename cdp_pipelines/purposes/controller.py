@@ -1,4 +1,7 @@
-"""The controller: who is responsible for the processing, and what keeps all of it safe (Art. 30(1)(a) and (g))."""
+"""The controller: who is responsible for the processing, and its security measures (Art. 30(1)(a) and (g)).
+
+Each purpose has a file of its own: see `register`.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +20,24 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class Controller(PolicyModel):
-    """Who answers for every purpose of the register."""
+    """The company that is responsible for every purpose of the register."""
 
     name: Text = Field(description="Name of the company (Art. 30(1)(a))")
     address: Text = Field(description="Postal address (Art. 30(1)(a))")
-    contact: Text = Field(description="Where data subjects and authorities write to (Art. 13(1)(a), 30(1)(a))")
-    joint_controller: Text | None = Field(None, description="Name and contact of one, if any (Art. 26, 30(1)(a))")
-    representative: Text | None = Field(None, description="In the Union, of a company outside it (Art. 27, 30(1)(a))")
-    data_protection_officer: Text | None = Field(None, description="Contact of the officer (Art. 37, 30(1)(a))")
+    contact: Text = Field(description="Contact for data subjects and authorities (Art. 13(1)(a), 30(1)(a))")
+    joint_controller: Text | None = Field(
+        None, description="Name and contact of the joint controller, if there is one (Art. 26, 30(1)(a))"
+    )
+    representative: Text | None = Field(
+        None, description="Representative in the Union of a company outside it (Art. 27, 30(1)(a))"
+    )
+    data_protection_officer: Text | None = Field(
+        None, description="Contact of the data protection officer (Art. 37, 30(1)(a))"
+    )
     region: str | None = Field(
         None,
         pattern="^[A-Z]{2}(-[A-Z0-9]{1,3})?$",
-        description="Where the lake and its marts lie: ISO 3166 code of a country or a part of one (Art. 30(1)(e))",
+        description="Where the lake and its marts are stored: ISO 3166 code of a country or region (Art. 30(1)(e))",
     )
     security: Annotated[tuple[Text, ...], Field(min_length=1)] = Field(
         description="Technical and organisational measures for all purposes (Art. 30(1)(g), 32(1))"
@@ -36,13 +45,13 @@ class Controller(PolicyModel):
 
 
 def load_controller(path: Path) -> Controller:
-    """The controller of a YAML file; `PolicyError` names file, field, what was found and what is missing."""
+    """The controller of a YAML file; `PolicyError` names the file, the field, what was found and what is missing."""
     file = str(path)
     try:
         return Controller.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise PolicyError(file, (("(the whole)", "there is none; a register names its controller"),)) from None
+        raise PolicyError(file, (("(the whole)", "the file is missing: the register needs a controller"),)) from None
     except yaml.YAMLError:
-        raise PolicyError(file, (("(the whole)", "is no YAML"),)) from None
+        raise PolicyError(file, (("(the whole)", "is not valid YAML"),)) from None
     except ValidationError as error:
         raise PolicyError.from_validation(file, error) from None

@@ -1,6 +1,6 @@
-"""The record of processing activities, as Art. 30(1) asks for it: purposes in force on a day, (a) to (g) of each.
+"""The record of processing activities (Art. 30(1)): the purposes in force on a day, with parts (a) to (g) of each.
 
-What it says is data; how it is printed is the command line's.
+It returns data; printing belongs in `cdp_pipelines.cli` and `cdp_pipelines.reports`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from datetime import date
 
     from cdp_pipelines.purposes.controller import Controller
-    from cdp_pipelines.purposes.purpose import Purpose, Register
+    from cdp_pipelines.purposes.purpose import Purpose
+    from cdp_pipelines.purposes.register import Register
 
-# Each part of Art. 30(1), and the field of an `Activity` that answers it.
+# The fields of an `Activity` that Art. 30(1) requires: letter and heading of each.
 PARTS = {
     "controller": ("a", "Controller and contacts"),
     "purpose": ("b", "Purpose"),
@@ -35,13 +36,13 @@ BASES = {
     "public_interest": "public interest, Art. 6(1)(e)",
     "legitimate_interests": "legitimate interests, Art. 6(1)(f)",
 }
-NOBODY = "nobody outside the company"
+NO_RECIPIENTS = "nobody outside the company"
 NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """One purpose of the record; texts and lists of texts for people, of which none is empty."""
+    """One purpose of the record of processing: texts for readers, none of them empty."""
 
     key: str
     version: str
@@ -61,69 +62,75 @@ class Activity:
 
 
 def build_record_of_processing(register: Register, controller: Controller, day: date) -> list[Activity]:
-    """The activities of the purposes in force on a day, each in the version of that day, in order of their keys."""
+    """Activities of the purposes in force on a day, each in its version of that day, in order of their keys."""
     in_force = {
-        key: [each for each in versions if each.effective_from <= day] for key, versions in register.versions.items()
+        key: [version for version in versions if version.effective_from <= day]
+        for key, versions in register.versions.items()
     }
-    return [_activity(versions[-1], controller) for versions in in_force.values() if versions]
+    return [_build_activity(versions[-1], controller) for versions in in_force.values() if versions]
 
 
-def _activity(purpose: Purpose, controller: Controller) -> Activity:
+def _build_activity(purpose: Purpose, controller: Controller) -> Activity:
     return Activity(
         key=purpose.key,
         version=purpose.version,
         effective_from=str(purpose.effective_from),
         lawful_basis=BASES[purpose.lawful_basis],
-        basis_reference=_reference(purpose),
-        controller=_named(controller),
+        basis_reference=_describe_basis(purpose),
+        controller=_describe_controller(controller),
         purpose=purpose.title,
         data_subjects=purpose.data_subjects,
         data_categories=purpose.data_categories,
-        recipients=purpose.recipients or (NOBODY,),
-        transfers=tuple(f"{each.recipient} ({each.country}): {each.safeguard}" for each in purpose.transfers)
+        recipients=purpose.recipients or (NO_RECIPIENTS,),
+        transfers=tuple(
+            f"{transfer.recipient} ({transfer.country}): {transfer.safeguard}" for transfer in purpose.transfers
+        )
         or (NONE,),
         retention=f"{describe_duration(purpose.retention)} from {purpose.retention_from}",
         security=(*controller.security, *purpose.security),
         mart_kind=purpose.mart_kind,
-        mart=_mart(purpose),
+        mart=_describe_mart(purpose),
     )
 
 
-def _mart(purpose: Purpose) -> str:
-    """What its mart tells of people, and why (Art. 5(1)(c), 25)."""
+def _describe_mart(purpose: Purpose) -> str:
+    """Whom the rows of its mart identify, and why (Art. 5(1)(c), 25)."""
     match purpose.mart_kind:
         case "identified":
-            return f"people can be named: {purpose.identified_because}"
+            return f"identified people: {purpose.identified_because}"
         case "pseudonymous":
-            return f"people under a name of this mart alone, no row said by fewer than {purpose.minimum_group}"
+            return f"people under pseudonyms of this mart, in groups of at least {purpose.minimum_group}"
         case "aggregate":
-            return f"numbers of people, none of fewer than {purpose.minimum_group}; nobody's row"
+            return f"counts of at least {purpose.minimum_group} people, and no rows about people"
         case _:
             return NONE
 
 
-def _named(controller: Controller) -> tuple[str, ...]:
-    more = {
+def _describe_controller(controller: Controller) -> tuple[str, ...]:
+    contacts = {
         "contact": controller.contact,
         "joint controller": controller.joint_controller,
         "representative": controller.representative,
         "data protection officer": controller.data_protection_officer,
     }
-    return (controller.name, controller.address, *(f"{what}: {who}" for what, who in more.items() if who))
+    return (
+        controller.name,
+        controller.address,
+        *(f"{role}: {contact}" for role, contact in contacts.items() if contact),
+    )
 
 
-def _reference(purpose: Purpose) -> str:
-    """What the basis rests on: a notice, contracts, a law, an assessment, a case."""
+def _describe_basis(purpose: Purpose) -> str:
+    """What the lawful basis is based on: a notice, contracts, a law, an assessment, a case."""
+    contract = purpose.contract
     match purpose.lawful_basis:
         case "consent":
             return f"under notice {purpose.notice} or a later one"
-        case "contract":
-            return (
-                f"opened by {', '.join(purpose.contract.opened_by)}; lasts {describe_duration(purpose.contract.lasts)}"
-            )
+        case "contract" if contract:
+            return f"opened by {', '.join(contract.opened_by)}; lasts {describe_duration(contract.lasts)}"
         case "legitimate_interests":
             return f"balancing test {purpose.assessment}"
         case "vital_interests":
             return "a declared case"
         case _:
-            return purpose.law
+            return purpose.law or NONE

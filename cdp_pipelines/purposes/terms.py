@@ -1,4 +1,7 @@
-"""Parts of a purpose: what its lawful basis rests on, and where its data goes."""
+"""Terms that a purpose declares: contracts, obligations, interests and transfers.
+
+The purpose itself belongs in `purpose`, the columns of its mart in `mart_terms`.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +10,26 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from cdp_pipelines.policy import PolicyModel
+from cdp_pipelines.schema.vocabulary import InteractionType
 
 Duration = Annotated[str, Field(pattern=r"^P([0-9]+Y([0-9]+M)?([0-9]+D)?|[0-9]+M([0-9]+D)?|[0-9]+D)$")]
-InteractionType = Literal[
-    "order", "refund", "receipt", "event", "call", "post", "survey", "reading", "visit", "warranty"
-]
-# A record that names an account, and one that names a loyalty card; each when it was observed.
-HeldType = Literal["account", "membership"]
-OpeningType = Literal[InteractionType, HeldType]
-# A record that says something of the person; any will that counts; any request of a data subject.
-RecordType = Literal[OpeningType, "record", "will", "request"]
+# A record that carries an account, and one that carries a loyalty card; each from when it was observed.
+HoldingType = Literal["account", "membership"]
+OpeningType = Literal[InteractionType, HoldingType]
+# A record about the person, a consent event that counts, and a request of a data subject.
+RecordType = Literal[OpeningType, "record", "consent_event", "request"]
 
 
 class Transfer(PolicyModel):
     """Data that goes to a third country or an international organisation (Art. 30(1)(e))."""
 
-    country: str = Field(min_length=2, description="ISO 3166-1 alpha-2, or the organisation's name")
-    recipient: str = Field(min_length=1, description="Which of the purpose's recipients is there")
+    country: str = Field(
+        min_length=2, description="ISO 3166-1 alpha-2 code of the country, or name of the organisation"
+    )
+    recipient: str = Field(min_length=1, description="The recipient there, one of the recipients of the purpose")
     safeguard: str = Field(
-        min_length=1, description="What makes it lawful: an adequacy decision, or clauses (Art. 45, 46)"
+        min_length=1,
+        description="Why it is lawful, such as an adequacy decision or standard contractual clauses (Art. 45, 46)",
     )
 
 
@@ -33,31 +37,31 @@ class ContractTerms(PolicyModel):
     """What makes a contract live (Art. 6(1)(b))."""
 
     opened_by: Annotated[tuple[OpeningType, ...], Field(min_length=1)] = Field(
-        description="Interaction types that open one; account or membership for a record that names one"
+        description="Interaction types that open a contract; also account or membership: a record that carries one"
     )
     closed_by: tuple[InteractionType, ...] = Field(
-        (), description="Interaction types that end one by giving back its whole amount"
+        (), description="Interaction types that end a contract by returning its whole amount"
     )
-    lasts: Duration = Field(description="ISO 8601 duration from its opening")
+    lasts: Duration = Field(description="ISO 8601 duration of a contract from its opening")
 
     @model_validator(mode="after")
-    def _closes_what_it_does_not_open(self) -> ContractTerms:
-        if both := sorted({*self.opened_by} & {*self.closed_by}):
-            raise ValueError(f"opened_by and closed_by both have: {', '.join(both)}")
+    def _check_types(self) -> ContractTerms:
+        if shared := sorted({*self.opened_by} & {*self.closed_by}):
+            raise ValueError(f"a type cannot be in opened_by and closed_by; both have: {', '.join(shared)}")
         return self
 
 
 class ObligationTerms(PolicyModel):
-    """What the law obliges the company to keep (Art. 6(1)(c)); it ends `retention` after its latest record."""
+    """What creates a legal obligation (Art. 6(1)(c)); it ends `retention` after the latest such record."""
 
     created_by: Annotated[tuple[RecordType, ...], Field(min_length=1)] = Field(
-        description="Interaction types that create it; account, membership, record, will, request besides"
+        description="Interaction types that create it; also account, membership, record, consent_event, request"
     )
 
 
 class InterestTerms(PolicyModel):
-    """How long a legitimate interest lives (Art. 6(1)(f)): it lapses `retention` after the last contact."""
+    """What keeps a legitimate interest alive (Art. 6(1)(f)); it lapses `retention` after the last contact."""
 
     contacts: Annotated[tuple[RecordType, ...], Field(min_length=1)] = Field(
-        description="Interaction types that are a contact; account, membership, record, will, request besides"
+        description="Interaction types that are a contact; also account, membership, record, consent_event, request"
     )

@@ -11,7 +11,7 @@ Source: GDPR Art. 5(1)(b), (c) and (e), 17(1)(a), 17(3)(b), 30(1)(f).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, get_args
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 from pydantic import Field
@@ -20,8 +20,8 @@ from cdp_pipelines.channels.field import column_name
 from cdp_pipelines.channels.field_value import read_event_time
 from cdp_pipelines.policy import PolicyModel
 from cdp_pipelines.purposes.purpose import UNIFICATION
-from cdp_pipelines.purposes.terms import Duration, InteractionType
-from cdp_pipelines.schema import RECTIFICATION, RETENTION
+from cdp_pipelines.purposes.terms import Duration
+from cdp_pipelines.schema import INTERACTION_TYPES, RECTIFICATION, RETENTION
 from cdp_pipelines.schema.duration import add_duration
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _longest(contract: ChannelContract, category: str, purposes: Mapping[str, Pu
 def _of_purpose(contract: ChannelContract, purpose: Purpose) -> RetentionRule:
     durations = [purpose.retention, *([purpose.contract.lasts] if purpose.contract else [])]
     own = RetentionRule(purpose.key, max(durations, key=_length))
-    creates = purpose.contract.opened_by if purpose.contract else purpose.kept_by
+    creates = purpose.contract.opened_by if purpose.contract else purpose.retaining_types
     if purpose.lawful_basis in RESTS_ON_RECORDS and _tells(contract).intersection(creates):
         return own
     return min(own, RetentionRule(CHANNEL, contract.retention), key=lambda each: _length(each.retention))
@@ -110,12 +110,16 @@ def _tells(contract: ChannelContract) -> set[str]:
     found = set()
     if told := contract.interaction:
         kind = told.type
-        found |= {kind.constant} if kind.constant else set(kind.map.values() if kind.map else get_args(InteractionType))
+        found |= {kind.constant} if kind.constant else set(kind.map.values() if kind.map else INTERACTION_TYPES)
         found |= {"refund"} if told.refund_when_negative else set()
     if contract.party:
         held = {"account": contract.party.account_id, "membership": contract.party.loyalty_card}
         found |= {"record", *(name for name, value in held.items() if value)}
-    return found | ({"will"} if contract.consents else set()) | ({"request"} if contract.privacy_request else set())
+    return (
+        found
+        | ({"consent_event"} if contract.consents else set())
+        | ({"request"} if contract.privacy_request else set())
+    )
 
 
 def _length(duration: str) -> float:

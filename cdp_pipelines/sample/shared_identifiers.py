@@ -38,7 +38,7 @@ def purposes(n: int) -> dict[str, Purpose]:
         {
             "lawful_basis": "legitimate_interests",
             "assessment": "LIA",
-            "interest": InterestTerms(contacts=("order", "will")),
+            "interest": InterestTerms(contacts=("order", "consent_event")),
         },
     )
     return {

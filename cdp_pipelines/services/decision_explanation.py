@@ -1,95 +1,126 @@
-"""`cdp why`: one decision, each check in order, and every will with the identity path over which it came."""
+"""`cdp why`: one decision with each check in order, and each consent event with the identity path over which it came.
+
+The explanation itself is `cdp_pipelines.consent.explain`; this module reads the lake and makes the document.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
 
+from cdp_pipelines.consent import DecisionInput, list_identifiers
 from cdp_pipelines.consent.cases import list_covered_subjects
-from cdp_pipelines.consent.decide import DecisionInput
+from cdp_pipelines.consent.decision_state import DecisionState
 from cdp_pipelines.consent.explain import explain_checks, explain_events, trace_identity_paths
-from cdp_pipelines.consent.identifiers import list_identifiers
 from cdp_pipelines.errors import CdpError
-from cdp_pipelines.schema import INTERACTION, LEDGER, PARTY, PRIVACY_REQUEST, RUN
+from cdp_pipelines.schema import (
+    INTERACTION,
+    LEDGER,
+    PARTY,
+    PRIVACY_REQUEST,
+    RUN,
+    ClusterFrame,
+    InteractionFrame,
+    LedgerFrame,
+    PartyFrame,
+    PrivacyRequestFrame,
+)
 from cdp_pipelines.services.declarations import load_company_cases, load_company_register
 from cdp_pipelines.services.document import Document, Section
 from warehouse.delta.lake import Lake
 from warehouse.lookup import find_customers, find_records, is_in, list_record_identifiers, read_records_of
 
+EVENT_COLUMNS = ("event_at", "recorded_at", "status", "purpose", "subject_kind", "subject_value", "channel", "event_id")
+PATH_COLUMNS = ("holder", "link", "records", "notice_version", "expires_at", "effect")
+
 
 @dataclass(frozen=True)
 class DecisionContext:
-    """Of a lake what can matter to one customer: their records, and those of whom they share an identifier with."""
+    """The part of a lake that decides on one customer: their records, and those of customers who share identifiers."""
 
-    party: pl.LazyFrame
-    cluster: pl.LazyFrame
-    interaction: pl.LazyFrame
-    ledger: pl.LazyFrame
-    requests: pl.LazyFrame
+    party: PartyFrame
+    cluster: ClusterFrame
+    interactions: InteractionFrame
+    ledger: LedgerFrame
+    requests: PrivacyRequestFrame
 
     @classmethod
-    def of(cls, lake: Lake, customer_id: str) -> "DecisionContext":
-        """Read so that the answer takes seconds on a lake of any size."""
-        mine = list_record_identifiers(read_records_of(lake, PARTY, find_records(lake, [customer_id])))
-        holders = find_customers(lake, mine["value"])["customer_id"]
-        near = find_records(lake, {customer_id, *holders})
-        told = read_records_of(lake, PARTY, near)
-        reached = is_in("subject_value", list_record_identifiers(told)["value"].unique())
+    def read(cls, lake: Lake, customer_id: str) -> "DecisionContext":
+        """Read by lookup, so that it takes seconds on a lake of any size."""
+        own = list_record_identifiers(read_records_of(lake, PARTY, find_records(lake, [customer_id])))
+        holders = find_customers(lake, own["value"])["customer_id"]
+        records = find_records(lake, {customer_id, *holders})
+        party = read_records_of(lake, PARTY, records)
+        is_about_them = is_in("subject_value", list_record_identifiers(party)["value"].unique())
         return cls(
-            told.lazy(),
-            near.lazy(),
-            read_records_of(lake, INTERACTION, near).lazy(),
-            lake.scan(LEDGER).filter(reached).collect().lazy(),
-            lake.scan(PRIVACY_REQUEST).filter(reached).collect().lazy(),
+            party.lazy(),
+            records.lazy(),
+            read_records_of(lake, INTERACTION, records).lazy(),
+            lake.scan(LEDGER).filter(is_about_them).collect().lazy(),
+            lake.scan(PRIVACY_REQUEST).filter(is_about_them).collect().lazy(),
         )
 
 
 def explain_decision(
     lake: Lake, customer_id: str, key: str, as_of: datetime | None, known_at: datetime | None
 ) -> Document:
-    """The decision on this customer for this purpose, with all that led to it.
+    """The decision on this customer for this purpose, with everything that led to it.
 
-    `as_of`: when the processing would happen, UTC, by default the end of the lake's last night; `known_at`: what had
-    been recorded by then, by default all.
+    `as_of`: when the processing would happen, UTC (default: the end of the last night of the lake); `known_at`: until
+    when something had to be recorded to count (default: everything counts). `CdpError` for an unknown purpose.
     """
-    if key not in load_company_register():
-        raise CdpError(f"there is no purpose {key!r}; there are: {', '.join(load_company_register())}")
-    as_of = as_of or lake.read(RUN)["as_of"].max()
-    known_at = known_at or max(as_of, lake.read(RUN)["as_of"].max())
-    near = DecisionContext.of(lake, customer_id)
-    held = list_identifiers(near.party, near.cluster)
-    matter = DecisionInput.of(
-        load_company_register(),
-        near.ledger,
-        held,
-        near.interaction,
-        near.cluster,
-        as_of=as_of,
-        known_at=known_at,
-        party=near.party,
-        requests=near.requests,
-        cases=list_covered_subjects(load_company_cases(), near.interaction, near.party),
+    register = load_company_register()
+    if key not in register:
+        raise CdpError(f"there is no purpose {key!r}; there are: {', '.join(register)}")
+    last_night = lake.read(RUN)["as_of"].max()
+    as_of = as_of or last_night
+    known_at = known_at or max(as_of, last_night)
+    context = DecisionContext.read(lake, customer_id)
+    identifiers = list_identifiers(context.party, context.cluster)
+    state = DecisionState.build(
+        DecisionInput(
+            register=register,
+            ledger=context.ledger,
+            identifiers=identifiers,
+            interactions=context.interactions,
+            crosswalk=context.cluster,
+            as_of=as_of,
+            known_at=known_at,
+            party=context.party,
+            requests=context.requests,
+            cases=list_covered_subjects(load_company_cases(), context.interactions, context.party),
+        )
     )
-    purpose = matter.purposes[key]
-    steps = explain_checks(matter, key, customer_id)
-    ways = trace_identity_paths(near.party, near.cluster, held, customer_id, purpose)
-    reached = explain_events(near.ledger, ways, customer_id, purpose, as_of, known_at)
-    deciding = steps.filter((pl.col("outcome") == "denied") | (pl.col("check") == "allowed"))
-    answers = [
-        f"{row['contact_point'] or customer_id}: {'' if row['check'] == 'allowed' else 'denied, '}{row['check']}"
-        + (f", by {row['evidence']} of {row['at']:%Y-%m-%d %H:%M}" if row["evidence"] else "")
-        for row in deciding.iter_rows(named=True)
-    ]
-    names = ("event_at", "recorded_at", "status", "purpose", "subject_kind", "subject_value", "channel", "event_id")
-    path = ("holder", "over", "records", "notice_version", "expires_at", "heard")
+    purpose = state.purposes[key]
+    checks = explain_checks(state, key, customer_id)
+    paths = trace_identity_paths(context.party, context.cluster, identifiers, customer_id, purpose)
+    events = explain_events(context.ledger, paths, customer_id, purpose, as_of=as_of, known_at=known_at)
     return Document(
         f"Why {key} for {customer_id}",
-        f"As of {as_of:%Y-%m-%d %H:%M} UTC, by what was known at {known_at:%Y-%m-%d %H:%M}. {'; '.join(answers)}. "
+        f"As of {as_of:%Y-%m-%d %H:%M} UTC, by what was known at {known_at:%Y-%m-%d %H:%M}. "
+        f"{_describe_verdict(checks, customer_id)}. "
         f"{purpose.title}: {purpose.lawful_basis}, version {purpose.version}.",
         [
-            Section("Checks, in order", steps.to_dicts(), "The first that denies gives the reason"),
-            Section("Wills that reach the customer", reached.select(*names, *path).to_dicts(), "In order of time"),
-            Section("Identity", ways.select("holder", "kind", "value", "over", "is_exclusive", "records").to_dicts(),
-                    "Denials are heard from every identifier, grants from exact and exclusive ones alone"),
+            Section("Checks, in order", checks.to_dicts(), "The first check that denies gives the reason"),
+            Section(
+                "Consent events that reach the customer",
+                events.select(*EVENT_COLUMNS, *PATH_COLUMNS).to_dicts(),
+                "In order of time",
+            ),
+            Section(
+                "Identity",
+                paths.select("holder", "kind", "value", "link", "is_exclusive", "records").to_dicts(),
+                "Denials reach the customer from every identifier, grants only from exact and exclusive ones",
+            ),
         ],
-    )  # fmt: skip
+    )
+
+
+def _describe_verdict(checks: pl.DataFrame, customer_id: str) -> str:
+    """For each contact point, or for the person, the check that decided and its evidence."""
+    decisive = checks.filter((pl.col("outcome") == "denied") | (pl.col("check") == "allowed"))
+    return "; ".join(
+        f"{row['contact_point'] or customer_id}: {'' if row['check'] == 'allowed' else 'denied, '}{row['check']}"
+        + (f", by {row['evidence']} of {row['at']:%Y-%m-%d %H:%M}" if row["evidence"] else "")
+        for row in decisive.iter_rows(named=True)
+    )

@@ -14,7 +14,8 @@ from cdp_pipelines.golden.policy import SurvivorshipPolicy
 from cdp_pipelines.lineage import check_all_minimised
 from cdp_pipelines.policy import load_policy_file
 from cdp_pipelines.purposes.controller import Controller, load_controller
-from cdp_pipelines.purposes.purpose import UNIFICATION, Register, load_register
+from cdp_pipelines.purposes.purpose import UNIFICATION
+from cdp_pipelines.purposes.register import Register, load_register
 from cdp_pipelines.retention import RetentionPolicy
 
 if TYPE_CHECKING:

@@ -14,13 +14,14 @@ from cdp_pipelines import standardise
 from cdp_pipelines.channels.field import column_name
 from cdp_pipelines.channels.field_value import read_event_time
 from cdp_pipelines.channels.records import read_records
-from cdp_pipelines.consent import decide, list_identifiers
+from cdp_pipelines.consent import DecisionInput, decide, list_identifiers
 from cdp_pipelines.errors import PolicyError
 from cdp_pipelines.lineage import STOPS, check_minimised, purpose_graph
 from cdp_pipelines.marts.coarsening import coarsen
 from cdp_pipelines.marts.mart import build_mart_table
 from cdp_pipelines.marts.measures import compute_measures
-from cdp_pipelines.purposes.purpose import MartColumn
+from cdp_pipelines.purposes import Register
+from cdp_pipelines.purposes.mart_terms import MartColumn
 from cdp_pipelines.schema import (
     CLUSTER,
     CROSSWALK,
@@ -220,15 +221,18 @@ def test_statement_5_a_withdrawal_ends_the_right_in_the_next_decision(lake, ledg
             recorded_at=pl.lit(as_of),
         )
         of_one = cluster.filter(pl.col("customer_id") == row["customer_id"])
+        purpose = load_company_register()[row["purpose"]].model_copy(update={"requires": ()})
         after = decide(
-            {row["purpose"]: load_company_register()[row["purpose"]].model_copy(update={"requires": ()})},
-            pl.concat([ledger, no]),
-            list_identifiers(party, of_one),
-            lake.scan(INTERACTION),
-            of_one,
-            as_of=as_of,
-            known_at=as_of,
-            party=party,
+            DecisionInput(
+                register=Register.from_purposes([purpose]),
+                ledger=pl.concat([ledger, no]).lazy(),
+                identifiers=list_identifiers(party, of_one),
+                interactions=lake.scan(INTERACTION),
+                crosswalk=of_one,
+                as_of=as_of,
+                known_at=as_of,
+                party=party,
+            )
         )
         assert not after["is_allowed"].any(), row["purpose"]
         assert "withdrawn" in set(after["reason"])
@@ -409,15 +413,17 @@ def test_statement_7_no_decision_of_a_live_purpose_changes_by_what_left(anytown,
         pl.concat([lake.scan(table).collect(), rows]) for table, rows in ((PARTY, more), (CLUSTER, cluster))
     )
     again = decide(
-        load_company_register(),
-        lake.scan(LEDGER),
-        list_identifiers(parties.lazy(), clusters.lazy()),
-        pl.concat([lake.scan(INTERACTION).collect(), done]).lazy(),
-        clusters.lazy(),
-        as_of=as_of,
-        known_at=as_of,
-        party=parties.lazy(),
-        requests=lake.scan(PRIVACY_REQUEST),
+        DecisionInput(
+            register=load_company_register(),
+            ledger=lake.scan(LEDGER),
+            identifiers=list_identifiers(parties.lazy(), clusters.lazy()),
+            interactions=pl.concat([lake.scan(INTERACTION).collect(), done]).lazy(),
+            crosswalk=clusters.lazy(),
+            as_of=as_of,
+            known_at=as_of,
+            party=parties.lazy(),
+            requests=lake.scan(PRIVACY_REQUEST),
+        )
     )
     question = ["customer_id", "purpose", "contact_point"]
     both = decisions.join(again, on=question, suffix="_with_all")

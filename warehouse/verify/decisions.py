@@ -376,7 +376,7 @@ def retained(world, customer, purpose, types, ended):
         ]
     if "request" in types:
         found += [(row["received_at"], name(row)) for subject in mine for row in world.asked_on.get(subject, ())]
-    if "will" in types:
+    if "consent_event" in types:
         last = latest([event for subject in mine for event in world.on.get(subject, [])])
         found += [(last["event_at"], last["event_id"])] if last else []
     if not found:

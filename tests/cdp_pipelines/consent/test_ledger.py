@@ -1,4 +1,4 @@
-"""The ledger only grows, each will once, in the same order however it comes."""
+"""The ledger only grows, each event once, in the same order however it comes."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +12,7 @@ from cdp_pipelines.schema import CONSENT_EVENT, LEDGER
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-def events(*numbers):
+def build_events(*numbers):
     return pl.DataFrame(
         [
             {
@@ -30,18 +30,18 @@ def events(*numbers):
 
 
 def test_known_wills_are_not_written_again():
-    first = extend_ledger(LEDGER.empty(), events(1, 2))
+    first = extend_ledger(LEDGER.empty(), build_events(1, 2))
     assert first["position"].to_list() == [1, 2]
-    assert extend_ledger(first, events(1, 2)).is_empty()
-    more = extend_ledger(first, events(1, 2, 7))
+    assert extend_ledger(first, build_events(1, 2)).is_empty()
+    more = extend_ledger(first, build_events(1, 2, 7))
     assert more.select("position", "event_id").rows() == [(3, "e7")]
 
 
 @given(st.permutations(range(9)))
 @settings(max_examples=20, deadline=None)
-def test_nights_one_by_one_are_nights_at_once(order):
-    at_once = extend_ledger(LEDGER.empty(), events(*order))
+def test_the_ledger_does_not_depend_on_how_nights_are_run(order):
+    at_once = extend_ledger(LEDGER.empty(), build_events(*order))
     grown = LEDGER.empty()
     for night in range(3):
-        grown = pl.concat([grown, extend_ledger(grown, events(*range(3 * night + 3)))])
+        grown = pl.concat([grown, extend_ledger(grown, build_events(*range(3 * night + 3)))])
     assert grown.equals(at_once)

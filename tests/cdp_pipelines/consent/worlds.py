@@ -1,4 +1,4 @@
-"""Worlds to decide in: rows by hand for named cases, and random ones that are small, crowded and full of ties."""
+"""Inputs of decisions: built by hand for named cases, and random ones that are small, with shared identifiers and ties."""
 
 import random
 from dataclasses import dataclass, replace
@@ -7,19 +7,26 @@ from pathlib import Path
 
 import polars as pl
 
-from cdp_pipelines.consent import decide, list_identifiers
-from cdp_pipelines.consent.basis import CASE
+from cdp_pipelines.consent import DecisionInput, decide, list_identifiers
+from cdp_pipelines.consent.cases import CASE
 from cdp_pipelines.purposes import Register, load_register
-from cdp_pipelines.schema import CROSSWALK, INTERACTION, LEDGER, PARTY, PRIVACY_REQUEST, Table
+from cdp_pipelines.schema import (
+    CROSSWALK,
+    INTERACTION,
+    LEDGER,
+    PARTY,
+    PRIVACY_REQUEST,
+    PURPOSE_STATUSES,
+    SUBJECT_KINDS,
+    SUBJECT_STATUSES,
+    Table,
+)
 from warehouse.verify.decisions import World as OracleWorld
 from warehouse.verify.decisions import decide_all, read_register
 
 REGISTER_FOLDER = Path(__file__).parent / "register"
 REGISTER = load_register(REGISTER_FOLDER)
 ORACLE_REGISTER = read_register(REGISTER_FOLDER)
-OWN = ("granted", "denied", "withdrawn", "objected", "objection_withdrawn")
-ABOUT_SUBJECT = ("restricted", "restriction_lifted", "erased", "unsubscribed", "complained", "bounced", "verified")
-SUBJECT_KINDS = ("email", "phone", "device_id", "loyalty_card", "account_id")
 
 
 def at(text: str) -> datetime:
@@ -30,29 +37,29 @@ def at(text: str) -> datetime:
 LATER = at("2030-01-01")
 
 
-def rows(table: Table, told: list[dict]) -> pl.DataFrame:
-    """Rows of a table, null where nothing is told."""
-    return pl.DataFrame([dict.fromkeys(table.schema) | row for row in told], schema=table.schema)
+def build_rows(table: Table, values: list[dict]) -> pl.DataFrame:
+    """Rows of a table; a column without a value is null."""
+    return pl.DataFrame([dict.fromkeys(table.schema) | row for row in values], schema=table.schema)
 
 
 @dataclass(frozen=True)
 class World:
-    """Frames of everything that a decision may rest on."""
+    """The frames that a decision may rest on."""
 
     ledger: pl.DataFrame
     party: pl.DataFrame
-    interaction: pl.DataFrame
+    interactions: pl.DataFrame
     crosswalk: pl.DataFrame
     requests: pl.DataFrame
     cases: pl.DataFrame
 
-    def decide(self, as_of, known_at=LATER, register=REGISTER) -> pl.DataFrame:
-        return decide(
-            register,
-            self.ledger,
-            list_identifiers(self.party.lazy(), self.crosswalk.lazy()),
-            self.interaction.lazy(),
-            self.crosswalk.lazy(),
+    def build_input(self, as_of, known_at=LATER, register=REGISTER) -> DecisionInput:
+        return DecisionInput(
+            register=register,
+            ledger=self.ledger.lazy(),
+            identifiers=list_identifiers(self.party.lazy(), self.crosswalk.lazy()),
+            interactions=self.interactions.lazy(),
+            crosswalk=self.crosswalk.lazy(),
             as_of=as_of,
             known_at=known_at,
             party=self.party.lazy(),
@@ -60,57 +67,62 @@ class World:
             cases=self.cases,
         )
 
-    def by_oracle(self, as_of, known_at=LATER, register=ORACLE_REGISTER) -> dict:
-        frames = (self.ledger, self.party, self.interaction, self.crosswalk)
+    def decide(self, as_of, known_at=LATER, register=REGISTER) -> pl.DataFrame:
+        return decide(self.build_input(as_of, known_at, register))
+
+    def decide_by_oracle(self, as_of, known_at=LATER, register=ORACLE_REGISTER) -> dict:
+        frames = (self.ledger, self.party, self.interactions, self.crosswalk)
         more = (self.requests, self.cases)
         world = OracleWorld(
             *(frame.to_dicts() for frame in frames), as_of, known_at, *(frame.to_dicts() for frame in more)
         )
         return decide_all(register, world)
 
-    def with_will(self, **told) -> "World":
-        return replace(self, ledger=pl.concat([self.ledger, ledger_of([told], self.ledger.height)]))
+    def with_event(self, **fields) -> "World":
+        return replace(self, ledger=pl.concat([self.ledger, build_ledger([fields], self.ledger.height)]))
 
 
-def ledger_of(wills: list[dict], n: int = 0) -> pl.DataFrame:
-    """Rows of the ledger: recorded at once, under the accepted notice, unless a will says otherwise."""
-    return rows(
+def build_ledger(events: list[dict], n: int = 0) -> pl.DataFrame:
+    """Rows of the ledger: recorded at once, under the accepted notice, unless a event says otherwise."""
+    return build_rows(
         LEDGER,
         [
             {
                 "position": n + number,
                 "event_id": f"w{n + number}",
-                "recorded_at": will["event_at"],
-                "notice_version": "2010-06" if will["status"] == "granted" else None,
+                "recorded_at": event["event_at"],
+                "notice_version": "2010-06" if event["status"] == "granted" else None,
                 "method": "web_form",
             }
-            | will
-            for number, will in enumerate(wills, start=1)
+            | event
+            for number, event in enumerate(events, start=1)
         ],
     )
 
 
-def world_of(*, wills=(), records=(), done=(), requests=(), cases=()) -> World:
-    """A world by hand.
+def build_world(*, events=(), records=(), interactions=(), requests=(), cases=()) -> World:
+    """A world from a few values.
 
-    `records`: (customer, fields of party, is_exact); interactions: (customer, type, at, more).
+    `records`: (customer, fields of party, is_exact); `interactions`: (customer, type, instant, other fields).
     """
-    party, crosswalk, interaction = [], [], []
+    party, crosswalk, interaction_rows = [], [], []
     for number, (customer, fields, is_exact) in enumerate(records):
         key = {"channel": "crm", "source_record_id": f"r{number}"}
-        told = {"observed_at": at("2010-06-01"), "ingested_at": at("2010-06-02")}
-        party.append(key | told | fields)
+        defaults = {"observed_at": at("2010-06-01"), "ingested_at": at("2010-06-02")}
+        party.append(key | defaults | fields)
         crosswalk.append(key | {"customer_id": customer, "is_exact": is_exact, "is_profiled": True})
-    for number, (customer, type_, moment, more) in enumerate(done):
+    for number, (customer, type_, instant, fields) in enumerate(interactions):
         key = {"channel": "shop", "source_record_id": f"i{number:02}"}
-        interaction.append(key | {"interaction_type": type_, "occurred_at": moment, "ingested_at": moment} | more)
+        interaction_rows.append(
+            key | {"interaction_type": type_, "occurred_at": instant, "ingested_at": instant} | fields
+        )
         crosswalk.append(key | {"customer_id": customer, "is_exact": True, "is_profiled": True})
     return World(
-        ledger_of(list(wills)),
-        rows(PARTY, party),
-        rows(INTERACTION, interaction),
-        rows(CROSSWALK, crosswalk),
-        rows(PRIVACY_REQUEST, list(requests)),
+        build_ledger(list(events)),
+        build_rows(PARTY, party),
+        build_rows(INTERACTION, interaction_rows),
+        build_rows(CROSSWALK, crosswalk),
+        build_rows(PRIVACY_REQUEST, list(requests)),
         pl.DataFrame([dict.fromkeys(CASE) | case for case in cases], schema=CASE),
     )
 
@@ -118,8 +130,8 @@ def world_of(*, wills=(), records=(), done=(), requests=(), cases=()) -> World:
 def random_world(
     seed: int, customer_count: int = 12, consent_event_count: int = 900, register: Register = REGISTER
 ) -> World:
-    """Few identifiers, so that many are shared; few instants, so that many tie."""
-    rng = random.Random(seed)  # noqa: S311  a world is to be had again, not to be secret
+    """A world with few identifiers, so that many are shared, and few instants, so that many tie."""
+    rng = random.Random(seed)  # noqa: S311  a world must be repeatable, not secret
     start = at("2010-10-01")
     instants = [start + timedelta(days=rng.randrange(0, 400), hours=12 * rng.randrange(2)) for _ in range(25)]
 
@@ -149,19 +161,19 @@ def random_world(
         )
         for _ in range(customer_count * 4)
     ]
-    wills = []
+    events = []
     for _ in range(consent_event_count):
         is_own = rng.random() < 0.95
-        status = rng.choice(OWN + ("granted",) * 4) if is_own else rng.choice(ABOUT_SUBJECT)
+        status = rng.choice(PURPOSE_STATUSES + ("granted",) * 4) if is_own else rng.choice(SUBJECT_STATUSES)
         if status == "erased" and rng.random() < 0.8:
             status = "verified"
         kind, happened = rng.choice(SUBJECT_KINDS), rng.choice(instants)
-        wills.append(
+        events.append(
             {
                 "event_id": f"w{rng.randrange(10**6)}",
                 "subject_kind": kind,
                 "subject_value": value(kind),
-                "purpose": rng.choice([*purposes, "unheard_of"]) if is_own else "*",
+                "purpose": rng.choice([*purposes, "unknown"]) if is_own else "*",
                 "status": status,
                 "event_at": happened,
                 # Some are dated later than they were recorded, within the tolerance and beyond it.
@@ -174,7 +186,7 @@ def random_world(
                 "jurisdiction": some(["EU", "US-CA", "US-WA"], 0.9),
             }
         )
-    done = [
+    interactions = [
         (
             f"c{rng.randrange(customer_count):02}",
             rng.choice(["order", "order", "refund", "receipt", "call", "visit", "event", "warranty"]),
@@ -210,4 +222,4 @@ def random_world(
         }
         for _ in range(customer_count * 3)
     ]
-    return world_of(wills=wills, records=records, done=done, requests=requests, cases=cases)
+    return build_world(events=events, records=records, interactions=interactions, requests=requests, cases=cases)

@@ -16,7 +16,7 @@ from cdp_pipelines.lineage import (
     purpose_graph,
 )
 from cdp_pipelines.marts.mart import build_mart_table
-from cdp_pipelines.purposes.purpose import COLUMN_SOURCES, MartColumn
+from cdp_pipelines.purposes.mart_terms import COLUMN_SOURCES, MartColumn
 from cdp_pipelines.schema import CUSTOMER, TABLES, Column
 from cdp_pipelines.schema.mart import MEASURES
 from cdp_pipelines.services.declarations import load_all_contracts, load_company_register

@@ -365,9 +365,9 @@ def test_why_says_what_was_decided_and_shows_the_will_that_decided(sample, membe
     assert done.exit_code == 0, done.output
     told = json.loads(done.output)
     verdict = [row for row in told["Checks, in order"] if row["check"] == "allowed"]
-    wills = {row["event_id"]: row for row in told["Wills that reach the customer"]}
+    wills = {row["event_id"]: row for row in told["Consent events that reach the customer"]}
     assert verdict
-    assert {wills[row["evidence"]]["heard"] for row in verdict} == {"counts"}
+    assert {wills[row["evidence"]]["effect"] for row in verdict} == {"counts"}
     assert {row["holder"] for row in told["Identity"]} >= {member[0]}
 
 
@@ -377,8 +377,8 @@ def test_why_before_the_grant_was_recorded_says_no_consent(sample, member):
     denied = {row["check"] for row in told["Checks, in order"] if row["outcome"] == "denied"}
     assert denied <= {"no_consent", "no_contact_point"}
     assert denied
-    heard = {row["heard"] for row in told["Wills that reach the customer"]}
-    assert heard <= {"was recorded later than what was known", "is about another contact point alone"}
+    heard = {row["effect"] for row in told["Consent events that reach the customer"]}
+    assert heard <= {"was recorded later than known_at", "is about another contact point"}
 
 
 @pytest.mark.parametrize("format_", ["text", "html"])
@@ -386,4 +386,4 @@ def test_why_for_people(sample, member, format_):
     done = asked_why(member[0], "email_marketing", "--lake", sample.lake.path, "--format", format_)
     assert done.exit_code == 0
     assert "allowed" in done.output
-    assert "Wills that reach the customer" in done.output
+    assert "Consent events that reach the customer" in done.output

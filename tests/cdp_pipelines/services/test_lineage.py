@@ -10,7 +10,7 @@ from assets.runtime.lake import DROPS, LakeResource, _lineage
 from cdp_pipelines.errors import PolicyError
 from cdp_pipelines.lineage import column_graph, list_tables
 from cdp_pipelines.marts.mart import build_mart_table
-from cdp_pipelines.purposes.purpose import MartColumn
+from cdp_pipelines.purposes.mart_terms import MartColumn
 from cdp_pipelines.services import declarations as policies
 from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
 from warehouse.delta.lake import Lake

@@ -29,7 +29,7 @@ def allowed(lake):
 
 def test_reach_ends_with_whom_the_decisions_allow(sample):
     told = json.loads(ask(sample.lake, "reach", "email_marketing", "--format", "json").output)
-    assert told["Step by step"][-1]["left"] == allowed(sample.lake)
+    assert told["Step by step"][-1]["customer_count"] == allowed(sample.lake)
     assert "█" in ask(sample.lake, "reach", "email_marketing").output
 
 
@@ -68,9 +68,13 @@ def test_another_basis_lets_others_in(sample, tmp_path):
     ("words", "told"),
     [
         pytest.param(["reach", "nothing"], "there is no purpose 'nothing'", id="reach"),
-        pytest.param(["reach", "payment", "--as-of", "1999-01-01"], "nothing was decided until 1999-01-01", id="early"),
         pytest.param(
-            ["simulate", "notice", "payment", "2011-06"], "rests on a notice; there are: advertising", id="basis"
+            ["reach", "payment", "--as-of", "1999-01-01"], "there are no decisions as of 1999-01-01", id="early"
+        ),
+        pytest.param(
+            ["simulate", "notice", "payment", "2011-06"],
+            "is not a purpose with a notice; there are: advertising",
+            id="basis",
         ),
         pytest.param(["simulate", "notice", "email_marketing", "new"], "notice", id="version"),
         pytest.param(["simulate", "purpose", "/nowhere/x.yaml"], "there is no file", id="file"),
