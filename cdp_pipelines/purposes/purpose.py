@@ -200,7 +200,7 @@ class Purpose(PolicyModel):
         opt_out = [law for law, rule in self.jurisdictions.items() if rule == "opt_out"]
         if opt_out and self.lawful_basis != "consent":
             raise ValueError(
-                f"jurisdictions {', '.join(opt_out)} are opt_out, but lawful_basis is {self.lawful_basis}; allowed: consent"
+                f"jurisdictions {', '.join(opt_out)} are opt_out, which needs consent; found {self.lawful_basis}"
             )
         if opt_out and (self.special_category or self.automated_decision):
             raise ValueError(
