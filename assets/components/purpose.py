@@ -7,6 +7,7 @@ import polars as pl
 
 from assets.components.policy import PolicyComponent
 from assets.runtime.lake import LakeResource, StagedWrite, build_spec, check_and_write, lake_assets
+from cdp_pipelines import purposes as policies
 from cdp_pipelines.consent.audience_funnel import build_funnel, draw_funnel
 from cdp_pipelines.lineage import check_minimised, describe_origins
 from cdp_pipelines.marts.aggregate import PEOPLE
@@ -18,7 +19,6 @@ from cdp_pipelines.marts.mart import (
     quasi_identifiers,
 )
 from cdp_pipelines.marts.measures import compute_measures
-from cdp_pipelines.purposes import purpose as policies
 from cdp_pipelines.schema import CROSSWALK, CUSTOMER, DECISION, INTERACTION, PROVENANCE
 from cdp_pipelines.schema.duration import start_of_window
 from cdp_pipelines.schema.interval import current

@@ -4,6 +4,6 @@ Whether a customer may be processed for a purpose is decided in `cdp_pipelines.c
 """
 
 from cdp_pipelines.purposes.purpose import Purpose
-from cdp_pipelines.purposes.register import Register, load_register
+from cdp_pipelines.purposes.register import Register, load_purpose, load_register
 
-__all__ = ["Purpose", "Register", "load_register"]
+__all__ = ["Purpose", "Register", "load_purpose", "load_register"]

@@ -21,7 +21,7 @@ KEY, EVIDENCE, BASIS, SINCE = "subject.key", "subject.evidence", "decision.lawfu
 REQUIRED_SOURCES = {
     KEY: "a row must name its subject",
     BASIS: "a row must name its lawful basis (Art. 6(1))",
-    SINCE: "a row must name the time since when it is allowed",
+    SINCE: "a row must state since when it is allowed",
     EVIDENCE: "a row must name its evidence (Art. 5(2))",
 }
 # Sources that would let two marts be joined, and the source to use instead.
@@ -87,11 +87,11 @@ class MartColumn(PolicyModel):
     @model_validator(mode="after")
     def _check_coarsening(self) -> MartColumn:
         if self.bands and self.source_dtype != pl.Int64():
-            raise ValueError(f"bands are for whole numbers; {self.source} has the type {self.source_dtype}")
+            raise ValueError(f"bands are for whole numbers; {self.source} has another type")
         if list(self.bands) != sorted(set(self.bands)):
             raise ValueError(f"bands must increase; found: {', '.join(map(str, self.bands))}")
         if self.cut_to and self.source_dtype != UTC:
-            raise ValueError(f"cut_to is for times; {self.source} has the type {self.source_dtype}")
+            raise ValueError(f"cut_to is for times; {self.source} has another type")
         if self.source == SINCE and not self.cut_to:
             raise ValueError(f"the instant of {SINCE} would let marts be joined; set cut_to to date or coarser")
         return self

@@ -11,8 +11,7 @@ from pydantic import ValidationError
 
 from cdp_pipelines.consent.audience_funnel import build_funnel, compare_decisions, draw_bar
 from cdp_pipelines.errors import CdpError, PolicyError
-from cdp_pipelines.purposes import Purpose, Register
-from cdp_pipelines.purposes.register import load_purpose
+from cdp_pipelines.purposes import Purpose, Register, load_purpose
 from cdp_pipelines.schema import DECISION, RUN
 from cdp_pipelines.schema.interval import valid_at
 from cdp_pipelines.services.decisions import decide_lake

@@ -7,8 +7,7 @@ import pytest
 
 from cdp_pipelines.errors import CdpError, PolicyError
 from cdp_pipelines.marts.mart import protect
-from cdp_pipelines.purposes import Purpose
-from cdp_pipelines.purposes.register import load_purpose
+from cdp_pipelines.purposes import Purpose, load_purpose
 from warehouse.mart_sql import MartSqlError, run_mart_sql
 
 SECRET_VARIABLE = pl.DataFrame({"n": [1, 2, 3]})

@@ -1,4 +1,4 @@
-"""A wrong purpose says which file, which field, what was found and what is allowed."""
+"""The error of an invalid purpose names the file, the field, what was found and what is allowed."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from cdp_pipelines.errors import PolicyError
 from cdp_pipelines.purposes import load_register
 
 PURPOSES = Path(__file__).parents[3] / "assets" / "defs" / "demonstration" / "purposes"
-SOUND = yaml.safe_load((PURPOSES / "email_marketing" / "defs.yaml").read_text())["attributes"]
+VALID = yaml.safe_load((PURPOSES / "email_marketing" / "defs.yaml").read_text())["attributes"]
 
 BROKEN = [
     pytest.param(
@@ -26,29 +26,29 @@ BROKEN = [
     pytest.param({"effective_from": "soon"}, "effective_from: Input should be a valid date", id="effective_from"),
     pytest.param(
         {"columns": [{"name": "x", "source": "customer.shoe_size"}]},
-        "there is no 'customer.shoe_size'; customer has: customer_id",
-        id="no_such_column",
+        "source 'customer.shoe_size' does not exist; customer has: customer_id",
+        id="unknown_column",
     ),
     pytest.param(
         {"columns": [{"name": "x", "source": "raw.email"}]},
-        "source 'raw.email' begins with none of: customer, decision, measure, subject",
-        id="no_such_source",
+        "source 'raw.email' must begin with one of: customer, decision, measure, subject",
+        id="unknown_source",
     ),
     pytest.param(
         {"columns": [{"name": "x", "source": "customer.email"}] * 2},
-        "two columns have one name: x",
-        id="two_columns_one_name",
+        "two columns have the same name: x",
+        id="duplicate_column_name",
     ),
     pytest.param({"retention": "for ever"}, "retention: String should match pattern", id="retention"),
 ]
 
 
 @pytest.mark.parametrize(("change", "message"), BROKEN)
-def test_broken(change, message, tmp_path):
+def test_an_invalid_purpose_is_refused(change, message, tmp_path):
     folder = tmp_path / "letters"
     folder.mkdir()
     (folder / "defs.yaml").write_text(
-        yaml.safe_dump({"type": "assets.components.Purpose", "attributes": {**SOUND, **change}})
+        yaml.safe_dump({"type": "assets.components.Purpose", "attributes": {**VALID, **change}})
     )
     with pytest.raises(PolicyError) as raised:
         load_register(tmp_path)

@@ -9,7 +9,7 @@ import yaml
 
 from cdp_pipelines.errors import PolicyError
 from cdp_pipelines.purposes.controller import Controller, load_controller
-from cdp_pipelines.purposes.record_of_processing import NOBODY, NONE, PARTS, build_record_of_processing
+from cdp_pipelines.purposes.record_of_processing import NO_RECIPIENTS, NONE, PARTS, build_record_of_processing
 from cdp_pipelines.schema.duration import describe_duration
 from tests.cdp_pipelines.consent.worlds import REGISTER
 
@@ -17,7 +17,7 @@ SHOP = {"name": "Shop", "address": "1 High Street", "contact": "privacy@shop.exa
 CONTROLLER = Controller.model_validate(SHOP)
 
 
-def of(key: str, day: date):
+def find_activity(key: str, day: date):
     return next((each for each in build_record_of_processing(REGISTER, CONTROLLER, day) if each.key == key), None)
 
 
@@ -32,28 +32,28 @@ def of(key: str, day: date):
         pytest.param("planned", date(2011, 9, 1), "1", id="planned_for_that_day"),
     ],
 )
-def test_the_version_of_the_day(key, day, version):
-    found = of(key, day)
+def test_the_version_in_force_on_a_day(key, day, version):
+    found = find_activity(key, day)
     assert (found and found.version) == version
 
 
-def test_what_is_nobody_or_nothing_is_said():
-    found = of("delivery", date(2011, 1, 1))
-    assert (found.recipients, found.transfers) == ((NOBODY,), (NONE,))
+def test_missing_recipients_and_transfers_are_stated():
+    found = find_activity("delivery", date(2011, 1, 1))
+    assert (found.recipients, found.transfers) == ((NO_RECIPIENTS,), (NONE,))
     assert found.retention == "3 years from the latest record"
     assert found.basis_reference == "opened by order; lasts 1 month"
 
 
-def test_every_part_of_every_purpose_is_answered():
-    for each in build_record_of_processing(REGISTER, CONTROLLER, date(2030, 1, 1)):
-        told = asdict(each)
+def test_every_purpose_has_every_part_of_the_record():
+    for activity in build_record_of_processing(REGISTER, CONTROLLER, date(2030, 1, 1)):
+        values = asdict(activity)
         assert {letter for letter, _ in PARTS.values()} == set("abcdefg")
-        assert all(told[name] and all(told[name]) for name in (*told, *PARTS)), each.key
+        assert all(values[name] and all(values[name]) for name in (*values, *PARTS)), activity.key
 
 
-def test_controller_names_who_is_there():
-    told = Controller.model_validate(SHOP | {"data_protection_officer": "dpo@shop.example"})
-    assert build_record_of_processing(REGISTER, told, date(2030, 1, 1))[0].controller == (
+def test_the_controller_lists_the_contacts_that_are_declared():
+    controller = Controller.model_validate(SHOP | {"data_protection_officer": "dpo@shop.example"})
+    assert build_record_of_processing(REGISTER, controller, date(2030, 1, 1))[0].controller == (
         "Shop",
         "1 High Street",
         "contact: privacy@shop.example",
@@ -65,15 +65,15 @@ def test_controller_names_who_is_there():
     ("duration", "words"),
     [("P1Y", "1 year"), ("P13M", "13 months"), ("P1Y6M", "1 year, 6 months"), ("P180D", "180 days"), ("P1D", "1 day")],
 )
-def test_durations_for_people(duration, words):
+def test_durations_in_words(duration, words):
     assert describe_duration(duration) == words
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param(None, "(the whole): there is none; a register names its controller", id="no_file"),
-        pytest.param("name: [", "(the whole): is no YAML", id="no_yaml"),
+        pytest.param(None, "(the whole): the file is missing: the register needs a controller", id="no_file"),
+        pytest.param("name: [", "(the whole): is not valid YAML", id="no_yaml"),
         pytest.param(
             yaml.safe_dump(SHOP | {"contact": ""}), "contact: String should have at least 1 character", id="empty"
         ),
@@ -83,7 +83,7 @@ def test_durations_for_people(duration, words):
         pytest.param(yaml.safe_dump(SHOP | {"colour": "red"}), "colour: Extra inputs are not permitted", id="unknown"),
     ],
 )
-def test_a_broken_controller_says_why(text, message, tmp_path: Path):
+def test_a_broken_controller_is_refused_with_its_error(text, message, tmp_path: Path):
     file = tmp_path / "controller.yaml"
     if text is not None:
         file.write_text(text)
@@ -92,5 +92,5 @@ def test_a_broken_controller_says_why(text, message, tmp_path: Path):
     assert str(raised.value).startswith(f"{file}: {message}")
 
 
-def test_every_field_of_the_controller_says_which_article_it_serves():
+def test_every_field_of_the_controller_names_its_article():
     assert all("Art. " in field.description for field in Controller.model_fields.values())
