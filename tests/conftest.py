@@ -18,7 +18,7 @@ from tests import postgres
 from warehouse.delta.lake import Lake
 from warehouse.keys import mart_key
 from warehouse.sources.drop_folder import list_drop_dates
-from warehouse.verify.protection import digest, reference
+from warehouse.verify.protection import compute_digest, compute_reference
 
 ANYTOWN = Path(__file__).parents[2] / "shared" / "data" / "anytown"
 SEED = 20240630
@@ -109,8 +109,8 @@ def put_back(frame: pl.DataFrame, purpose: str, decisions: pl.DataFrame) -> pl.D
     key = mart_key(Path(), purpose)
     standing = decisions.filter(pl.col("valid_to").is_null(), purpose=purpose, is_allowed=True)
     told = [
-        (row["customer_id"], digest(key.encode(), row["customer_id"]), row["evidence"],
-         reference(key.encode(), row["customer_id"], row["contact_point"], row["purpose_version"], row["evidence"]))
+        (row["customer_id"], compute_digest(key.encode(), row["customer_id"]), row["evidence"],
+         compute_reference(key.encode(), row["customer_id"], row["contact_point"], row["purpose_version"], row["evidence"]))
         for row in standing.iter_rows(named=True)
     ]  # fmt: skip
     names = ["customer_id", "subject_key", "evidence", "evidence_reference"]

@@ -11,7 +11,7 @@ from cdp_pipelines.errors import CdpError
 from cdp_pipelines.services.decisions import decide_lake
 from cdp_pipelines.services.declarations import DEFS, load_company_register
 from cdp_pipelines.services.signed_report import open_lake
-from warehouse.verify.marts import MANY, Report, last_night, verify, verify_at
+from warehouse.verify.marts import MAX_PRINTED, Report, find_last_night, verify_decisions, verify_lake
 
 
 def check(lake: Path, purposes: tuple[str, ...], as_of: datetime | None, known_at: datetime | None) -> int:
@@ -28,24 +28,24 @@ def check(lake: Path, purposes: tuple[str, ...], as_of: datetime | None, known_a
             progress.update(task, description=what, completed=n, total=of)
 
         if as_of is None and known_at is None:
-            report = verify(store.path, DEFS, purposes, step)
+            report = verify_lake(store.path, DEFS, purposes, step)
         else:
-            moment = as_of or last_night(store.path)
+            moment = as_of or find_last_night(store.path)
             known = known_at or moment
             rows = decide_lake(store, moment, known).to_dicts()
-            report = verify_at(store.path, DEFS, moment, known, rows, step)
+            report = verify_decisions(store.path, DEFS, moment, known, rows, step)
     _told(report, time.perf_counter() - started, out)
     return 1 if report.differences else 0
 
 
 def _told(report: Report, seconds: float, out: Console) -> None:
     out.print(
-        f"{report.cells:,} decisions, {report.records:,} records at the merge gate and "
-        f"{sum(report.rows.values()):,} rows of {len(report.rows)} marts worked out anew in {seconds:.0f} s: "
+        f"{report.decision_count:,} decisions, {report.record_count:,} records at the merge gate and "
+        f"{sum(report.row_counts.values()):,} rows of {len(report.row_counts)} marts checked in {seconds:.0f} s: "
         f"{len(report.differences):,} differences",
         highlight=False,
     )
-    for line in report.differences[:MANY]:
+    for line in report.differences[:MAX_PRINTED]:
         out.print(f"  {line}", highlight=False, soft_wrap=True)
-    if len(report.differences) > MANY:
-        out.print(f"  and {len(report.differences) - MANY:,} more")
+    if len(report.differences) > MAX_PRINTED:
+        out.print(f"  and {len(report.differences) - MAX_PRINTED:,} more")

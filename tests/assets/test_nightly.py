@@ -47,7 +47,7 @@ from warehouse.keys import HEAD, PUBLIC, mart_key
 from warehouse.serving import mart_file as serving
 from warehouse.sources.drop_folder import list_drop_dates
 from warehouse.verify.ledger import verify_ledger
-from warehouse.verify.protection import digest
+from warehouse.verify.protection import compute_digest
 
 MANY = 6
 MARTS = {key: build_mart_table(purpose) for key, purpose in load_company_register().items() if purpose.columns}
@@ -500,7 +500,7 @@ def test_a_split_undoes_what_the_merge_did_and_every_recipient_is_told(sample, r
     for key, table in MARTS.items():
         if load_company_register()[key].aggregate:
             continue
-        names = {digest(mart_key(split.path, key).encode(), id_): id_ for id_ in ids}
+        names = {compute_digest(mart_key(split.path, key).encode(), id_): id_ for id_ in ids}
         before, after = (
             {
                 names[row["subject_key"]]: row
@@ -533,7 +533,7 @@ def test_a_row_that_is_not_allowed_at_publication_stays_unpublished(sample, tmp_
         current(lake.scan(DECISION)).filter(purpose="email_marketing", is_allowed=False).collect().row(0, named=True)
     )
     rows = lake.read(table)
-    key = digest(mart_key(lake.path, "email_marketing").encode(), denied["customer_id"])
+    key = compute_digest(mart_key(lake.path, "email_marketing").encode(), denied["customer_id"])
     planted = rows.head(1).with_columns(subject_key=pl.lit(key), email=pl.lit(denied["contact_point"]))
     lake.replace(table, pl.concat([rows, planted]))
     done = published(sample, lake, monkeypatch)

@@ -43,7 +43,7 @@ from cdp_pipelines.standardise import select_latest
 from cdp_pipelines.standardise.admission import admit_records
 from expectations.gate import validate
 from warehouse.keys import mart_key
-from warehouse.verify.protection import digest, reference
+from warehouse.verify.protection import compute_digest, compute_reference
 
 MARTS = {key: purpose for key, purpose in load_company_register().items() if purpose.columns}
 # What asks for no consent though it looks like one: a box that was ticked, a banner that was clicked away.
@@ -95,9 +95,9 @@ def people_in(lake, key, decisions):
         return allowed.join(find_people(lake, load_company_register()[key]), on="customer_id", how="semi")
     secret, told = mart_key(lake.path, key).encode(), allowed.to_dicts()
     known = allowed.with_columns(
-        pl.Series("subject_key", [digest(secret, row["customer_id"]) for row in told], pl.String),
+        pl.Series("subject_key", [compute_digest(secret, row["customer_id"]) for row in told], pl.String),
         pl.Series("evidence_reference", [
-            reference(secret, row["customer_id"], row["contact_point"], row["purpose_version"], row["evidence"])
+            compute_reference(secret, row["customer_id"], row["contact_point"], row["purpose_version"], row["evidence"])
             for row in told
         ], pl.String),
     )  # fmt: skip

@@ -22,7 +22,7 @@ from warehouse.keys import (
     store_head,
 )
 from warehouse.verify.ledger import read_public_keys
-from warehouse.verify.protection import purpose_key
+from warehouse.verify.protection import derive_purpose_key
 
 # RFC 8032, section 7.1, test 2.
 SEED = "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb"
@@ -124,7 +124,7 @@ def test_the_secret_of_the_marts_is_made_once_for_its_owner_alone(tmp_path, monk
     assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700
     assert mart_key(tmp_path, "payment") == first
     assert mart_key(tmp_path / "another", "payment") != first
-    assert purpose_key(tmp_path, "payment") == first.encode()
+    assert derive_purpose_key(tmp_path, "payment") == first.encode()
 
 
 def test_each_purpose_has_a_key_of_its_own(tmp_path):

@@ -1,6 +1,7 @@
-"""What the marts hide, worked out anew by brute force: keys, bands, groups, cells. Used by `verify_marts`.
+"""The protection of marts, computed again by brute force: pseudonyms, bands, small groups, suppressed cells.
 
-Written from the register's YAML and the standards alone (RFC 2104, RFC 5869): it imports nothing of the pipeline.
+An independent checker: it is written from the declarations (YAML) and the standards alone (RFC 2104, RFC 5869), and
+imports nothing of the pipeline. `warehouse.verify.marts` compares whole marts with it.
 """
 
 import hashlib
@@ -16,148 +17,149 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-OWN = ("subject.key", "subject.evidence", "decision.lawful_basis")
+UNGROUPED_SOURCES = ("subject.key", "subject.evidence", "decision.lawful_basis")
 FIRST_MONTH = {"quarter": lambda month: (month - 1) // 3 * 3 + 1, "month": lambda month: month, "year": lambda _: 1}
-FEWEST = 10
+MINIMUM_GROUP = 10
 
 
-def purpose_key(lake: Path, purpose: str) -> bytes:
-    """HKDF by hand: extract without salt, expand by one block; as text, for it is used as text."""
-    kept = lake / "keys" / "marts.key"
-    secret = bytes.fromhex((os.environ.get("CDP_MART_SECRET") or kept.read_text()).strip())
+def derive_purpose_key(lake: Path, purpose: str) -> bytes:
+    """HKDF by hand (RFC 5869): extract without salt, expand by one block; the key is the hex text of the result."""
+    file = lake / "keys" / "marts.key"
+    secret = bytes.fromhex((os.environ.get("CDP_MART_SECRET") or file.read_text()).strip())
     extracted = hmac.digest(bytes(32), secret, "sha256")
     return hmac.digest(extracted, f"cdp mart {purpose}".encode() + b"\x01", "sha256").hex().encode()
 
 
-def digest(key: bytes, text: str) -> str:
+def compute_digest(key: bytes, text: str) -> str:
     """HMAC-SHA-256 in hex."""
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 
-def reference(key: bytes, customer: str, point: str, version: str, evidence: list[str]) -> str:
-    """What stands for a decision's evidence in one mart."""
-    return digest(key, "\x1f".join(["evidence", customer, point, version, *sorted(evidence)]))
+def compute_reference(key: bytes, customer: str, point: str, version: str, evidence: list[str]) -> str:
+    """The pseudonym of the evidence of a decision in one mart."""
+    return compute_digest(key, "\x1f".join(["evidence", customer, point, version, *sorted(evidence)]))
 
 
-def coarsened(value: object, column: dict) -> object:
-    """A value as its column declares it."""
+def coarsen_value(value: object, column: dict) -> object:
+    """A value in the bands or the period that its column declares."""
     if value is None:
         return None
     if bands := column.get("bands"):
-        below = [least for least in bands if least <= value]
-        if not below:
+        reached = [lower for lower in bands if lower <= value]
+        if not reached:
             return f"under {bands[0]}"
-        if len(below) == len(bands):
+        if len(reached) == len(bands):
             return f"{bands[-1]} or more"
-        least, most = below[-1], bands[len(below)] - 1
-        return str(least) if least == most else f"{least} to {most}"
-    if cut := column.get("cut_to"):
+        lower, upper = reached[-1], bands[len(reached)] - 1
+        return str(lower) if lower == upper else f"{lower} to {upper}"
+    if period := column.get("cut_to"):
         day = value.date() if isinstance(value, datetime) else value
-        return day if cut == "date" else date(day.year, FIRST_MONTH[cut](day.month), 1)
+        return day if period == "date" else date(day.year, FIRST_MONTH[period](day.month), 1)
     return value
 
 
-def by_sql(sql: str, rows: list[dict], names: list[str]) -> list[dict]:
-    """What the query gives of these rows."""
+def run_sql(sql: str, rows: list[dict], names: list[str]) -> list[dict]:
+    """The rows that the query of a mart makes of these rows."""
     table = pa.table({name: [row[name] for row in rows] for name in names})
     with duckdb.connect(":memory:", config={"enable_external_access": "false"}) as connection:
         connection.register("permitted", table)
         return connection.sql(sql).to_arrow_table().to_pylist()
 
 
-def in_groups(rows: list[dict], names: list[str], fewest: int) -> list[dict]:
-    """Rows of which each shares all of `names` with at least `fewest`, by taking away the last of them first."""
+def remove_small_groups(rows: list[dict], names: list[str], minimum: int) -> list[dict]:
+    """Rows of which each equals at least `minimum` rows in all of `names`; values are removed from the last name on."""
     rows = [dict(row) for row in rows]
-    settled: set[int] = set()
+    grouped: set[int] = set()
 
-    def told(n: int) -> tuple:
+    def group_of(n: int) -> tuple:
         return tuple(rows[n][name] for name in names)
 
     for last in [None, *reversed(names)]:
         for n, row in enumerate(rows):
-            if last is not None and n not in settled:
+            if last is not None and n not in grouped:
                 row[last] = None
-        sizes = Counter(told(n) for n in range(len(rows)))
-        settled |= {n for n in range(len(rows)) if sizes[told(n)] >= fewest}
-    if names and len(settled) < len(rows) and settled:
-        sizes = Counter(told(n) for n in settled)
+        sizes = Counter(group_of(n) for n in range(len(rows)))
+        grouped |= {n for n in range(len(rows)) if sizes[group_of(n)] >= minimum}
+    if names and len(grouped) < len(rows) and grouped:
+        sizes = Counter(group_of(n) for n in grouped)
         smallest = min(sizes, key=lambda group: (sizes[group], [(value is not None, value) for value in group]))
-        for n in settled:
-            if told(n) == smallest:
+        for n in grouped:
+            if group_of(n) == smallest:
                 rows[n] |= dict.fromkeys(names)
     return rows
 
 
-def cells(rows: list[dict], dimensions: list[str]) -> dict[tuple, list[dict]]:
-    """Rows by what each dimension says, or by `all`."""
-    found: dict[tuple, list[dict]] = {}
+def build_cells(rows: list[dict], dimensions: list[str]) -> dict[tuple, list[dict]]:
+    """Rows by the values of the dimensions, and by `all` in place of each value."""
+    rows_by_cell: dict[tuple, list[dict]] = {}
     for row in rows:
         values = ["none" if row[name] is None else str(row[name]) for name in dimensions]
         for cell in product(*((value, "all") for value in values)):
-            found.setdefault(cell, []).append(row)
-    return found
+            rows_by_cell.setdefault(cell, []).append(row)
+    return rows_by_cell
 
 
-def wrong_cells(purpose: dict, rows: list[dict], told: list[dict]) -> Iterator[str]:
-    """Where an aggregate is not what these rows give, or tells what it must not."""
+def find_wrong_cells(purpose: dict, rows: list[dict], published: list[dict]) -> Iterator[str]:
+    """Differences of a published aggregate from these rows, and cells that it must not show."""
     dimensions, sums = purpose["aggregate"]["dimensions"], purpose["aggregate"].get("sums", [])
-    fewest = purpose.get("minimum_group", FEWEST)
-    mine, theirs = cells(rows, dimensions), {tuple(row[name] for name in dimensions): row for row in told}
-    if set(mine) != set(theirs) or len(theirs) < len(told):
-        yield f"{len(set(mine) ^ set(theirs))} cells are missing or are nobody's"
+    minimum = purpose.get("minimum_group", MINIMUM_GROUP)
+    expected = build_cells(rows, dimensions)
+    actual = {tuple(row[name] for name in dimensions): row for row in published}
+    if set(expected) != set(actual) or len(actual) < len(published):
+        yield f"{len(set(expected) ^ set(actual))} cells are missing or should not exist"
         return
     hidden = set()
-    for cell, people in mine.items():
-        row = theirs[cell]
-        found = {name: sum(person[name] or 0 for person in people) for name in sums}
+    for cell, people in expected.items():
+        row = actual[cell]
+        totals = {name: sum(person[name] or 0 for person in people) for name in sums}
         parts = [[abs(person[name] or 0) for person in people] for name in sums]
-        is_small = len(people) < fewest or any(2 * max(part) > sum(part) for part in parts)
+        is_too_small = len(people) < minimum or any(2 * max(part) > sum(part) for part in parts)
         if row["lawful_basis"] != purpose["lawful_basis"]:
-            yield f"the cell {', '.join(cell)} has another basis"
+            yield f"the cell {', '.join(cell)} has another lawful basis"
         if row["people"] is None:
             hidden.add(cell)
             if any(row[name] is not None for name in sums):
-                yield f"the cell {', '.join(cell)} is suppressed but for a sum"
-        elif is_small:
-            yield f"the cell {', '.join(cell)} tells of too few"
-        elif row["people"] != len(people) or any(row[name] != found[name] for name in sums):
-            yield f"the cell {', '.join(cell)} is not the number of those whom it counts"
-    if given := determined(set(mine), hidden):
-        yield f"{len(given)} suppressed cells can be subtracted back from the others"
+                yield f"the cell {', '.join(cell)} is suppressed but shows a sum"
+        elif is_too_small:
+            yield f"the cell {', '.join(cell)} shows a group that is too small"
+        elif row["people"] != len(people) or any(row[name] != totals[name] for name in sums):
+            yield f"the cell {', '.join(cell)} has a wrong count or sum"
+    if derivable := find_derivable_cells(set(expected), hidden):
+        yield f"{len(derivable)} suppressed cells can be derived from the others"
 
 
-def determined(there: set[tuple], hidden: set[tuple]) -> set[tuple]:
-    """Suppressed cells that the published ones give away, by elimination: those that alone are left in a row."""
-    done: dict[tuple, dict[tuple, Fraction]] = {}
-    for row in equations(there, hidden):
-        for pivot, other in done.items():
-            _take(row, other, pivot)
+def find_derivable_cells(cells: set[tuple], hidden: set[tuple]) -> set[tuple]:
+    """Suppressed cells whose values follow from the published ones, by Gaussian elimination."""
+    solved: dict[tuple, dict[tuple, Fraction]] = {}
+    for row in build_equations(cells, hidden):
+        for pivot, other in solved.items():
+            _eliminate(row, other, pivot)
         if row:
             pivot = min(row)
             scaled = {cell: value / row[pivot] for cell, value in row.items()}
-            for other in done.values():
-                _take(other, scaled, pivot)
-            done[pivot] = scaled
-    return {pivot for pivot, row in done.items() if len(row) == 1}
+            for other in solved.values():
+                _eliminate(other, scaled, pivot)
+            solved[pivot] = scaled
+    return {pivot for pivot, row in solved.items() if len(row) == 1}
 
 
-def equations(there: set[tuple], hidden: set[tuple]) -> Iterator[dict[tuple, Fraction]]:
-    """What is known of suppressed cells together: the parts of each sum with 1, what they sum up to with -1."""
+def build_equations(cells: set[tuple], hidden: set[tuple]) -> Iterator[dict[tuple, Fraction]]:
+    """Equations between suppressed cells: the parts of each sum with 1, the sum itself with -1."""
     parts: dict[tuple, list[tuple]] = {}
-    for cell in there:
+    for cell in cells:
         for n, value in enumerate(cell):
             if value != "all":
                 parts.setdefault((n, *cell[:n], "all", *cell[n + 1 :]), []).append(cell)
-    for (_, *whole), below in parts.items():
-        row = {part: Fraction(1) for part in below if part in hidden}
-        if tuple(whole) in hidden:
-            row[tuple(whole)] = Fraction(-1)
+    for (_, *total), addends in parts.items():
+        row = {addend: Fraction(1) for addend in addends if addend in hidden}
+        if tuple(total) in hidden:
+            row[tuple(total)] = Fraction(-1)
         if row:
             yield row
 
 
-def _take(row: dict[tuple, Fraction], other: dict[tuple, Fraction], pivot: tuple) -> None:
-    """Take as much of `other` from `row` as brings its `pivot` to nothing."""
+def _eliminate(row: dict[tuple, Fraction], other: dict[tuple, Fraction], pivot: tuple) -> None:
+    """Subtract the multiple of `other` from `row` that makes its `pivot` zero."""
     if factor := row.get(pivot):
         for cell, value in other.items():
             row[cell] = row.get(cell, Fraction(0)) - factor * value

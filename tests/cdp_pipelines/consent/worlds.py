@@ -21,8 +21,7 @@ from cdp_pipelines.schema import (
     SUBJECT_STATUSES,
     Table,
 )
-from warehouse.verify.decisions import World as OracleWorld
-from warehouse.verify.decisions import decide_all, read_register
+from warehouse.verify.decisions import Facts, decide_all, read_register
 
 REGISTER_FOLDER = Path(__file__).parent / "register"
 REGISTER = load_register(REGISTER_FOLDER)
@@ -73,10 +72,8 @@ class World:
     def decide_by_oracle(self, as_of, known_at=LATER, register=ORACLE_REGISTER) -> dict:
         frames = (self.ledger, self.party, self.interactions, self.crosswalk)
         more = (self.requests, self.cases)
-        world = OracleWorld(
-            *(frame.to_dicts() for frame in frames), as_of, known_at, *(frame.to_dicts() for frame in more)
-        )
-        return decide_all(register, world)
+        facts = Facts(*(frame.to_dicts() for frame in frames), as_of, known_at, *(frame.to_dicts() for frame in more))
+        return decide_all(register, facts)
 
     def with_event(self, **fields) -> "World":
         return replace(self, ledger=pl.concat([self.ledger, build_ledger([fields], self.ledger.height)]))

@@ -23,8 +23,8 @@ from tests.cdp_pipelines.golden.records import (
     will,
 )
 from warehouse.delta.lake import Lake
-from warehouse.verify.decisions import World
-from warehouse.verify.marts import Profiles
+from warehouse.verify.decisions import Facts
+from warehouse.verify.profiles import Profiles
 
 N_CUSTOMERS, N_RECORDS = 150, 900
 SAYS = {
@@ -118,19 +118,19 @@ def test_every_value_of_every_purpose_is_what_brute_force_says(seed, rules, grou
     lake.replace(CONSENT_EVENT, frame(CONSENT_EVENT, consents).collect())
     lake.replace(RECTIFICATION, frame(RECTIFICATION, rectified).collect())
     cluster = crosswalk.collect().to_dicts()
-    world = World(
+    facts = Facts(
         frame(LEDGER, ledger).collect().to_dicts(), party.collect().to_dicts(), [], cluster, NOW, NOW
     )  # fmt: skip
     joined = {(row["channel"], row["source_record_id"]) for row in cluster if row["is_profiled"]}
     channels = {key: {"collected_for": purposes} for key, purposes in COLLECTED.items()}
-    profiles = Profiles(lake.path, world, joined, channels, policy.model_dump())
+    profiles = Profiles(lake.path, facts, joined, channels, policy.model_dump())
     n = 0
     for purpose in ("service", "letters", "evidence"):
         usable = candidates.filter(pl.col("collected_for").list.contains(purpose))
         told = {row["customer_id"]: row for row in select_best_values(usable).collect().iter_rows(named=True)}
-        for customer in world.customers:
+        for customer in facts.customers:
             mine = told.get(customer, dict.fromkeys(GOLDEN_COLUMNS))
-            theirs = {name: profiles.best(customer, name, purpose) for name in GOLDEN_COLUMNS}
+            theirs = {name: profiles.choose_value(customer, name, purpose) for name in GOLDEN_COLUMNS}
             assert {name: mine[name] for name in GOLDEN_COLUMNS} == theirs
             n += sum(value is not None for value in theirs.values())
     assert n > 1000

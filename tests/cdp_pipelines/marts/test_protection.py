@@ -14,7 +14,7 @@ from cdp_pipelines.marts.aggregate import PEOPLE, aggregate_mart, bound_cells, b
 from cdp_pipelines.marts.anonymity import count_small_groups, suppress_small_groups
 from cdp_pipelines.marts.coarsening import band_number, coarsen, coarsened_dtype
 from cdp_pipelines.purposes.mart_terms import MartColumn
-from warehouse.verify.protection import coarsened, determined, in_groups
+from warehouse.verify.protection import coarsen_value, find_derivable_cells, remove_small_groups
 
 BANDS = [
     pytest.param(-1, "under 0", id="below_all"),
@@ -42,7 +42,7 @@ def test_a_time_is_cut_in_utc(cut, expected):
     found = frame.select(coarsen(column, pl.col("at")))
     assert found.item() == expected
     assert found.dtypes == [coarsened_dtype(column)]
-    assert coarsened(frame.item(), {"cut_to": cut}) == expected
+    assert coarsen_value(frame.item(), {"cut_to": cut}) == expected
 
 
 NAMES = ["a", "b", "c"]
@@ -66,7 +66,7 @@ def test_nobody_is_in_a_group_that_is_too_small_on_any_columns(rows, minimum):
     for name in NAMES:
         assert all(new in {None, old} for new, old in zip(found[name], frame[name], strict=True))
     assert suppress_small_groups(found, NAMES, minimum).equals(found)
-    assert in_groups(frame.to_dicts(), NAMES, minimum) == found.to_dicts()
+    assert remove_small_groups(frame.to_dicts(), NAMES, minimum) == found.to_dicts()
 
 
 @given(ROWS, st.randoms())
@@ -116,7 +116,7 @@ def test_a_small_cell_takes_others_with_it():
     assert hidden > {("a", "y")}
     assert len(hidden) >= 4
     assert found.filter(pl.col(PEOPLE).is_null())["amount"].null_count() == len(hidden)
-    assert determined(set(found.select("one", "two").rows()), hidden) == set()
+    assert find_derivable_cells(set(found.select("one", "two").rows()), hidden) == set()
 
 
 def test_one_person_who_makes_most_of_a_sum_is_not_told():
@@ -147,7 +147,7 @@ def test_no_suppressed_cell_can_be_had_from_the_published_ones(counts, minimum):
     hidden = {cell for cell, n in told.items() if n is None}
     assert {cell for cell, n in whole.items() if n < minimum} <= hidden
     assert all(told[cell] == whole[cell] for cell in set(told) - hidden)
-    assert determined(set(told), hidden) == set()
+    assert find_derivable_cells(set(told), hidden) == set()
     order = sorted(hidden)
     matrix = np.array(
         [[(cell == total) - (cell in parts) for cell in order] for total, parts in list_sum_constraints(list(told))]
@@ -172,5 +172,5 @@ def test_where_no_cell_is_small_none_is_suppressed(counts):
 
 def test_elimination_finds_what_subtraction_gives():
     there = {("a", "x"), ("a", "y"), ("a", "all"), ("all", "x"), ("all", "y"), ("all", "all")}
-    assert determined(there, {("a", "y")}) == {("a", "y")}
-    assert determined(there, {("a", "y"), ("all", "y")}) == {("a", "y"), ("all", "y")}
+    assert find_derivable_cells(there, {("a", "y")}) == {("a", "y")}
+    assert find_derivable_cells(there, {("a", "y"), ("all", "y")}) == {("a", "y"), ("all", "y")}

@@ -28,7 +28,7 @@ from warehouse.delta.lake import Lake
 from warehouse.keys import mart_key
 from warehouse.sources.drop_folder import list_drop_dates
 from warehouse.verify import ledger as verify_ledger
-from warehouse.verify.protection import digest
+from warehouse.verify.protection import compute_digest
 
 
 def ask(*words):
@@ -164,7 +164,7 @@ def test_the_answer_has_all_that_art_15_asks_for(sample, member):
     now = {row["mart"] for row in told["Marts and recipients"] if row["to"] is None}
     assert set(keys) == {key for key in now if not load_company_register()[key].aggregate}
     for key, name in keys.items():
-        assert name == digest(mart_key(sample.lake.path, key).encode(), customer_id)
+        assert name == compute_digest(mart_key(sample.lake.path, key).encode(), customer_id)
 
 
 def test_derived_values_are_told_with_how_and_what_for(sample):

@@ -15,7 +15,7 @@ from cdp_pipelines.schema import CONTACT_POINT, CUSTOMER, PROVENANCE, RECTIFICAT
 from cdp_pipelines.services.declarations import DEFS
 from warehouse.delta.lake import Lake
 from warehouse.sources.drop_folder import list_drop_dates
-from warehouse.verify.marts import verify
+from warehouse.verify.marts import verify_lake
 
 NAME = "Quetzalcoatl"
 WHY = ["--by", "carl", "--because", "ticket 17"]
@@ -88,7 +88,7 @@ def test_the_next_night_obeys_and_a_withdrawal_gives_all_back(copy, night, capsy
     assert {name: golden[name] for name in expected} == expected
     states = copy.read(CONTACT_POINT).filter(customer_id=of)
     assert states.filter(value=old)["state"].to_list() == ["replaced"]
-    report = verify(copy.path, DEFS)
+    report = verify_lake(copy.path, DEFS)
     with capsys.disabled():
         print(f"\nrectified: {sum(report.rows.values()):,} rows of marts, {len(report.differences)} differences")
     assert report.differences == []
