@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from cdp_pipelines.schema import DecisionRows
+
 DECISION_KEY = ["customer_id", "purpose", "contact_point"]
 # A decision that differs in one of these is another decision; a different ledger position alone is not.
 COMPARED = [name for name in COLUMNS if name not in {*DECISION_KEY, "ledger_position"}]
@@ -24,7 +26,7 @@ COMPARED = [name for name in COLUMNS if name not in {*DECISION_KEY, "ledger_posi
 HIDDEN_PREFIX = "gone:"
 
 
-def update_decision_history(history: pl.DataFrame, decisions: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+def update_decision_history(history: DecisionRows, decisions: DecisionRows, as_of: datetime) -> DecisionRows:
     """History (`DECISION`) after a night that decided `decisions` (`COLUMNS`) as of `as_of`; columns of `DECISION`.
 
     A decision equal in all of `COMPARED` does not change. A different decision closes the one before it at `as_of`, and
@@ -35,8 +37,8 @@ def update_decision_history(history: pl.DataFrame, decisions: pl.DataFrame, as_o
 
 
 def hide_unused_contact_points(
-    history: pl.DataFrame, decisions: pl.DataFrame, hide: Callable[[str], str]
-) -> pl.DataFrame:
+    history: DecisionRows, decisions: DecisionRows, hide: Callable[[str], str]
+) -> DecisionRows:
     """History (`DECISION`) in which no closed decision names a contact point that no customer has any more.
 
     `decisions`: those of tonight, which cover every contact point of every customer. `hide`: contact point to

@@ -29,6 +29,8 @@ from cdp_pipelines.schema import LEDGER, SEAL, UTC
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cdp_pipelines.schema import LedgerRows, SealRows
+
 # Stands for the previous head of the first seal.
 NO_HEAD = "0" * 64
 # Columns of `SEAL` from which the next seal continues.
@@ -48,7 +50,7 @@ class Signer(Protocol):
         """The signature of `message`."""
 
 
-def seal_events(seals: pl.DataFrame, ledger: pl.DataFrame, events: pl.DataFrame, signer: Signer) -> pl.DataFrame:
+def seal_events(seals: SealRows, ledger: LedgerRows, events: LedgerRows, signer: Signer) -> SealRows:
     """The rows to append to `SEAL`: seals of `events`, which follow `ledger` (both `LEDGER`); key seal_number.
 
     `seals`: the seals so far, of which `CHAIN_COLUMNS` are read. An interrupted run can leave events without a seal at
@@ -82,7 +84,7 @@ def seal_events(seals: pl.DataFrame, ledger: pl.DataFrame, events: pl.DataFrame,
     return pl.DataFrame(rows, schema_overrides=SEAL.schema).select(*SEAL.schema) if rows else SEAL.empty()
 
 
-def encode_events(events: pl.DataFrame) -> list[bytes]:
+def encode_events(events: LedgerRows) -> list[bytes]:
     """Each event (`LEDGER`) as bytes, in the order of the rows."""
     members = [_encode_member(name, dtype) for name, dtype in sorted(LEDGER.schema.items())]
     objects = pl.concat_str(pl.lit("{"), pl.concat_str(members, separator=",", ignore_nulls=True), pl.lit("}"))
@@ -115,7 +117,7 @@ def _encode_member(name: str, dtype: pl.DataType) -> pl.Expr:
     return pl.format(f'"{name}":"{{}}"', value)
 
 
-def _split_by_night(*appended: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def _split_by_night(*appended: LedgerRows) -> Iterator[LedgerRows]:
     """Each frame in order of position, split where the drop date changes."""
     for events in appended:
         numbered = events.sort("position").with_columns(pl.col("drop_date").rle_id().alias("part"))

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from cdp_pipelines.schema import DecisionFrame, MartRows, MembershipRows
+
 MEMBERSHIP_KEY = ["purpose", "customer_id"]
 # Exit reasons of members whom no denial ended: no decision exists any more, or the mart needs a value that is missing.
 NOT_DECIDED = "not_decided_any_more"
@@ -23,8 +25,8 @@ NO_VALUE = "no_usable_value"
 
 
 def update_membership(
-    history: pl.DataFrame, marts: Mapping[str, pl.DataFrame], decision: pl.LazyFrame, as_of: datetime
-) -> pl.DataFrame:
+    history: MembershipRows, marts: Mapping[str, MartRows], decision: DecisionFrame, as_of: datetime
+) -> MembershipRows:
     """`history` (`MEMBERSHIP`) after the night that made `marts`; columns of `MEMBERSHIP`.
 
     `marts`: purpose to its rows, of which `customer_id` is read; `decision`: current decisions (`DECISION`). A

@@ -439,8 +439,10 @@ def test_every_customer_has_a_decision_with_evidence():
     allowed = found.filter("is_allowed")
     assert allowed.select("purpose", "evidence").rows() == [("delivery", ["t:a1"]), ("letters", ["receipt:1"])]
     assert allowed["since_at"].to_list() == [NOW - DAY, NOW - DAY]
-    nobody = decide_events([], records=[("a1", A, True, {"loyalty_card": "LC1"})])
-    assert nobody.filter(purpose="letters").select("contact_point", "reason").rows() == [("", "no_contact_point")]
+    without_email = decide_events([], records=[("a1", A, True, {"loyalty_card": "LC1"})])
+    assert without_email.filter(purpose="letters").select("contact_point", "reason").rows() == [
+        ("", "no_contact_point")
+    ]
 
 
 EVENTS = st.builds(

@@ -202,8 +202,8 @@ def random_world(
             "source_record_id": f"q{number}",
             "subject_kind": (kind := rng.choice(SUBJECT_KINDS)),
             "subject_value": value(kind),
-            "received_at": (asked := rng.choice(instants)),
-            "ingested_at": late(asked),
+            "received_at": (received := rng.choice(instants)),
+            "ingested_at": late(received),
         }
         for number in range(customer_count)
     ]

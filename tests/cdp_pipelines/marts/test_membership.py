@@ -1,4 +1,4 @@
-"""Stays in marts: who comes, who stays, who leaves and why."""
+"""Mart membership: who enters, who remains, who leaves and why."""
 
 from datetime import UTC, datetime
 
@@ -11,7 +11,7 @@ from cdp_pipelines.schema.interval import valid_at
 ONE, TWO, THREE = (datetime(2024, 6, day, tzinfo=UTC) for day in (1, 2, 3))
 
 
-def decisions(**reasons):
+def build_decisions(**reasons):
     rows = [
         dict.fromkeys(DECISION.schema)
         | {
@@ -30,34 +30,34 @@ def decisions(**reasons):
     return pl.DataFrame(rows, schema=DECISION.schema).lazy()
 
 
-def night(history, as_of, members_, **reasons):
+def run_night(history, as_of, members, **reasons):
     return update_membership(
-        history, {"mail": pl.DataFrame({"customer_id": list(members_)})}, decisions(**reasons), as_of
+        history, {"mail": pl.DataFrame({"customer_id": list(members)})}, build_decisions(**reasons), as_of
     )
 
 
-def told(history):
+def select_intervals(history):
     return history.select("customer_id", "valid_from", "valid_to", "exit_reason").rows()
 
 
-def test_who_comes_stays_and_leaves():
-    history = night(MEMBERSHIP.empty(), ONE, "ab", a="allowed", b="allowed")
-    history = night(history, TWO, "a", a="allowed", b="withdrawn")
-    history = night(history, THREE, "ab", a="allowed", b="allowed")
-    assert told(history) == [("a", ONE, None, None), ("b", ONE, TWO, "withdrawn"), ("b", THREE, None, None)]
+def test_members_enter_remain_and_leave():
+    history = run_night(MEMBERSHIP.empty(), ONE, "ab", a="allowed", b="allowed")
+    history = run_night(history, TWO, "a", a="allowed", b="withdrawn")
+    history = run_night(history, THREE, "ab", a="allowed", b="allowed")
+    assert select_intervals(history) == [("a", ONE, None, None), ("b", ONE, TWO, "withdrawn"), ("b", THREE, None, None)]
     assert history.schema == MEMBERSHIP.schema
     assert valid_at(history.lazy(), TWO).collect()["customer_id"].to_list() == ["a"]
     assert valid_at(history.lazy(), ONE).collect()["customer_id"].to_list() == ["a", "b"]
 
 
-def test_leaving_without_a_denial_says_what_it_was():
-    history = night(MEMBERSHIP.empty(), ONE, "ab", a="allowed", b="allowed")
-    assert told(night(history, TWO, "", a="allowed"))[0][-1] == "no_usable_value"
-    assert told(night(history, TWO, "", a="allowed"))[1][-1] == "not_decided_any_more"
+def test_an_exit_without_a_denial_has_its_own_reason():
+    history = run_night(MEMBERSHIP.empty(), ONE, "ab", a="allowed", b="allowed")
+    assert select_intervals(run_night(history, TWO, "", a="allowed"))[0][-1] == "no_usable_value"
+    assert select_intervals(run_night(history, TWO, "", a="allowed"))[1][-1] == "not_decided_any_more"
 
 
-def test_the_same_night_again_is_the_night_once():
-    first = night(MEMBERSHIP.empty(), ONE, "ab", a="allowed", b="allowed")
-    once = night(first, TWO, "a", a="allowed", b="withdrawn")
-    assert night(once, TWO, "a", a="allowed", b="withdrawn").equals(once)
-    assert night(once, TWO, "ab", a="allowed", b="allowed").equals(first)
+def test_a_second_run_of_a_night_changes_nothing():
+    first = run_night(MEMBERSHIP.empty(), ONE, "ab", a="allowed", b="allowed")
+    once = run_night(first, TWO, "a", a="allowed", b="withdrawn")
+    assert run_night(once, TWO, "a", a="allowed", b="withdrawn").equals(once)
+    assert run_night(once, TWO, "ab", a="allowed", b="allowed").equals(first)

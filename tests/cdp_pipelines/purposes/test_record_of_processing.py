@@ -1,4 +1,4 @@
-"""The record of Art. 30(1): what it says of a purpose, in which version, and who answers for it."""
+"""The record of processing of Art. 30(1): the parts of each purpose, its version on a day, and the controller."""
 
 from dataclasses import asdict
 from datetime import date
