@@ -44,14 +44,14 @@ class DecisionState:
     subject_states: pl.DataFrame
 
     @classmethod
-    def build(cls, given: DecisionInput) -> DecisionState:
+    def build(cls, decision_input: DecisionInput) -> DecisionState:
         """The state for a decision input, each part from those before it."""
-        purposes = given.register.at(given.as_of)
-        order = order_by_requirement(given.register.versions)
-        subjects = SubjectIndex.build(given.crosswalk, given.identifiers)
-        events = select_events(given, purposes, subjects)
+        purposes = decision_input.register.at(decision_input.as_of)
+        order = order_by_requirement(decision_input.register.versions)
+        subjects = SubjectIndex.build(decision_input.crosswalk, decision_input.identifiers)
+        events = select_events(decision_input, purposes, subjects)
         consent_state = build_consent_state(events, subjects.identifiers, purposes)
-        evidence = gather_evidence(given, purposes, subjects, events)
+        evidence = gather_evidence(decision_input, purposes, subjects, events)
         subject_states = build_subject_states(subjects, consent_state, select_birth_dates(evidence.facts))
         return cls(purposes, order, subjects, consent_state, evidence, subject_states)
 

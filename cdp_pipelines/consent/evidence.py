@@ -57,43 +57,47 @@ class Evidence:
         return self.events.select(pl.col(columns).gather(order_ranks))
 
 
-def select_events(given: DecisionInput, purposes: Mapping[str, Purpose], subjects: SubjectIndex) -> pl.DataFrame:
+def select_events(
+    decision_input: DecisionInput, purposes: Mapping[str, Purpose], subjects: SubjectIndex
+) -> pl.DataFrame:
     """Events that count and that are on an identifier of a customer, in their total order."""
-    effective = subjects.add_subject(select_effective(given.ledger, given.as_of, given.known_at))
+    effective = subjects.add_subject(
+        select_effective(decision_input.ledger, decision_input.as_of, decision_input.known_at)
+    )
     return rank_events(effective.select("recorded_at", *EVENT_COLUMNS).collect(), purposes)
 
 
 def gather_evidence(
-    given: DecisionInput, purposes: Mapping[str, Purpose], subjects: SubjectIndex, events: pl.DataFrame
+    decision_input: DecisionInput, purposes: Mapping[str, Purpose], subjects: SubjectIndex, events: pl.DataFrame
 ) -> Evidence:
     """All evidence that these purposes need; `events`: see `select_events`."""
-    facts = read_subject_facts(given.party, subjects, given.known_at)
-    interactions = _gather_interactions(given, purposes, subjects, facts)
-    cases = given.cases.lazy().filter(pl.col("declared_at") <= given.known_at)
+    facts = read_subject_facts(decision_input.party, subjects, decision_input.known_at)
+    interactions = _gather_interactions(decision_input, purposes, subjects, facts)
+    cases = decision_input.cases.lazy().filter(pl.col("declared_at") <= decision_input.known_at)
     return Evidence(
-        given.as_of,
+        decision_input.as_of,
         subjects,
         events,
         facts,
         interactions,
-        _gather_latest_records(given, purposes, subjects, events, facts, interactions),
+        _gather_latest_records(decision_input, purposes, subjects, events, facts, interactions),
         subjects.add_subject(cases).join(subjects.identifiers.lazy(), on="subject").collect(),
     )
 
 
 def _gather_interactions(
-    given: DecisionInput, purposes: Mapping[str, Purpose], subjects: SubjectIndex, facts: pl.LazyFrame
+    decision_input: DecisionInput, purposes: Mapping[str, Purpose], subjects: SubjectIndex, facts: pl.LazyFrame
 ) -> pl.DataFrame:
     """Interactions and contract holdings of the types that a contract, an obligation or an interest names."""
     terms = [purpose.contract for purpose in purposes.values() if purpose.contract]
     types = _list_retaining_types(purposes).union(*(contract.opened_by + contract.closed_by for contract in terms))
-    of_types = given.interactions.filter(pl.col("interaction_type").is_in(types))
-    past = past_interactions(of_types, subjects, given.as_of, given.known_at)
-    return pl.concat([past, *contract_holdings(facts, types, given.as_of)], how="diagonal").collect()
+    of_types = decision_input.interactions.filter(pl.col("interaction_type").is_in(types))
+    past = past_interactions(of_types, subjects, decision_input.as_of, decision_input.known_at)
+    return pl.concat([past, *contract_holdings(facts, types, decision_input.as_of)], how="diagonal").collect()
 
 
 def _gather_latest_records(
-    given: DecisionInput,
+    decision_input: DecisionInput,
     purposes: Mapping[str, Purpose],
     subjects: SubjectIndex,
     events: pl.DataFrame,
@@ -102,9 +106,11 @@ def _gather_latest_records(
 ) -> pl.DataFrame:
     """The latest record of each customer and type that creates an obligation or keeps an interest alive."""
     types = _list_retaining_types(purposes)
-    requests = given.requests.filter(pl.col("received_at") < given.as_of, pl.col("ingested_at") <= given.known_at)
+    requests = decision_input.requests.filter(
+        pl.col("received_at") < decision_input.as_of, pl.col("ingested_at") <= decision_input.known_at
+    )
     by_type = {
-        "record": facts.filter(pl.col("record_at") < given.as_of),
+        "record": facts.filter(pl.col("record_at") < decision_input.as_of),
         "request": subjects.add_subject(
             requests.select(
                 "subject_kind", "subject_value", record_reference(), pl.col("received_at").alias("record_at")

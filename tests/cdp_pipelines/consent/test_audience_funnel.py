@@ -12,7 +12,7 @@ from cdp_pipelines.consent.audience_funnel import (
     draw_funnel,
 )
 from cdp_pipelines.consent.checks import REASONS
-from tests.cdp_pipelines.consent.worlds import REGISTER, at, random_world
+from tests.cdp_pipelines.consent.inputs import REGISTER, at, random_input
 
 
 def decisions(*rows):
@@ -20,7 +20,7 @@ def decisions(*rows):
 
 
 def test_a_customer_drops_out_where_the_last_of_their_contact_points_is_denied():
-    given = decisions(
+    rows = decisions(
         ("a", "mail", "1", "allowed"),
         ("a", "mail", "2", "erased"),
         ("b", "mail", "1", "suppressed"),
@@ -31,7 +31,7 @@ def test_a_customer_drops_out_where_the_last_of_their_contact_points_is_denied()
     )
     found = {
         row["step"]: (row["customer_count"], row["dropped_count"], row["reasons"])
-        for row in build_funnel(given, "mail").to_dicts()
+        for row in build_funnel(rows, "mail").to_dicts()
     }
     assert found["all customers"] == (4, 0, "")
     assert found["has a contact point"] == (3, 1, "no_contact_point: 1")
@@ -51,7 +51,7 @@ def test_every_reason_has_a_step(reason):
 
 
 def test_the_customers_of_the_last_step_are_allowed():
-    decided = random_world(5, customer_count=10).decide(at("2011-06-15"))
+    decided = random_input(5, customer_count=10).decide(at("2011-06-15"))
     for key in REGISTER:
         allowed = decided.filter("is_allowed", purpose=key)["customer_id"].n_unique()
         assert build_funnel(decided.lazy(), key)["customer_count"][-1] == allowed

@@ -7,7 +7,7 @@ import pytest
 
 from cdp_pipelines.consent.checks import REASONS
 from cdp_pipelines.purposes.register import Register
-from tests.cdp_pipelines.consent.worlds import REGISTER, at, build_world
+from tests.cdp_pipelines.consent.inputs import REGISTER, at, build_test_input
 
 NOW = at("2011-06-15 12:00")
 TICK = timedelta(microseconds=1)
@@ -232,25 +232,25 @@ POINTS = [
 ]  # fmt: skip
 
 
-def decide_purpose(given, as_of, purpose):
+def decide_purpose(values, as_of, purpose):
     """Decisions on one purpose and those that it requires."""
     as_of = at(as_of) if isinstance(as_of, str) else as_of
     register = Register({key: REGISTER.versions[key] for key in (purpose, *REGISTER[purpose].requires)})
-    return build_world(**{"records": PEOPLE} | given).decide(as_of, as_of, register)
+    return build_test_input(**{"records": PEOPLE} | values).decide(as_of, as_of, register)
 
 
-@pytest.mark.parametrize(("purpose", "as_of", "given", "expected"), [pytest.param(*c[1:], id=c[0]) for c in CASES])
-def test_decision_on_a_person(purpose, as_of, given, expected):
-    found = decide_purpose(given, as_of, purpose).filter(customer_id="ada", purpose=purpose)
+@pytest.mark.parametrize(("purpose", "as_of", "values", "expected"), [pytest.param(*c[1:], id=c[0]) for c in CASES])
+def test_decision_on_a_person(purpose, as_of, values, expected):
+    found = decide_purpose(values, as_of, purpose).filter(customer_id="ada", purpose=purpose)
     assert found["reason"].to_list() == [expected] * found.height
     assert found["is_allowed"].all() == (expected == "allowed")
     assert all(found.filter("is_allowed")["evidence"].list.len() == 1)
     assert found.filter("is_allowed")["since_at"].null_count() == 0
 
 
-@pytest.mark.parametrize(("purpose", "point", "given", "expected"), [pytest.param(*c[1:], id=c[0]) for c in POINTS])
-def test_decision_on_a_contact_point(purpose, point, given, expected):
-    found = decide_purpose(given, NOW, purpose).filter(customer_id="ada", purpose=purpose, contact_point=point)
+@pytest.mark.parametrize(("purpose", "point", "values", "expected"), [pytest.param(*c[1:], id=c[0]) for c in POINTS])
+def test_decision_on_a_contact_point(purpose, point, values, expected):
+    found = decide_purpose(values, NOW, purpose).filter(customer_id="ada", purpose=purpose, contact_point=point)
     assert found["reason"].to_list() == [expected]
 
 

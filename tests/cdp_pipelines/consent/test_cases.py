@@ -7,7 +7,7 @@ import pytest
 from cdp_pipelines.consent.cases import CASE, list_covered_subjects, load_cases
 from cdp_pipelines.errors import PolicyError
 from cdp_pipelines.schema import INTERACTION, PARTY
-from tests.cdp_pipelines.consent.worlds import REGISTER, at, build_rows
+from tests.cdp_pipelines.consent.inputs import REGISTER, at, build_rows
 
 GOOD = """
 title: A heater that catches fire

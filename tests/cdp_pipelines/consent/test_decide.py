@@ -12,7 +12,7 @@ from cdp_pipelines.consent.decide import COLUMNS
 from cdp_pipelines.consent.history import DECISION_KEY
 from cdp_pipelines.purposes import Purpose, Register
 from cdp_pipelines.schema import CONSENT_EVENT, CROSSWALK, INTERACTION, LEDGER, PARTY
-from tests.cdp_pipelines.consent.worlds import build_rows
+from tests.cdp_pipelines.consent.inputs import build_rows
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

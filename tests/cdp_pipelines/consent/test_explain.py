@@ -6,15 +6,15 @@ import pytest
 from cdp_pipelines.consent import list_identifiers
 from cdp_pipelines.consent.decision_state import DecisionState
 from cdp_pipelines.consent.explain import COUNTS, explain_checks, explain_events, trace_identity_paths
+from tests.cdp_pipelines.consent.inputs import LATER, REGISTER, at, build_test_input, random_input
 from tests.cdp_pipelines.consent.test_bases import NOW, PEOPLE, build_event
-from tests.cdp_pipelines.consent.worlds import LATER, REGISTER, at, build_world, random_world
 
 
 @pytest.mark.parametrize("seed", [3, 17])
 def test_the_first_check_that_denies_is_the_reason_of_every_decision(seed):
     as_of = at("2011-06-15")
-    world = random_world(seed, customer_count=6, consent_event_count=400)
-    state, decisions = DecisionState.build(world.build_input(as_of)), world.decide(as_of)
+    frames = random_input(seed, customer_count=6, consent_event_count=400)
+    state, decisions = DecisionState.build(frames.build_input(as_of)), frames.decide(as_of)
     explained_count = 0
     for key in REGISTER:
         for customer_id in decisions["customer_id"].unique():
@@ -32,10 +32,10 @@ def test_the_first_check_that_denies_is_the_reason_of_every_decision(seed):
 
 
 def explain(events, key="profiles", customer="ada"):
-    world = build_world(events=events, records=PEOPLE)
-    identifiers = list_identifiers(world.party.lazy(), world.crosswalk.lazy())
-    paths = trace_identity_paths(world.party.lazy(), world.crosswalk.lazy(), identifiers, customer, REGISTER[key])
-    return explain_events(world.ledger.lazy(), paths, customer, REGISTER[key], as_of=NOW, known_at=LATER)
+    frames = build_test_input(events=events, records=PEOPLE)
+    identifiers = list_identifiers(frames.party.lazy(), frames.crosswalk.lazy())
+    paths = trace_identity_paths(frames.party.lazy(), frames.crosswalk.lazy(), identifiers, customer, REGISTER[key])
+    return explain_events(frames.ledger.lazy(), paths, customer, REGISTER[key], as_of=NOW, known_at=LATER)
 
 
 EFFECTS = [

@@ -1,11 +1,11 @@
-"""The engine against brute force: every decision of random worlds, at several instants and states of knowledge."""
+"""The engine against brute force: every decision of random inputs, at several instants and states of knowledge."""
 
 from collections import Counter
 from pathlib import Path
 
 from cdp_pipelines.consent.checks import REASONS
 from cdp_pipelines.purposes import load_register
-from tests.cdp_pipelines.consent.worlds import LATER, ORACLE_REGISTER, REGISTER, at, random_world
+from tests.cdp_pipelines.consent.inputs import LATER, ORACLE_REGISTER, REGISTER, at, random_input
 from warehouse.verify.decisions import read_register
 
 PURPOSES = Path(__file__).parents[3] / "assets" / "defs" / "demonstration" / "purposes"
@@ -25,14 +25,14 @@ def compare_with_oracle(register, oracle_register, seeds, instants) -> Counter:
     print(f"seeds {seeds}")
     reasons = Counter()
     for seed in seeds:
-        world = random_world(seed, register=register)
+        frames = random_input(seed, register=register)
         # Boundary instants: those at which something happens, and just before.
-        happened = sorted(set(world.ledger["event_at"]))
+        happened = sorted(set(frames.ledger["event_at"]))
         clocks = [(at(as_of), at(known_at)) for as_of, known_at in instants]
         for as_of, known_at in [*clocks, (happened[len(happened) // 2], LATER), (happened[-1], happened[-5])]:
-            decided = world.decide(as_of, known_at, register).to_dicts()
+            decided = frames.decide(as_of, known_at, register).to_dicts()
             decisions = {(row.pop("customer_id"), row.pop("purpose"), row.pop("contact_point")): row for row in decided}
-            expected = world.decide_by_oracle(as_of, known_at, oracle_register)
+            expected = frames.decide_by_oracle(as_of, known_at, oracle_register)
             assert decisions.keys() == expected.keys()
             for key, decision in expected.items():
                 assert decisions[key] == decision, (seed, as_of, known_at, key)

@@ -11,7 +11,7 @@ from cdp_pipelines.errors import PolicyError
 from cdp_pipelines.purposes.controller import Controller, load_controller
 from cdp_pipelines.purposes.record_of_processing import NO_RECIPIENTS, NONE, PARTS, build_record_of_processing
 from cdp_pipelines.schema.duration import describe_duration
-from tests.cdp_pipelines.consent.worlds import REGISTER
+from tests.cdp_pipelines.consent.inputs import REGISTER
 
 SHOP = {"name": "Shop", "address": "1 High Street", "contact": "privacy@shop.example", "security": ["locks"]}
 CONTROLLER = Controller.model_validate(SHOP)

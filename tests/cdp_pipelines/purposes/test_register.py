@@ -8,7 +8,7 @@ import yaml
 
 from cdp_pipelines.errors import PolicyError
 from cdp_pipelines.purposes import Purpose, load_register
-from tests.cdp_pipelines.consent.worlds import REGISTER, at
+from tests.cdp_pipelines.consent.inputs import REGISTER, at
 
 FAILING = Path(__file__).parent / "failing"
 VALID = {

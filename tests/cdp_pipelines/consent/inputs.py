@@ -42,7 +42,7 @@ def build_rows(table: Table, values: list[dict]) -> pl.DataFrame:
 
 
 @dataclass(frozen=True)
-class World:
+class InputFrames:
     """The frames that a decision may rest on."""
 
     ledger: pl.DataFrame
@@ -75,7 +75,7 @@ class World:
         facts = Facts(*(frame.to_dicts() for frame in frames), as_of, known_at, *(frame.to_dicts() for frame in more))
         return decide_all(register, facts)
 
-    def with_event(self, **fields) -> "World":
+    def with_event(self, **fields) -> "InputFrames":
         return replace(self, ledger=pl.concat([self.ledger, build_ledger([fields], self.ledger.height)]))
 
 
@@ -97,8 +97,8 @@ def build_ledger(events: list[dict], n: int = 0) -> pl.DataFrame:
     )
 
 
-def build_world(*, events=(), records=(), interactions=(), requests=(), cases=()) -> World:
-    """A world from a few values.
+def build_test_input(*, events=(), records=(), interactions=(), requests=(), cases=()) -> InputFrames:
+    """Input frames from a few values.
 
     `records`: (customer, fields of party, is_exact); `interactions`: (customer, type, instant, other fields).
     """
@@ -114,7 +114,7 @@ def build_world(*, events=(), records=(), interactions=(), requests=(), cases=()
             key | {"interaction_type": type_, "occurred_at": instant, "ingested_at": instant} | fields
         )
         crosswalk.append(key | {"customer_id": customer, "is_exact": True, "is_profiled": True})
-    return World(
+    return InputFrames(
         build_ledger(list(events)),
         build_rows(PARTY, party),
         build_rows(INTERACTION, interaction_rows),
@@ -124,11 +124,11 @@ def build_world(*, events=(), records=(), interactions=(), requests=(), cases=()
     )
 
 
-def random_world(
+def random_input(
     seed: int, customer_count: int = 12, consent_event_count: int = 900, register: Register = REGISTER
-) -> World:
-    """A world with few identifiers, so that many are shared, and few instants, so that many tie."""
-    rng = random.Random(seed)  # noqa: S311  a world must be repeatable, not secret
+) -> InputFrames:
+    """Random input frames with few identifiers, so that many are shared, and few instants, so that many tie."""
+    rng = random.Random(seed)  # noqa: S311  random inputs must be repeatable, not secret
     start = at("2010-10-01")
     instants = [start + timedelta(days=rng.randrange(0, 400), hours=12 * rng.randrange(2)) for _ in range(25)]
 
@@ -219,4 +219,4 @@ def random_world(
         }
         for _ in range(customer_count * 3)
     ]
-    return build_world(events=events, records=records, interactions=interactions, requests=requests, cases=cases)
+    return build_test_input(events=events, records=records, interactions=interactions, requests=requests, cases=cases)
