@@ -132,5 +132,5 @@ def test_sql_that_nobody_declared_is_refused(tmp_path):
         "data_categories: [contact], recipients: [], retention: P1Y}"
     )
     (file.parent / "mart.sql").write_text("SELECT 1")
-    with pytest.raises(PolicyError, match=r"shape: .*mart.sql is there: declare what it gives"):
+    with pytest.raises(PolicyError, match=r"shape: .*missing: declare the columns of .*mart.sql"):
         load_purpose("letters", file)
