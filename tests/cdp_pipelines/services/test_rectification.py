@@ -90,7 +90,7 @@ def test_the_next_night_obeys_and_a_withdrawal_gives_all_back(copy, night, capsy
     assert states.filter(value=old)["state"].to_list() == ["replaced"]
     report = verify_lake(copy.path, DEFS)
     with capsys.disabled():
-        print(f"\nrectified: {sum(report.rows.values()):,} rows of marts, {len(report.differences)} differences")
+        print(f"\nrectified: {sum(report.row_counts.values()):,} rows of marts, {len(report.differences)} differences")
     assert report.differences == []
     logs = [path for path in copy.path.glob("*/*/_delta_log/*.json") if NAME.lower() in path.read_text().lower()]
     assert logs == []
