@@ -31,6 +31,18 @@ class PolicyError(CdpError):
         return cls(file, tuple(problems))
 
 
+class TrainingError(CdpError):
+    """A supervised classifier of identity resolution has too few reviewed pairs of either kind to learn from."""
+
+    def __init__(self, classifier: str, needed: int, same: int, different: int) -> None:
+        self.classifier, self.needed, self.same, self.different = classifier, needed, same, different
+        super().__init__(
+            f"identity: classifier {classifier} learns from reviews and needs {needed} pairs reviewed as same and "
+            f"{needed} as different, each of two records with different fields; found {same} and {different}. Review "
+            "pairs with `cdp link review`, or declare classifier: fellegi_sunter or ecm, which need none"
+        )
+
+
 class LakeError(CdpError):
     """The lake cannot be used as asked: not there, busy, or not written by this product."""
 

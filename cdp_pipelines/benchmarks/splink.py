@@ -1,10 +1,10 @@
 """Splink 5 on a file of party records, tuned as its documentation advises; run by a Python that has splink 5.0.0.
 
-Usage: python bench_splink.py PARTY.parquet CLUSTERS.parquet. Imports nothing of ours. Comparisons are those of its
-comparison library for each kind of field, with term frequencies where values are skewed; u from random pairs, m by
-expectation maximisation on several blocking rules; clusters at a probability of 0.95, its tutorial's threshold. Its
-clusters at other thresholds are written beside, as CLUSTERS.parquet.<threshold>, after the clock has stopped.
-Comparisons are on the fields that ours uses, and blocking is on pairs of fields as in its guide.
+Usage: python splink.py PARTY.parquet CLUSTERS.parquet. Splink's run belongs here; it imports nothing of ours.
+Comparisons are those of its comparison library for each kind of field, with term frequencies where values are skewed; u
+from random pairs, m by expectation maximisation on several blocking rules; clusters at a probability of 0.95, its
+tutorial's threshold. Clusters at other thresholds are written beside, as CLUSTERS.parquet.<threshold>, after the clock
+has stopped. Comparisons are on the fields that ours uses, and blocking is on pairs of fields as in its guide.
 """
 
 import json
@@ -19,7 +19,7 @@ from splink import Linker, SettingsCreator, block_on
 from splink.backends.duckdb import DuckDBAPI
 
 THRESHOLD = 0.95
-OTHERS = (0.5, 0.8, 0.9, 0.95, 0.99, 0.999, 0.9999, 0.99999, 0.999999)
+OTHER_THRESHOLDS = (0.5, 0.8, 0.9, 0.95, 0.99, 0.999, 0.9999, 0.99999, 0.999999)
 FIELDS = (
     "first_name",
     "last_name",
@@ -74,14 +74,14 @@ def main(party: str, clusters: str) -> None:
         f"CREATE TABLE people AS SELECT row_number() OVER () AS unique_id, channel, source_record_id, {names}, "
         f"{', '.join(FIELDS[2:])} FROM read_parquet('{party}')"
     )
-    told = {name: con.execute(f"SELECT count({name}) FROM people").fetchall()[0][0] > 0 for name in FIELDS}
+    has_values = {name: con.execute(f"SELECT count({name}) FROM people").fetchall()[0][0] > 0 for name in FIELDS}
 
     def known(rules: tuple[tuple[str, ...], ...]) -> list:
-        return [block_on(*rule) for rule in rules if all(told[name] for name in rule)]
+        return [block_on(*rule) for rule in rules if all(has_values[name] for name in rule)]
 
     settings = SettingsCreator(
         link_type="dedupe_only",
-        comparisons=[each for name, each in COMPARISONS.items() if told[name]],
+        comparisons=[comparison for name, comparison in COMPARISONS.items() if has_values[name]],
         blocking_rules_to_generate_predictions=known(RULES),
         retain_intermediate_calculation_columns=False,
         retain_matching_columns=False,
@@ -101,7 +101,7 @@ def main(party: str, clusters: str) -> None:
     blocked = linker.inference.compute_blocked_pairs_for_predict()
     pairs = con.execute(f"SELECT count(*) FROM {blocked.physical_name}").fetchall()[0][0]
     gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-    for other in OTHERS:
+    for other in OTHER_THRESHOLDS:
         found = linker.clustering.cluster_pairwise_predictions_at_threshold(
             predicted, threshold_match_probability=other
         )

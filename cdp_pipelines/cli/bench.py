@@ -55,9 +55,10 @@ def identity(
     truth: Annotated[Path | None, typer.Option(help="Folder of Anytown's truth.")] = None,
     format_: Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")] = "table",
 ) -> None:
-    """Find who is one person, ours and Splink side by side, on data whose truth is known.
+    """Resolve identities by every classifier and by Splink, side by side, on data whose truth is known.
 
-    Installs nothing: what is missing is said. Several numbers of records give the exponent of the cost.
+    Installs nothing; missing parts are named. Several numbers of records give the exponent of the cost. The supervised
+    classifiers learn from reviews that are drawn from the truth.
 
     Examples:
 
@@ -79,11 +80,11 @@ def night(
         list[float] | None, typer.Option(min=0, max=25, help="So many more come; may be given again.")
     ] = None,
 ) -> None:
-    """Find who is one person after nights that bring a few records, beside resolving all of them.
+    """Resolve identities after nights that bring a few records, beside resolving all records.
 
-    Fails where a night that brings new records alone differs from all records at once in a customer, a link or what it
-    leaves to the next night. From `steady` records on the weights stay though records change or leave: how many
-    customers that makes others is counted.
+    Fails if a night that brings only new records differs from all records at once in a customer, a link or its state.
+    Above `refit.frozen_above` records the model is kept even if records change or leave: the customers that differ
+    then are counted.
 
     Example: [cyan]cdp bench night 1000000 --percent 0.1 --percent 1[/]
     """

@@ -41,11 +41,11 @@ def explain(
     from cdp_pipelines.services.declarations import load_identity_policy
     from cdp_pipelines.services.identity_resolution import weigh_records
 
-    told, model = weigh_records(store, load_identity_policy(), [_record(left), _record(right)])
-    if told.says.height == 1:
+    distinct, model = weigh_records(store, load_identity_policy(), [_record(left), _record(right)])
+    if distinct.count == 1:
         print_document(Document(f"{left} and {right}", f"They say the same: {together}.", []), format_, output, out)
         return
-    steps = build_waterfall(told, model, load_identity_policy(), 0, 1)
+    steps = build_waterfall(distinct, model, load_identity_policy(), 0, 1)
     odds = steps["total"][-1]
     rows = [
         {**step, "weight": f"{step['weight']:+.2f}", "total": f"{step['total']:+.2f}"}
@@ -113,7 +113,7 @@ def report(lake: LakeOption = Path("lake"), format_: Format = "text", output: Ou
     from cdp_pipelines.services.declarations import load_identity_policy
     from cdp_pipelines.services.identity_resolution import resolve_lake
 
-    found = resolve_lake(store, load_identity_policy(), anew=True)
+    found = resolve_lake(store, load_identity_policy(), all_records=True)
     sizes = found.cluster.group_by("customer_id").len("size")
     print_document(build_identity_document(found, sizes, load_identity_policy(), "all records"), format_, output, out)
 
@@ -131,9 +131,9 @@ def _list(store: Lake, limit: int, format_: str, output: Path | None) -> None:
             "linked": "yes" if row["is_linked"] else "no",
             "evidence": row["evidence"],
         }
-        for row in find_least_certain_pairs(resolve_lake(store, load_identity_policy(), anew=True), limit).iter_rows(
-            named=True
-        )
+        for row in find_least_certain_pairs(
+            resolve_lake(store, load_identity_policy(), all_records=True), limit
+        ).iter_rows(named=True)
     ]
     about = "Nearest to even odds first; cdp link explain A B shows why, cdp link review A B same|different decides"
     print_document(Document("Pairs to review", about, [Section("Least certain", rows)]), format_, output, out)

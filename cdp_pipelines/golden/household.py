@@ -35,7 +35,7 @@ def build_households(
     """
     names = _add_normalised(customer, "last_name", "name", normalise_names)
     addresses = _add_normalised(names, "street", "house", abbreviate_streets)
-    born = history.filter(pl.col("event") == "born").group_by("customer_id").agg(pl.col("occurred_at").min())
+    born = history.filter(pl.col("event") == "created").group_by("customer_id").agg(pl.col("occurred_at").min())
     members = (
         addresses.drop_nulls(["name", "house", "postal_code"])
         .join(born.collect(), on="customer_id", how="left")

@@ -3,6 +3,7 @@
 from cdp_pipelines.identity.evaluate import evaluate
 from cdp_pipelines.identity.policy import IdentityPolicy
 from cdp_pipelines.identity.resolve import Resolution, resolve
+from cdp_pipelines.identity.scope import ResolutionInput
 from cdp_pipelines.identity.state import IdentityState
 
-__all__ = ["IdentityPolicy", "IdentityState", "Resolution", "evaluate", "resolve"]
+__all__ = ["IdentityPolicy", "IdentityState", "Resolution", "ResolutionInput", "evaluate", "resolve"]

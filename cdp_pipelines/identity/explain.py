@@ -1,16 +1,20 @@
-"""Why two records are, or are not, held to be one person: the match weight as a sum, bit by bit."""
+"""Explanations: the match weight of a pair as a sum of steps, and the pairs that a clerk should review first.
+
+Only what a resolution already knows is shown here; scoring belongs in `score`, drawing in `cli` and `reports`.
+"""
 
 from __future__ import annotations
 
-from math import log2
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from cdp_pipelines.identity.compare import MISSING, compare_pairs
-from cdp_pipelines.identity.model import PatternIndex, decode_patterns, encode_pattern, weigh_term_frequency
+from cdp_pipelines.identity.model import INTERCEPT, weigh_rarity
+from cdp_pipelines.identity.patterns import PatternIndex, decode_patterns, encode_pattern
 from cdp_pipelines.identity.policy import LEVELS
-from cdp_pipelines.identity.resolve import score_pairs
+from cdp_pipelines.identity.score import score_pairs
+from cdp_pipelines.schema import RECORD_KEY
 
 if TYPE_CHECKING:
     from cdp_pipelines.identity.model import Model
@@ -18,84 +22,80 @@ if TYPE_CHECKING:
     from cdp_pipelines.identity.resolve import Resolution
     from cdp_pipelines.identity.values import DistinctRecords
 
-PRIOR, RARE, HOUSEHOLD = "odds of any two records", "how common the value is", "may be of one household"
+PRIOR, RARITY, HOUSEHOLD = "odds of any two records", "rarity of the value", "may be of one household"
+# Differences of log odds below this are rounding.
+_ROUNDING = 1e-9
 
 
 def build_waterfall(
-    nodes: DistinctRecords, model: Model, policy: IdentityPolicy, left: int, right: int
+    distinct: DistinctRecords, model: Model, policy: IdentityPolicy, left: int, right: int
 ) -> pl.DataFrame:
-    """Steps (comparison, level, weight, total) from the odds of any two records to the log odds of a pair, log2.
+    """Steps (comparison, level, weight, total) from the odds of any two records to the log odds of a pair, in bits.
 
-    `left`, `right`: two of `nodes`, the lesser first. Each comparison adds log2(m/u) of its level, a rare value
-    something more, and that people of one household agree as well takes something off. The last total is the pair's log
-    odds of being one person.
+    `left`, `right`: two of `distinct`, the lesser first. Each comparison adds the match weight of its level, a rare
+    value adds more, and that people of one household agree as well takes something off. The last total is the pair's
+    log odds of being one person. Example: odds of any two records -18.2; first_name exact +7.1; ... total +9.6.
     """
     pair = pl.DataFrame({"left": [left], "right": [right]}, schema={"left": pl.Int64, "right": pl.Int64})
-    names = list(policy.comparisons)
-    compared = compare_pairs(pair, nodes, policy).with_columns(encode_pattern(names))
-    scored = score_pairs(compared, nodes, model, policy)
-    of = PatternIndex.of(compared, names)
-    rare = {name: float(more[0]) for name, more in weigh_term_frequency(pair, of, nodes, model).items()}
-    match, *_ = model.shares
-    steps = [(PRIOR, "", log2(match / (1 - match)))]
+    compared = compare_pairs(pair, distinct, policy).with_columns(encode_pattern(policy.compared))
+    log_odds = float(score_pairs(compared, distinct, model, policy)["log_odds"][0])
+    patterns = PatternIndex.of(compared, policy.compared)
+    rarity = {name: float(more[0]) for name, more in weigh_rarity(pair, patterns, distinct, model).items()}
+    weights = model.weights_by_level()
+    steps = [(PRIOR, "", model.prior_log_odds)]
+    if model.intercept:
+        steps.append((INTERCEPT, "", model.intercept))
     for name, kind in model.kinds.items():
-        level = compared[name][0]
-        if level != MISSING:
-            steps.append((name, LEVELS[kind][level], model.weights[name][LEVELS[kind][level]]))
-            if more := rare.get(name, 0.0):
-                steps.append((name, RARE, more))
-    told = sum(weight for *_, weight in steps)
-    steps.append((HOUSEHOLD, "", float(scored["log_odds"][0]) - told))
-    return pl.DataFrame(steps, schema=["comparison", "level", "weight"], orient="row").with_columns(
-        pl.col("weight").cum_sum().alias("total")
-    )
+        if compared[name][0] == MISSING:
+            continue
+        level = LEVELS[kind][compared[name][0]]
+        steps.append((name, level, weights[name][level]))
+        if rarity.get(name):
+            steps.append((name, RARITY, rarity[name]))
+    rest = log_odds - sum(weight for *_, weight in steps)
+    if abs(rest) > _ROUNDING:
+        steps.append((HOUSEHOLD, "", rest))
+    table = pl.DataFrame(steps, schema=["comparison", "level", "weight"], orient="row")
+    return table.with_columns(pl.col("weight").cum_sum().alias("total"))
 
 
-def find_least_certain_pairs(found: Resolution, limit: int) -> pl.DataFrame:
-    """Pairs of records that a clerk would best look at: those whose log odds are nearest to even.
+def find_least_certain_pairs(resolution: Resolution, limit: int) -> pl.DataFrame:
+    """Pairs of records that a clerk should review first: those whose log odds are nearest to even.
 
-    Key (left_channel, left_source_record_id, right_channel, right_source_record_id), of nodes' earliest records; with
-    log_odds, probability, is_linked, and levels as texts, the least certain first.
+    Key (left_channel, left_source_record_id, right_channel, right_source_record_id), of the earliest records of
+    distinct records; with log_odds, probability, is_linked, and levels as text, the least certain first.
     """
-    first = found.nodes.records.unique("node", keep="first", maintain_order=True)
+    records = resolution.distinct.records
+    first = records.unique("distinct", keep="first", maintain_order=True)
     customer = (
-        found.nodes.records.join(found.cluster, on=["channel", "source_record_id"])
-        .sort("node")
-        .unique("node", maintain_order=True)["customer_id"]
+        records.join(resolution.cluster, on=list(RECORD_KEY))
+        .sort("distinct")
+        .unique("distinct", maintain_order=True)["customer_id"]
     )
-    is_apart = customer.gather(found.scored["left"]) != customer.gather(found.scored["right"])
+    scored, kinds = resolution.scored, resolution.model.kinds
+    is_separate = customer.gather(scored["left"]) != customer.gather(scored["right"])
     doubted = (
-        found.scored.filter(pl.col("is_linked") | is_apart)
-        .with_columns(pl.col("log_odds").abs().alias("doubt"))
-        .sort("doubt", "left", "right")
+        scored.filter(pl.col("is_linked") | is_separate)
+        .with_columns(pl.col("log_odds").abs().alias("certainty"))
+        .sort("certainty", "left", "right")
         .head(limit)
     )
-    doubted = doubted.with_columns(
-        pl.Series(name, each)
-        for name, each in decode_patterns(doubted["pattern"].to_numpy(), list(found.model.kinds)).items()
-    )
-    named = [
+    levels = decode_patterns(doubted["pattern"].to_numpy(), kinds)
+    doubted = doubted.with_columns(pl.Series(name, of_field) for name, of_field in levels.items())
+    evidence = [
         pl.concat_str(pl.lit(f"{name}:"), pl.col(name).replace_strict(dict(enumerate(LEVELS[kind])), default=None))
-        for name, kind in found.model.kinds.items()
+        for name, kind in kinds.items()
     ]
+    sides = []
     for side in ("left", "right"):
-        doubted = doubted.join(
-            first.select(
-                pl.col("node").alias(side),
-                pl.col("channel").alias(f"{side}_channel"),
-                pl.col("source_record_id").alias(f"{side}_source_record_id"),
-            ),
-            on=side,
-            how="left",
-            maintain_order="left",
-        )
+        names = [pl.col(name).alias(f"{side}_{name}") for name in RECORD_KEY]
+        of_side = first.select(pl.col("distinct").alias(side), *names)
+        doubted = doubted.join(of_side, on=side, how="left", maintain_order="left")
+        sides += [f"{side}_{name}" for name in RECORD_KEY]
     return doubted.select(
-        "left_channel",
-        "left_source_record_id",
-        "right_channel",
-        "right_source_record_id",
+        *sides,
         "log_odds",
         (1 / (1 + 2.0 ** (-pl.col("log_odds")))).alias("probability"),
         "is_linked",
-        pl.concat_list(named).list.drop_nulls().list.join(", ").alias("evidence"),
+        pl.concat_list(evidence).list.drop_nulls().list.join(", ").alias("evidence"),
     )

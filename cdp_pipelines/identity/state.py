@@ -1,11 +1,12 @@
-"""What a night leaves to the next, so that it looks again at what it touches alone.
+"""State between nights: what a night leaves so that the next one resolves only what its changes affect.
 
-Records hang together where one may decide what becomes of the other: they are linked, a clerk joined them, or one of
-them says an identifier alone. Such a neighbourhood is resolved for itself, by what is true of all records: the model,
-which blocks are too large, which identifiers a crowd shares. So a night looks again at the neighbourhoods alone that
-its changes touch, and what it finds is what it would have found among all records.
+Digests of records, and the rows that carry them, belong here; what changes affect belongs in `affected`. Records form a
+component if one of them may decide what becomes of another: they are linked, a clerk joined them, or one of them has an
+identifier without a first name. A component is resolved by itself, with what depends on all records: the model, block
+refinement and over-shared identifiers. So a night resolves only the components that its changes affect, and finds what
+it would have found among all records.
 
-Values are remembered as digests, by which shared ones are found; who said them is found among tonight's records.
+The state keeps values as digests, by which shared values are found; the values themselves are read from the records.
 """
 
 from __future__ import annotations
@@ -14,106 +15,120 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 
-from cdp_pipelines.identity.statistics import BITS, CorpusStatistics
-from cdp_pipelines.identity.values import digest_fields
-from cdp_pipelines.schema import RECORD_STATE
+from cdp_pipelines.identity.statistics import pack_over_shared, pack_refinements
+from cdp_pipelines.identity.values import list_digest_fields
+from cdp_pipelines.schema import RECORD_KEY, RECORD_STATE
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from cdp_pipelines.identity.policy import IdentityPolicy
-    from cdp_pipelines.identity.values import DistinctRecords
+    import numpy as np
+    from numpy.typing import NDArray
 
-_RECORD = ["channel", "source_record_id"]
-# Digests of values, as they are named where they are remembered.
+    from cdp_pipelines.identity.policy import IdentityPolicy
+    from cdp_pipelines.identity.statistics import CorpusStatistics
+    from cdp_pipelines.identity.values import DistinctRecords
+    from cdp_pipelines.schema import FrequencyRows, ModelRows, PartyRows, RecordStateRows, ReviewRows
+
+# The columns of `RECORD_STATE` that hold digests of values end so.
 DIGEST = "_digest"
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityState:
-    """Every record of the last night (`SEEN`), the model (`MODEL`) and the values it was learned from (`FREQUENCY`)."""
+    """The last night's records (`RECORD_STATE`), its model (`MODEL`) and the values it learned from (`FREQUENCY`)."""
 
-    seen: pl.DataFrame
-    model: pl.DataFrame
-    frequency: pl.DataFrame
+    records: RecordStateRows
+    model: ModelRows
+    frequency: FrequencyRows
 
 
-def configuration_digest(policy: IdentityPolicy, made_by: str, bound: Collection[str]) -> int:
-    """A number that changes with the rules and with what carries them out: what was made otherwise is not remembered.
+def compute_configuration_digest(policy: IdentityPolicy, code_digest: str, non_linking: Collection[str]) -> int:
+    """A number that changes with the rules and the code: a state with another number is not used.
 
-    `made_by`: versions of the code and the libraries that resolve.
+    `code_digest`: digest of the code and of the versions of the libraries that resolve.
     """
-    return int.from_bytes(sha256(f"{policy.model_dump_json()}{made_by}{sorted(bound)}".encode()).digest()[:7])
+    text = f"{policy.model_dump_json()}{code_digest}{sorted(non_linking)}"
+    return int.from_bytes(sha256(text.encode()).digest()[:7])
 
 
 def digest_records(records: pl.DataFrame, prefix: str = "") -> pl.Series:
-    """A digest of each record's channel and id, the same in every night."""
-    named = records.select(pl.col(f"{prefix}{name}").alias(name) for name in _RECORD)
-    return named.hash_rows(seed=0).reinterpret(signed=True).alias("record")
+    """`record_digest` of each record's channel and id, the same in every night; `prefix`: of these two columns."""
+    key = records.select(pl.col(f"{prefix}{name}").alias(name) for name in RECORD_KEY)
+    return key.hash_rows(seed=0).reinterpret(signed=True).alias("record_digest")
 
 
-def select_links_of(rows: pl.DataFrame, records: pl.Series | None, prefix: str = "") -> pl.DataFrame:
-    """Those of `rows` that are about `records` (as of `record_of`; None: all).
+def select_rows_of(rows: pl.DataFrame, resolved: pl.Series | None, prefix: str = "") -> pl.DataFrame:
+    """The rows about records that were resolved (their `record_digest`; None: all).
 
-    `prefix`: of the columns channel and source_record_id by which a row is known to be about a record.
+    `prefix`: of the columns channel and source_record_id that tell which record a row is about.
     """
-    return rows if records is None else rows.filter(digest_records(rows, prefix).is_in(records.implode()))
+    return rows if resolved is None else rows.filter(digest_records(rows, prefix).is_in(resolved.implode()))
 
 
-def merge_rows(before: pl.DataFrame, found: pl.DataFrame, void: pl.Series | None, prefix: str = "") -> pl.DataFrame:
-    """Rows of `before` but for those about the records `void` (None: all), and those `found` instead."""
-    if void is None:
+def merge_rows(
+    previous: pl.DataFrame, found: pl.DataFrame, resolved: pl.Series | None, prefix: str = ""
+) -> pl.DataFrame:
+    """The rows of `previous` about records that were not resolved, and those `found`; arguments of `select_rows_of`."""
+    if resolved is None:
         return found
-    return pl.concat([before.filter(~digest_records(before, prefix).is_in(void.implode())), found])
+    return pl.concat([previous.filter(~digest_records(previous, prefix).is_in(resolved.implode())), found])
 
 
-def fingerprint_records(party: pl.DataFrame, policy: IdentityPolicy, review: pl.DataFrame, number: int) -> pl.DataFrame:
-    """`record` of each record of `party`, and `fingerprint`: of all it says, what was decided on it, and `number`."""
-    record, decision = digest_records(party), review.drop("decided_by", "decided_at").hash_rows(seed=number)
-    decided = pl.concat(
-        [pl.DataFrame([digest_records(review, f"{side}_"), decision.alias("decided")]) for side in ("left", "right")]
-    )
-    decided = decided.group_by("record").agg(pl.col("decided").sum())
-    told = party.select("drop_date", *digest_fields(policy)).with_columns(record)
-    told = told.join(decided, on="record", how="left", maintain_order="left")
-    return pl.DataFrame([record, told.hash_rows(seed=number).reinterpret(signed=True).alias("fingerprint")])
+def fingerprint_records(
+    party: PartyRows, policy: IdentityPolicy, review: ReviewRows, configuration: int
+) -> pl.DataFrame:
+    """`record_digest` and `fingerprint` of each record: of its fields, the reviews of it, and the configuration."""
+    record = digest_records(party)
+    decision = review.drop("decided_by", "decided_at").hash_rows(seed=configuration).alias("decision")
+    decisions = pl.concat([pl.DataFrame([digest_records(review, f"{side}_"), decision]) for side in ("left", "right")])
+    decisions = decisions.group_by("record_digest").agg(pl.col("decision").sum())
+    fields = party.select("drop_date", *list_digest_fields(policy)).with_columns(record)
+    fields = fields.join(decisions, on="record_digest", how="left", maintain_order="left")
+    fingerprint = fields.hash_rows(seed=configuration).reinterpret(signed=True).alias("fingerprint")
+    return pl.DataFrame([record, fingerprint])
 
 
 def build_record_state(
-    told: DistinctRecords, known: CorpusStatistics, hood: np.ndarray, marked: pl.DataFrame
-) -> pl.DataFrame:
-    """Rows of `SEEN` for the records of `told`; `hood`: per node, one of its neighbourhood; `marked`: as of `marks`."""
-    packed = sum((each << BITS * at for at, each in enumerate(known.cut)), np.zeros(hood.size, dtype=np.int64))
-    bits = sum((each.astype(np.int64) << at for at, each in enumerate(known.crowded.values())), np.zeros_like(packed))
-    named = told.digest.rename(lambda name: "node" if name == "content" else f"{name}{DIGEST}")
-    of_node = named.with_columns(pl.Series("cut", packed), pl.Series("crowded", bits), pl.Series("hood", hood))
-    rows = of_node[told.records["node"]].with_columns(digest_records(told.records))
-    rows = rows.with_columns(neighbourhood=pl.col("record").min().over("hood")).join(marked, on="record")
+    distinct: DistinctRecords,
+    statistics: CorpusStatistics,
+    component: NDArray[np.int64],
+    fingerprints: pl.DataFrame,
+) -> RecordStateRows:
+    """Rows of `RECORD_STATE` for the records of `distinct`.
+
+    `component`: per distinct record, one of its component; `fingerprints`: as of `fingerprint_records`.
+    """
+    digests = distinct.digests.rename(lambda name: "distinct_digest" if name == "content" else f"{name}{DIGEST}")
+    of_distinct = digests.with_columns(
+        pl.Series("block_refinement", pack_refinements(statistics, distinct.count)),
+        pl.Series("over_shared", pack_over_shared(statistics, distinct.count)),
+        pl.Series("component", component),
+    )
+    rows = of_distinct[distinct.records["distinct"]].with_columns(digest_records(distinct.records))
+    rows = rows.with_columns(component_digest=pl.col("record_digest").min().over("component"))
+    rows = rows.join(fingerprints, on="record_digest")
     absent = [pl.lit(None).alias(name) for name in RECORD_STATE.schema if name not in rows.columns]
     return RECORD_STATE.conform(rows.with_columns(absent).lazy()).collect()
 
 
-def list_over_shared(seen: pl.DataFrame, policy: IdentityPolicy) -> dict[str, int]:
-    """How many values of each identifier join nobody, for a crowd shares them; `seen`: `SEEN`; no zeros."""
-    named = seen.select("crowded", *(f"{name}{DIGEST}" for name in policy.identifiers))
-    some = named.filter(pl.col("crowded") != 0)
+def count_over_shared(records: RecordStateRows, policy: IdentityPolicy) -> dict[str, int]:
+    """How many values of each identifier are over-shared; identifiers without any are left out."""
+    columns = records.select("over_shared", *(f"{name}{DIGEST}" for name in policy.identifiers))
+    some = columns.filter(pl.col("over_shared") != 0)
     counts = {
-        name: some.filter(pl.col("crowded") // (1 << at) % 2 == 1)[f"{name}{DIGEST}"].n_unique()
-        for at, name in enumerate(policy.identifiers)
+        name: some.filter(pl.col("over_shared") // (1 << place) % 2 == 1)[f"{name}{DIGEST}"].n_unique()
+        for place, name in enumerate(policy.identifiers)
     }
-    return {name: n for name, n in counts.items() if n}
+    return {name: count for name, count in counts.items() if count}
 
 
-def prune_frequencies(seen: pl.DataFrame, frequency: pl.DataFrame) -> pl.DataFrame:
-    """The values of `frequency` (`FREQUENCY`) that a record of `seen` still says."""
-    said = pl.concat(
-        [
-            seen.select(pl.lit(name).alias("field"), digest=f"{name}{DIGEST}").drop_nulls().unique()
-            for name in frequency["field"].unique(maintain_order=True)
-        ]
-        or [frequency.select("field", "digest")]
-    )
-    return frequency.join(said, on=["field", "digest"], how="semi")
+def prune_frequencies(records: RecordStateRows, frequency: FrequencyRows) -> FrequencyRows:
+    """The values of `frequency` that a record still has."""
+    present = [
+        records.select(pl.lit(name).alias("field"), digest=f"{name}{DIGEST}").drop_nulls().unique()
+        for name in frequency["field"].unique(maintain_order=True)
+    ]
+    return frequency.join(pl.concat(present), on=["field", "digest"], how="semi") if present else frequency

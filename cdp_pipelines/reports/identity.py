@@ -1,112 +1,133 @@
-"""`reports/identity.html`: how the night's customers were found, drawn; counts and weights, never a value."""
+"""`reports/identity.html`: how the night's customers were found, drawn; counts and weights, never a value.
+
+The page of one resolution belongs here; the resolution itself belongs in `cdp_pipelines.identity`.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from cdp_pipelines.identity.policy import LEVELS
 from cdp_pipelines.services.document import Document, Section, render_html
 
 if TYPE_CHECKING:
     from cdp_pipelines.identity import IdentityPolicy, Resolution
 
 PAGE = Path("reports") / "identity.html"
-# Weights are told in steps of so many bits; a bar of so many blocks is the longest.
-STEP, LONGEST = 4, 40
-# Customers are counted by records up to each of these.
+# Match weights are counted in steps of this many bits up to this many; the longest bar has so many blocks.
+STEP, HIGHEST, LONGEST = 4, 40, 40
+# Customers are counted by their number of records, up to each of these.
 STEPS = (1, 2, 3, 5, 10, 20, 50, 100, 1000)
 
 
-def write_identity_page(lake: Path, found: Resolution, sizes: pl.DataFrame, policy: IdentityPolicy, night: str) -> Path:
+def write_identity_page(
+    lake: Path, resolution: Resolution, sizes: pl.DataFrame, policy: IdentityPolicy, night: str
+) -> Path:
     """Write the page of a night's resolution into the lake; its path."""
     page = lake / PAGE
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(
-        render_html(build_identity_document(found, sizes, policy, f"the night of {night}")), encoding="utf-8"
-    )
+    document = build_identity_document(resolution, sizes, policy, f"the night of {night}")
+    page.write_text(render_html(document), encoding="utf-8")
     return page
 
 
-def build_identity_document(found: Resolution, sizes: pl.DataFrame, policy: IdentityPolicy, about: str) -> Document:
-    """Match weights, cluster sizes, blocking, and the model's probabilities.
+def build_identity_document(
+    resolution: Resolution, sizes: pl.DataFrame, policy: IdentityPolicy, about: str
+) -> Document:
+    """Match weights, cluster sizes, over-shared identifiers, blocking, and the model's probabilities.
 
-    `sizes`: size of each customer there is, in records; `about`: which records were resolved, for the title.
+    `sizes`: number of records of each customer (`size`); `about`: which records were resolved, for the title.
     """
-    report, model = found.report, found.model
-    shares = ", ".join(f"{name} {share:.2g}" for name, share in report["share of pairs"].items())
-    new, resolved_count = report["records new or changed"], report["records resolved"]
-    brought = (
-        "All were"
-        if found.touched is None
-        else f"{new:,} came or changed; with what they touch {resolved_count:,} were"
+    report: dict[str, Any] = resolution.report
+    is_all = resolution.resolved is None
+    shares = ", ".join(f"{name} {share:.2g}" for name, share in report["shares of pairs"].items())
+    changed, resolved_count = report["records new or changed"], report["records resolved"]
+    resolved = (
+        "All of them were resolved"
+        if is_all
+        else f"{changed:,} of them are new or changed; "
+        f"with the records that these affect, {resolved_count:,} were resolved"
     )
-    tonight = "of all records" if found.touched is None else "of the records resolved tonight"
+    pairs = "of all records" if is_all else "of the records resolved tonight"
     return Document(
-        f"Who is one person: {about}",
+        f"Identity resolution: {about}",
         f"{report['records']:,} records are {sizes.height:,} customers. "
-        f"{brought} resolved, over {report['links resolved']:,} links; "
-        f"{report['pairs compared']:,} pairs were compared. "
-        f"Weights: {model.origin}, from the {report['learned from']:,} records until {report['learned until']}. "
-        f"A pair is linked from a probability of {policy.threshold:g}; "
-        f"{report['links refused']:,} such links were refused because of what else is known. "
-        f"Of all pairs: {shares}.",
+        f"{resolved}, over {report['links resolved']:,} links; {report['pairs compared']:,} pairs were compared. "
+        f"Model: {report['model origin']}, from {report['training records']:,} records until "
+        f"{report['trained until']}. A pair is linked from a probability of {policy.threshold:g}; "
+        f"{report['links refused']:,} such links were refused because other evidence contradicts them. "
+        f"Shares of all pairs: {shares}.",
         [
             Section(
                 "Match weights",
-                _weights(found.scored),
-                f"log2 of how much likelier the agreement is in one person; pairs {tonight}",
+                _count_weights(resolution.scored),
+                f"log2 of how much likelier the comparison is in one person than in two; pairs {pairs}",
             ),
-            Section("Customers by number of records", _sizes(sizes), "Of all; the largest is looked at first"),
+            Section("Customers by number of records", _count_sizes(sizes), "All customers; check the largest first"),
             Section(
-                "Identifiers that too many share",
-                [{"identifier": name, "values": f"{n:,}"} for name, n in report["crowded identifiers"].items()],
-                f"A value with more than {policy.max_sharers:,} different records joins nobody",
+                "Over-shared identifiers",
+                [
+                    {"identifier": name, "values": f"{count:,}"}
+                    for name, count in report["over-shared identifiers"].items()
+                ],
+                f"A value that more than {policy.max_sharers:,} distinct records share joins nobody",
             ),
             Section(
                 "Blocking",
                 report["blocking"],
-                f"Which were compared, and what was too large to be; pairs {tonight}"
-                if found.touched is None
-                else "The blocks that tonight's changes touch, and the pairs that they add",
+                f"Candidate pairs by blocking rule, and blocks that were too large; pairs {pairs}"
+                if is_all
+                else "The blocks that tonight's changes affect, and the pairs that they add",
             ),
-            Section("Model", _model(found), "Probability of a level in one person (m), one household (h), two (u)"),
+            Section(
+                "Model",
+                _list_levels(resolution),
+                "Probability of each comparison level in one person (m), one household (h) and two people (u)",
+            ),
         ],
     )
 
 
-def _bar(count: int, most: int) -> str:
+def _draw_bar(count: int, most: int) -> str:
     return "█" * max(1, round(LONGEST * count / most)) if count else ""
 
 
-def _weights(scored: pl.DataFrame) -> list[dict[str, object]]:
-    step = (pl.col("match_weight").clip(-40, 40) // STEP * STEP).cast(pl.Int64).alias("from")
+def _count_weights(scored: pl.DataFrame) -> list[dict[str, object]]:
+    step = (pl.col("match_weight").clip(-HIGHEST, HIGHEST) // STEP * STEP).cast(pl.Int64).alias("from")
     counted = scored.group_by(step).agg(pl.len(), pl.col("is_linked").sum().cast(pl.Int64)).sort("from")
-    most = counted["len"].max() or 1
+    most = max(counted["len"].to_list(), default=1)
     return [
-        {"weight": f"{low} to {low + STEP}", "pairs": f"{n:,}", "linked": f"{linked:,}", "": _bar(n, most)}
+        {"weight": f"{low} to {low + STEP}", "pairs": f"{n:,}", "linked": f"{linked:,}", "": _draw_bar(n, most)}
         for low, n, linked in counted.iter_rows()
     ]
 
 
-def _sizes(sizes: pl.DataFrame) -> list[dict[str, object]]:
-    up_to = pl.col("size").map_batches(lambda each: pl.Series(np.searchsorted(STEPS, each.to_numpy())))
-    counted = sizes.group_by(up_to.alias("step")).agg(pl.len().alias("n"), pl.col("size").max()).sort("step")
-    most = counted["n"].max() or 1
+def _count_sizes(sizes: pl.DataFrame) -> list[dict[str, object]]:
+    step = pl.Series("step", np.searchsorted(STEPS, sizes["size"].to_numpy()))
+    counted = sizes.group_by(step).agg(pl.len().alias("n"), pl.col("size").max()).sort("step")
+    most = max(counted["n"].to_list(), default=1)
     return [
-        {"records": f"up to {STEPS[step] if step < len(STEPS) else size:,}", "customers": f"{n:,}", "": _bar(n, most)}
-        for step, n, size in counted.iter_rows()
+        {
+            "records": f"up to {STEPS[place] if place < len(STEPS) else size:,}",
+            "customers": f"{n:,}",
+            "": _draw_bar(n, most),
+        }
+        for place, n, size in counted.iter_rows()
     ]
 
 
-def _model(found: Resolution) -> list[dict[str, object]]:
-    model = found.model
+def _list_levels(resolution: Resolution) -> list[dict[str, object]]:
     return [
-        {"field": name, "level": level, "m": f"{model.m[name][at]:.4f}", "h": f"{model.h[name][at]:.4f}",
-         "u": f"{model.u[name][at]:.2g}", "match weight": f"{model.weights[name][level]:+.1f}"}
-        for name, kind in model.kinds.items()
-        for at, level in enumerate(LEVELS[kind])
-    ]  # fmt: skip
+        {
+            "field": field,
+            "level": level,
+            "m": "" if m is None else f"{m:.4f}",
+            "h": "" if h is None else f"{h:.4f}",
+            "u": "" if u is None else f"{u:.2g}",
+            "match weight": f"{weight:+.1f}",
+        }
+        for field, level, m, h, u, weight in resolution.model.list_levels().iter_rows()
+    ]

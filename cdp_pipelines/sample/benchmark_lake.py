@@ -208,7 +208,7 @@ def by_customer(
         crosswalk = _woven(records)
         yield CROSSWALK, crosswalk
         yield CLUSTER, CLUSTER.conform(crosswalk.lazy()).collect()
-        yield HISTORY, _rows(HISTORY, **whose, event="born", occurred_at=BEFORE)
+        yield HISTORY, _rows(HISTORY, **whose, event="created", occurred_at=BEFORE)
         values = {name: _text(f"{name} {{}}", v) for name in ATTRIBUTES} | {
             kind: _text(form, v) for kind, form in VALUES
         }

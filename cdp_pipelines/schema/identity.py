@@ -59,7 +59,7 @@ LINK = Table(
 LinkFrame = pl.LazyFrame
 LinkRows = pl.DataFrame
 
-# Of what a record says to tell one person from another, and of parts of it, a night remembers digests alone.
+# The state keeps digests alone of fields that tell people apart, and of parts of them.
 _PARTS = {
     name: f"standardised/party.{of}"
     for name, of in (
@@ -70,11 +70,11 @@ _PARTS = {
 
 RECORD_STATE = Table(
     "identity/record_state",
-    "What every record said when it was last resolved, as digests, so that a night looks again at what it touches.",
-    ("record",),
+    "State of every record when it was last resolved, as digests; so a night resolves only what its changes affect.",
+    ("record_digest",),
     (
         Column(
-            "record",
+            "record_digest",
             pl.Int64(),
             "Digest of the record's channel and id",
             is_personal=True,
@@ -83,49 +83,50 @@ RECORD_STATE = Table(
         Column(
             "fingerprint",
             pl.Int64(),
-            "Digest of all that the record says, of decisions on it, and of the rules by which it was resolved",
+            "Digest of all fields of the record, of its reviews, and of the rules by which it was resolved",
             is_personal=True,
             sources=(*_SAID, "identity/review.is_same"),
         ),
         Column(
-            "node",
+            "distinct_digest",
             pl.Int64(),
-            "Digest of what it says, by which records that say the same are one",
+            "Digest of the normalised fields; records with the same one are one distinct record",
             is_personal=True,
             sources=_SAID,
         ),
         Column(
-            "neighbourhood",
+            "component_digest",
             pl.Int64(),
-            "The least `record` of those that it hangs together with: over links, or over an identifier said alone",
+            "The least record_digest of the record's component: records tied by links, or by an identifier of a record "
+            "without a first name",
             is_personal=True,
             sources=(*_SAID, "identity/review.is_same"),
         ),
         Column(
-            "cut",
+            "block_refinement",
             pl.Int64(),
-            "Four bits per blocking rule, from the lowest on: by how many fields its block was cut down; 14 too large "
-            "for all, 15 none",
+            "Four bits per blocking rule, the first rule lowest: the number of fields that refine the record's block; "
+            "14 if the block is still too large, 15 if the record has no block",
             sources=_SAID,
         ),
         Column(
-            "crowded",
+            "over_shared",
             pl.Int64(),
-            "A bit per identifier, exact ones first, as declared: so many share its value that it joins nobody",
+            "A bit per identifier, exact ones first, in declared order: its value is over-shared and joins nobody",
             sources=_SAID,
         ),
         *(
             Column(
                 f"{name.rpartition('.')[2]}_digest",
                 pl.Int64(),
-                "Digest of what it says here",
+                "Digest of this field's normalised value",
                 is_personal=True,
                 sources=(name,),
             )
             for name in _SAID
         ),
         *(
-            Column(f"{name}_digest", pl.Int64(), "Digest of this part of it", is_personal=True, sources=(source,))
+            Column(f"{name}_digest", pl.Int64(), "Digest of this part of a field", is_personal=True, sources=(source,))
             for name, source in _PARTS.items()
         ),
     ),
@@ -135,37 +136,69 @@ RecordStateRows = pl.DataFrame
 
 MODEL = Table(
     "identity/model",
-    "How often records of one person, of one household and of two people compare so; and from what that was learned.",
+    "The match model: how often pairs of one person, of one household and of two people reach each comparison level, "
+    "and on which records that was learned.",
     ("field", "level"),
     (
-        Column("field", pl.String(), "The field compared"),
-        Column("level", pl.String(), "How it compares"),
-        Column("m", pl.Float64(), "Probability of the level among records of one person", sources=_SAID),
-        Column("h", pl.Float64(), "The same among people of one household", sources=_SAID),
-        Column("u", pl.Float64(), "The same among two people", sources=_SAID),
+        Column("field", pl.String(), "The compared field; intercept for a weight that every pair has"),
+        Column("level", pl.String(), "The comparison level"),
         Column(
-            "common", pl.Float64(), "Probability that two people agree by chance; where values weigh", sources=_SAID
+            "m_probability",
+            pl.Float64(),
+            "Probability of the level among records of one person; null if the classifier has none",
+            sources=_SAID,
         ),
-        Column("told", pl.Int64(), "Records, each said once, that say the field; where values weigh", sources=_SAID),
-        Column("one_person", pl.Float64(), "Share of one person's among all pairs", sources=_SAID),
-        Column("one_household", pl.Float64(), "Share of one household's", sources=_SAID),
-        Column("two_people", pl.Float64(), "Share of the rest", sources=_SAID),
-        Column("origin", pl.String(), "Whether it was learned or declared, and why"),
+        Column(
+            "household_probability",
+            pl.Float64(),
+            "Probability of the level among people of one household; null if the classifier has none",
+            sources=_SAID,
+        ),
+        Column(
+            "u_probability",
+            pl.Float64(),
+            "Probability of the level among two people; null if the classifier has none",
+            sources=_SAID,
+        ),
+        Column(
+            "match_weight", pl.Float64(), "What the level adds to the log2 odds of a match: log2(m/u)", sources=_SAID
+        ),
+        Column(
+            "chance_agreement",
+            pl.Float64(),
+            "Average probability that two people agree exactly; null if the field has no term frequencies",
+            sources=_SAID,
+        ),
+        Column(
+            "record_count",
+            pl.Int64(),
+            "Distinct records that have the field; null if it has no term frequencies",
+            sources=_SAID,
+        ),
+        Column("match_share", pl.Float64(), "Share of pairs of one person among all pairs", sources=_SAID),
+        Column("household_share", pl.Float64(), "Share of pairs of one household", sources=_SAID),
+        Column("non_match_share", pl.Float64(), "Share of all other pairs", sources=_SAID),
+        Column("origin", pl.String(), "Whether the model was learned, by what, or declared, and why"),
         Column(
             "trained_until_date",
             pl.Date(),
-            "Newest drop date of the records that it was learned from",
+            "Newest drop date of the training records",
             sources=("standardised/party.drop_date",),
         ),
-        Column("training_record_count", pl.Int64(), "Their number", sources=("standardised/party.source_record_id",)),
         Column(
-            "learned",
+            "training_record_count",
             pl.Int64(),
-            "Digest of what these say, and of decisions on them",
+            "Number of training records",
+            sources=("standardised/party.source_record_id",),
+        ),
+        Column(
+            "training_digest",
+            pl.Int64(),
+            "Digest of the training records and of the reviews of them",
             sources=("identity/record_state.fingerprint", "identity/review.is_same"),
         ),
-        Column("made_by", pl.Int64(), "Digest of rules and code by which it was learned"),
-        Column("versions", pl.String(), "Versions of the other tables of identity that belong to it"),
+        Column("configuration_digest", pl.Int64(), "Digest of the rules and the code that trained the model"),
+        Column("table_versions", pl.String(), "Versions of the other identity tables of the same night"),
     ),
 )
 ModelFrame = pl.LazyFrame
@@ -173,12 +206,12 @@ ModelRows = pl.DataFrame
 
 FREQUENCY = Table(
     "identity/frequency",
-    "How many said a value, as a digest, when the model was learned; those that one said alone are left out.",
+    "Number of distinct records per value, as a digest, when the model was trained; values of one record are left out.",
     ("field", "digest"),
     (
         Column("field", pl.String(), "The field"),
         Column("digest", pl.Int64(), "Digest of the value", is_personal=True, sources=_SAID),
-        Column("n", pl.Int64(), "Records that said it, each once", sources=_SAID),
+        Column("record_count", pl.Int64(), "Distinct records that have the value", sources=_SAID),
     ),
 )
 FrequencyFrame = pl.LazyFrame
@@ -291,19 +324,24 @@ CrosswalkRows = pl.DataFrame
 
 HISTORY = Table(
     "identity/history",
-    "Every customer that began, was merged into another or was split, and why; append-only.",
+    "Every creation, merge and split of a customer, with its cause; append-only.",
     ("customer_id", "event", "occurred_at", "other_customer_id"),
     (
         *carry_columns(CLUSTER, "customer_id"),
-        Column("event", pl.String(), "born, merged or split", sources=("identity/cluster.customer_id",)),
+        Column("event", pl.String(), "created, merged or split", sources=("identity/cluster.customer_id",)),
         Column(
             "other_customer_id",
             pl.String(),
-            "The customer it was merged into, or that was split from it; null of a birth",
+            "The customer it was merged into, or that was split from it; null if created",
             is_personal=True,
             sources=("identity/cluster.customer_id",),
         ),
-        Column("cause", pl.String(), "The rule of the link, or what held no longer", sources=("identity/link.rule",)),
+        Column(
+            "cause",
+            pl.String(),
+            "The rule of the link, or why its records were separated",
+            sources=("identity/link.rule",),
+        ),
         Column("occurred_at", UTC, "Logical time of the night"),
     ),
     subject=("customer_id",),

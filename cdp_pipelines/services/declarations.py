@@ -89,8 +89,11 @@ def load_survivorship() -> SurvivorshipPolicy:
 def identity_code_digest() -> str:
     """A digest of the code and the versions of the libraries that resolve identities."""
     ours = sorted(Path(import_module("cdp_pipelines.identity").__file__).parent.glob("*.py"))
-    names = ("anyascii", "jellyfish", "nicknames", "numpy", "polars", "polars-strsim", "scipy")
-    theirs = "".join(f"{name}=={metadata.version(name)}" for name in names)
+    libraries = (
+        "anyascii", "jellyfish", "nicknames", "numpy", "polars", "polars-strsim", "recordlinkage", "scikit-learn",
+        "scipy",
+    )  # fmt: skip
+    theirs = "".join(f"{name}=={metadata.version(name)}" for name in libraries)
     return sha256(b"".join(path.read_bytes() for path in ours) + theirs.encode()).hexdigest()
 
 

@@ -1,4 +1,8 @@
-"""`cdp evaluate`: the crosswalk against the truth."""
+"""`cdp evaluate`: how well a lake's crosswalk agrees with the truth.
+
+Reading both, and the baseline that they are held against, belong here; the measures belong in
+`cdp_pipelines.identity.evaluate`.
+"""
 
 import json
 import sys
@@ -10,37 +14,41 @@ from rich.table import Table
 
 from cdp_pipelines.errors import LakeError
 from cdp_pipelines.identity import evaluate
-from cdp_pipelines.schema import CROSSWALK, PARTY
+from cdp_pipelines.schema import CROSSWALK, PARTY, RECORD_KEY
 from warehouse.delta.lake import Lake
 
-# Those that say who somebody is; the other channels carry an identifier or two.
+# Channels whose records name a person; the others carry an identifier or two.
 IDENTITY_CHANNELS = ("crm_west", "crm_east", "webshop_customers", "call_centre", "app_events")
 
 
-def evaluate_crosswalk(lake: Lake, truth: Path) -> pl.DataFrame:
-    """Pairwise precision, recall and F1, three times.
+def select_identity_records(party: pl.DataFrame) -> pl.DataFrame:
+    """Records of the identity channels that name a person."""
+    is_named = pl.any_horizontal(pl.col(name).is_not_null() for name in ("first_name", "last_name"))
+    return party.filter(pl.col("channel").is_in(IDENTITY_CHANNELS), is_named)
 
-    Ours on all records of party, ours on the records that say who somebody is, and on these exact e-mail matching.
+
+def evaluate_crosswalk(lake: Lake, truth: Path) -> pl.DataFrame:
+    """Pairwise precision, recall and F1, three times; `truth`: a folder with `persons.parquet`.
+
+    The crosswalk on all records of party, the crosswalk on records that name a person, and exact e-mail matching on
+    these.
     """
     persons = truth / "persons.parquet"
     if not persons.exists():
-        raise LakeError(f"there is no {persons}")
-    known, crosswalk, party = pl.read_parquet(persons), lake.read(CROSSWALK), lake.read(PARTY)
+        raise LakeError(f"Missing file {persons}: the truth is one row per record (channel, source_record_id, person)")
+    known, crosswalk = pl.read_parquet(persons), lake.read(CROSSWALK)
     if crosswalk.is_empty():
         raise LakeError(f"{lake.path} has no crosswalk; `cdp run` makes it")
-    says_who = party.filter(
-        pl.col("channel").is_in(IDENTITY_CHANNELS),
-        pl.any_horizontal(pl.col(name).is_not_null() for name in ("first_name", "last_name")),
-    )
-    named = crosswalk.join(says_who, on=["channel", "source_record_id"], how="semi")
-    alone = pl.concat_str("channel", "source_record_id", separator=":")
-    by_email = says_who.select("channel", "source_record_id", pl.coalesce("email", alone).alias("customer_id"))
+    named_records = select_identity_records(lake.read(PARTY))
+    named = crosswalk.join(named_records, on=list(RECORD_KEY), how="semi")
+    own_id = pl.concat_str(*RECORD_KEY, separator=":")
+    by_email = named_records.select(*RECORD_KEY, pl.coalesce("email", own_id).alias("customer_id"))
     return pl.concat(
         [
             evaluate(frame, known).select(pl.lit(name).alias("crosswalk"), pl.all())
             for name, frame in (
                 ("all records of party", crosswalk),
-                ("records that say who somebody is", named),
+                ("records that name a person", named),
                 ("these, by exact e-mail alone", by_email),
             )
         ]

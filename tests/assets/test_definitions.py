@@ -83,8 +83,8 @@ def test_every_column_of_every_derived_table_names_its_sources(specs):
         "field",
         "level",
         "origin",
-        "made_by",
-        "versions",
+        "configuration_digest",
+        "table_versions",
     }
 
 

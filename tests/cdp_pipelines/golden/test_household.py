@@ -23,7 +23,7 @@ def lived(people, *, born=(), max_members=12, channels=None):
     history = frame(
         HISTORY,
         [
-            {"customer_id": IDS[f"r{at}"], "event": "born", "occurred_at": START + timedelta(days=night)}
+            {"customer_id": IDS[f"r{at}"], "event": "created", "occurred_at": START + timedelta(days=night)}
             for at, night in enumerate(born)
         ],
     )

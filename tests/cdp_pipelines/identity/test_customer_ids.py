@@ -45,7 +45,7 @@ def groups_of(found):
 
 def moves(history):
     names = {digest: name for name, digest in ID.items()} | {None: None}
-    told = history.filter(pl.col("event") != "born").sort("occurred_at", "customer_id")
+    told = history.filter(pl.col("event") != "created").sort("occurred_at", "customer_id")
     return sorted(
         (row["event"], names[row["customer_id"]], names[row["other_customer_id"]]) for row in told.iter_rows(named=True)
     )
@@ -80,12 +80,12 @@ def test_the_same_night_twice_adds_nothing():
 def test_a_run_cut_short_after_the_history_is_made_good():
     before, history = over([["a"], ["b"]])
     merged, told = keep_customer_ids(cluster(["a", "b"]), before, history, LINK.empty(), NIGHTS[1])
-    again, told_again = keep_customer_ids(
+    again, repeated = keep_customer_ids(
         cluster(["a", "b"]), before, pl.concat([history, told]), LINK.empty(), NIGHTS[1]
     )
     assert again.equals(merged)
     assert told.height == 1
-    assert told_again.is_empty()
+    assert repeated.is_empty()
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,9 @@ partitions = st.lists(st.integers(0, 3), min_size=6, max_size=6).map(
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.lists(partitions, min_size=2, max_size=6))
-def test_ids_are_one_to_one_with_customers_and_every_id_was_born(nights):
+def test_ids_are_one_to_one_with_customers_and_every_id_was_created(nights):
     found, history = over(*nights)
     assert sorted(groups_of(found).values()) == sorted("".join(sorted(group)) for group in nights[-1])
-    assert set(found["customer_id"]) <= set(history.filter(event="born")["customer_id"])
+    assert set(found["customer_id"]) <= set(history.filter(event="created")["customer_id"])
     assert all(name in records for name, records in groups_of(found).items())
-    assert history.filter(event="born")["customer_id"].is_unique().all()
+    assert history.filter(event="created")["customer_id"].is_unique().all()

@@ -62,8 +62,8 @@ MADE = {
     "identity/model.field",
     "identity/model.level",
     "identity/model.origin",
-    "identity/model.made_by",
-    "identity/model.versions",
+    "identity/model.configuration_digest",
+    "identity/model.table_versions",
 }
 
 

@@ -1,4 +1,4 @@
-"""`cdp link`: the waterfall adds up, what is doubted is listed, and a clerk's word is obeyed the next night."""
+"""`cdp link`: a pair explained, the pairs to review, and a decision that takes effect in the next run."""
 
 import json
 from datetime import UTC, date, datetime
@@ -8,9 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cdp_pipelines.cli.main import app
-from cdp_pipelines.identity import resolve
-from cdp_pipelines.identity.explain import build_waterfall, find_least_certain_pairs
-from cdp_pipelines.sample.duplicates import copies
+from cdp_pipelines.identity import ResolutionInput, resolve
 from cdp_pipelines.schema import CLUSTER, PARTY, REVIEW
 from cdp_pipelines.services.declarations import load_identity_policy
 from warehouse.delta.lake import Lake
@@ -28,34 +26,12 @@ def lake(tmp_path):
     rows = [base | {"source_record_id": f"r{at}"} | each for at, each in enumerate(told)]
     store = Lake(tmp_path / "lake")
     store.replace(PARTY, pl.DataFrame(rows, schema=PARTY.schema))
-    store.replace(CLUSTER, resolve(store.read(PARTY), load_identity_policy()).cluster)
+    store.replace(CLUSTER, resolve(ResolutionInput(store.read(PARTY), load_identity_policy())).cluster)
     return store
 
 
 def ask(lake, *words):
     return CliRunner().invoke(app, ["link", *words, "--lake", str(lake.path)])
-
-
-def test_the_waterfall_adds_up_to_the_log_odds():
-    records, _ = copies(2000)
-    found = resolve(records, load_identity_policy())
-    assert found.model.origin == "learned"
-    for left, right, odds in found.scored.sample(40, seed=1).select("left", "right", "log_odds").iter_rows():
-        steps = build_waterfall(found.nodes, found.model, load_identity_policy(), left, right)
-        assert steps["weight"].sum() == pytest.approx(odds)
-        assert steps["total"][-1] == pytest.approx(odds)
-
-
-def test_the_least_certain_comes_first_and_what_nothing_hangs_on_is_left_out():
-    records, _ = copies(2000)
-    found = resolve(records, load_identity_policy())
-    doubted = find_least_certain_pairs(found, 30)
-    distance = (doubted["probability"] - 0.5).abs()
-    assert distance.to_list() == sorted(distance)
-    customer = dict(found.cluster.select("source_record_id", "customer_id").iter_rows())
-    for row in doubted.iter_rows(named=True):
-        together = customer[row["left_source_record_id"]] == customer[row["right_source_record_id"]]
-        assert row["is_linked"] or not together
 
 
 @pytest.mark.parametrize("format_", ["text", "json", "html"])
@@ -69,11 +45,11 @@ def test_explain_in_every_form(lake, format_):
 
 
 def test_a_decision_is_kept_and_obeyed(lake):
-    before = resolve(lake.read(PARTY), load_identity_policy(), lake.read(REVIEW)).cluster
+    before = resolve(ResolutionInput(lake.read(PARTY), load_identity_policy(), lake.read(REVIEW))).cluster
     assert before["customer_id"].n_unique() == 2
     assert ask(lake, "review", "crm:r0", "crm:r1", "different", "--by", "clerk").exit_code == 0
     assert ask(lake, "review", "crm:r1", "crm:r2", "same", "--by", "clerk").exit_code == 0
-    after = resolve(lake.read(PARTY), load_identity_policy(), lake.read(REVIEW)).cluster
+    after = resolve(ResolutionInput(lake.read(PARTY), load_identity_policy(), lake.read(REVIEW))).cluster
     customer = dict(after.select("source_record_id", "customer_id").iter_rows())
     assert customer["r1"] == customer["r2"] != customer["r0"]
     assert ask(lake, "review", "crm:r1", "crm:r0", "same", "--by", "boss").exit_code == 0

@@ -1,22 +1,22 @@
-"""The nights of identity in a lake: each writes what its records touch, and the lake is as all at once would make it."""
+"""Identity in a lake: each night writes the rows that its changes affect, and the lake is as all at once would make it."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 
-import dagster as dg
 import polars as pl
 import pytest
 
-from assets.runtime import identity as module
-from assets.runtime.identity import update_identity
-from assets.runtime.lake import end_of
+from cdp_pipelines.identity.policy import Refit
+from cdp_pipelines.reports.identity import PAGE, write_identity_page
 from cdp_pipelines.sample.duplicates import TODAY, copies
 from cdp_pipelines.schema import CLUSTER, FREQUENCY, GROUP, HISTORY, LINK, MODEL, PARTY, RECORD_STATE
 from cdp_pipelines.services import identity_resolution
 from cdp_pipelines.services.declarations import load_identity_policy
-from cdp_pipelines.services.identity_resolution import resolve_lake
+from cdp_pipelines.services.identity_resolution import resolve_lake, update_identity
 from warehouse.delta.lake import Lake
 
-POLICY = load_identity_policy().model_copy(update={"settled": 100, "random_pairs": 3000, "max_block": 5, "steady": 1})
+POLICY = load_identity_policy().model_copy(
+    update={"refit": Refit(min_records=100, frozen_above=1), "random_pairs": 3000, "max_block": 5}
+)
 TABLES = (LINK, CLUSTER, GROUP, RECORD_STATE, FREQUENCY)
 
 
@@ -40,13 +40,14 @@ NIGHTS = [
 @pytest.fixture(autouse=True)
 def channels(monkeypatch):
     monkeypatch.setattr(identity_resolution, "non_linking_channels", lambda: ["till"])
-    monkeypatch.setattr(module, "linking_channels", lambda: {"fraud_prevention": ["register", "till"]})
+    monkeypatch.setattr(identity_resolution, "linking_channels", lambda: {"fraud_prevention": ["register", "till"]})
 
 
 def bring_to(store, party, day):
     store.replace(PARTY, party)
     night = TODAY + timedelta(days=day)
-    return list(update_identity(store, POLICY, night, end_of(night)))
+    as_of = datetime.combine(night + timedelta(days=1), time(), UTC)
+    return update_identity(store, POLICY, night, as_of, write_identity_page)
 
 
 def after(path, *days):
@@ -58,7 +59,7 @@ def after(path, *days):
 
 
 def content(store):
-    return {table.name: store.read(table) for table in TABLES} | {MODEL.name: store.read(MODEL).drop("versions")}
+    return {table.name: store.read(table) for table in TABLES} | {MODEL.name: store.read(MODEL).drop("table_versions")}
 
 
 def is_same(one, other):
@@ -68,15 +69,11 @@ def is_same(one, other):
         assert frame.equals(right[name]), name
 
 
-def rows_checked(results):
-    return {
-        result.asset_key.to_user_string(): result.metadata["rows checked"].value
-        for result in results
-        if isinstance(result, dg.AssetCheckResult) and "rows checked" in result.metadata
-    }
+def rows_checked(report):
+    return {check.table.name: check.result.row_count for check in report.checks if check.result}
 
 
-def test_night_by_night_is_all_at_once_and_only_what_is_touched_is_checked(tmp_path):
+def test_night_by_night_is_all_at_once_and_only_resolved_rows_are_checked(tmp_path):
     nightly, once = after(tmp_path / "nightly", 0, 1, 2), after(tmp_path / "once", 2)
     is_same(nightly, once)
     checked = rows_checked(bring_to(nightly, pl.concat(NIGHTS), 3))
@@ -85,9 +82,9 @@ def test_night_by_night_is_all_at_once_and_only_what_is_touched_is_checked(tmp_p
     assert every == 790
     assert 30 <= checked["identity/cluster"] == checked["identity/record_state"] < every / 3
     assert nightly.read(GROUP).height > 10
-    told = nightly.read(HISTORY)
-    assert told.filter(event="born")["customer_id"].is_unique().all()
-    assert set(nightly.read(CLUSTER)["customer_id"]) <= set(told.filter(event="born")["customer_id"])
+    history = nightly.read(HISTORY)
+    assert history.filter(event="created")["customer_id"].is_unique().all()
+    assert set(nightly.read(CLUSTER)["customer_id"]) <= set(history.filter(event="created")["customer_id"])
 
 
 def test_the_same_night_twice_writes_nothing(tmp_path):
@@ -98,7 +95,7 @@ def test_the_same_night_twice_writes_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("written_count", [1, 3, 6])
-def test_a_night_that_was_cut_short_is_made_good(tmp_path, monkeypatch, written_count):
+def test_a_night_that_was_cut_short_is_completed(tmp_path, monkeypatch, written_count):
     store = after(tmp_path / "lake", 0, 1)
     writes, replace = iter(range(written_count + 1)), Lake.replace
 
@@ -108,13 +105,12 @@ def test_a_night_that_was_cut_short_is_made_good(tmp_path, monkeypatch, written_
         return replace(lake, *given)
 
     store.replace(PARTY, pl.concat(NIGHTS[:3]))
-    night = TODAY + timedelta(days=2)
     with monkeypatch.context() as patched:
         patched.setattr(Lake, "replace", cut_short)
         with pytest.raises(KeyboardInterrupt):
-            list(update_identity(store, POLICY, night, end_of(night)))
-    assert resolve_lake(store, POLICY).touched is None
-    # What was cut short is made good even by a night that has other records.
+            bring_to(store, pl.concat(NIGHTS[:3]), 2)
+    assert resolve_lake(store, POLICY).resolved is None
+    # It is completed even by a night that has other records.
     fewer = pl.concat(NIGHTS).filter(pl.col("source_record_id") != NIGHTS[2]["source_record_id"][0])
     bring_to(store, fewer, 3)
     whole = Lake(tmp_path / "whole")
@@ -122,14 +118,14 @@ def test_a_night_that_was_cut_short_is_made_good(tmp_path, monkeypatch, written_
     is_same(store, whole)
 
 
-def test_what_somebody_wrote_is_not_built_upon(tmp_path):
+def test_a_table_that_somebody_else_wrote_is_not_built_upon(tmp_path):
     store = after(tmp_path / "lake", 0, 1)
-    assert resolve_lake(store, POLICY).touched is not None
+    assert resolve_lake(store, POLICY).resolved is not None
     store.replace(CLUSTER, store.read(CLUSTER).head(100))
-    assert resolve_lake(store, POLICY).touched is None
+    assert resolve_lake(store, POLICY).resolved is None
 
 
-def test_of_a_record_that_left_nothing_stays(tmp_path):
+def test_nothing_remains_of_a_record_that_left(tmp_path):
     store = after(tmp_path / "lake", 0, 1)
     gone = NIGHTS[0].filter(pl.col("channel") == "register").head(40)["source_record_id"]
     left = store.read(PARTY).filter(~pl.col("source_record_id").is_in(gone.implode()))
@@ -139,17 +135,26 @@ def test_of_a_record_that_left_nothing_stays(tmp_path):
     for table, names in ((CLUSTER, ["source_record_id"]), (LINK, ["left_source_record_id", "right_source_record_id"])):
         for name in names:
             assert store.read(table)[name].is_in(gone.implode()).sum() == 0
-    seen = store.read(RECORD_STATE)
-    assert seen.height == before.height - 40
-    assert set(seen["street_digest"].drop_nulls()) < set(before["street_digest"].drop_nulls())
+    after_it = store.read(RECORD_STATE)
+    assert after_it.height == before.height - 40
+    assert set(after_it["street_digest"].drop_nulls()) < set(before["street_digest"].drop_nulls())
     assert links.height > 100
 
 
 def test_a_night_that_resolves_all_and_changes_nothing_passes(tmp_path):
     store = after(tmp_path / "lake", 0, 1)
-    store.replace(MODEL, store.read(MODEL).with_columns(versions=pl.lit("others")))
+    store.replace(MODEL, store.read(MODEL).with_columns(table_versions=pl.lit("others")))
     before = store.tables()
     assert rows_checked(bring_to(store, store.read(PARTY), 1))["identity/cluster"] == 730
     assert {name: version for name, version in store.tables().items() if name != MODEL.name} == {
         name: version for name, version in before.items() if name != MODEL.name
     }
+
+
+def test_the_page_and_the_counts_are_reported(tmp_path):
+    store = Lake(tmp_path / "lake")
+    report = bring_to(store, NIGHTS[0], 0)
+    of_links = next(write.metadata for write in report.writes if write.table is LINK)
+    assert of_links["page"] == store.path / PAGE
+    assert of_links["page"].exists()
+    assert of_links["identity records"] == of_links["identity records resolved"] == 700

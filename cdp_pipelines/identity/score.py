@@ -1,0 +1,69 @@
+"""Scores of pairs: match weight, log odds, and whether fields that may contradict do.
+
+Applying a model to pairs belongs here; the model belongs in `model`, linking the pairs in `links` and `clusters`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from cdp_pipelines.identity.clusters import find_uncompared_pairs, label_components
+from cdp_pipelines.identity.model import weigh_rarity
+from cdp_pipelines.identity.patterns import PatternIndex, compare_as_patterns
+from cdp_pipelines.identity.policy import LEVELS
+
+if TYPE_CHECKING:
+    from cdp_pipelines.identity.model import Model
+    from cdp_pipelines.identity.policy import IdentityPolicy
+    from cdp_pipelines.identity.values import DistinctRecords
+
+
+def score_pairs(
+    compared: pl.DataFrame, distinct: DistinctRecords, model: Model, policy: IdentityPolicy
+) -> pl.DataFrame:
+    """Pairs with their match weight and log odds; columns left, right, pattern, match_weight, log_odds and two more.
+
+    `compared`: left, right, pattern. contradicts: a field declared so is at level other, and the log odds are against a
+    match; agrees: all such fields are at a better level.
+    """
+    patterns = PatternIndex.of(compared, policy.compared)
+    last = {name: len(LEVELS[field.kind]) - 1 for name, field in policy.compared.items() if field.contradicts}
+    differs, agrees = np.zeros(patterns.count, dtype=bool), np.ones(patterns.count, dtype=bool)
+    for name, place in last.items():
+        differs |= patterns.levels[name] == place
+        agrees &= (patterns.levels[name] >= 0) & (patterns.levels[name] < place)
+    scored = model.score(patterns, weigh_rarity(compared, patterns, distinct, model))
+    return compared.select("left", "right", "pattern").with_columns(
+        *scored,
+        (pl.Series(differs[patterns.of_pair]) & (scored["log_odds"] < 0)).alias("contradicts"),
+        pl.Series("agrees", agrees[patterns.of_pair]),
+    )
+
+
+def score_rest_of_groups(
+    scored: pl.DataFrame, exact: pl.DataFrame, distinct: DistinctRecords, model: Model, policy: IdentityPolicy
+) -> pl.DataFrame:
+    """`scored` and, after them, the pairs that blocking did not find within each group of linked records.
+
+    `exact`: links on identifiers and reviews. So a conflict within a group is seen, however its records came together.
+    """
+    group = label_components(
+        distinct.count, pl.concat([select_ends(exact), select_ends(select_likely(scored, policy))])
+    )
+    rest = find_uncompared_pairs(group, distinct.is_identifying, scored)
+    if rest.is_empty():
+        return scored
+    return pl.concat([scored, score_pairs(compare_as_patterns(rest, distinct, policy), distinct, model, policy)])
+
+
+def select_likely(scored: pl.DataFrame, policy: IdentityPolicy) -> pl.DataFrame:
+    """The pairs from the threshold on."""
+    return scored.filter(pl.col("log_odds") >= policy.min_log_odds)
+
+
+def select_ends(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Left and right of pairs or links."""
+    return pairs.select("left", "right")
