@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER = "audit/answers"
-CHANNEL, PURPOSE, STATUS, DIGEST = "audit", "privacy_requests", "answered", "sha256"
+CHANNEL, STATUS, DIGEST = "audit", "answered", "sha256"
 
 
 def store_receipt(lake: Path, digest: str, kind: str, answered_at: datetime) -> None:
@@ -37,8 +37,11 @@ def store_receipt(lake: Path, digest: str, kind: str, answered_at: datetime) -> 
         draft.unlink()
 
 
-def read_receipts(lake: Path, night: date) -> pl.DataFrame:
-    """Every answer noted so far, as events for the ledger of a night; columns of `CONSENT_EVENT`."""
+def read_receipts(lake: Path, night: date, purpose: str) -> pl.DataFrame:
+    """Every answer noted so far, as events for the ledger of a night; columns of `CONSENT_EVENT`.
+
+    `purpose`: the key of the company's purpose under which privacy requests are answered.
+    """
     rows = []
     for path in sorted((lake / FOLDER).glob("*.json")):
         told = json.loads(path.read_text())
@@ -51,7 +54,7 @@ def read_receipts(lake: Path, night: date) -> pl.DataFrame:
                 "drop_date": night,
                 "subject_kind": DIGEST,
                 "subject_value": path.stem,
-                "purpose": PURPOSE,
+                "purpose": purpose,
                 "status": STATUS,
                 "event_at": at,
                 "recorded_at": at,

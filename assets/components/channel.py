@@ -1,13 +1,14 @@
-"""A channel: `raw/<channel>` and `quarantine/<channel>`, out of the files that it delivers."""
-
-from collections.abc import Iterator
+"""A channel: `raw/<channel>` and `quarantine/<channel>`, from the files that it delivers."""
 
 import dagster as dg
 
 from assets.components.policy import PolicyComponent
-from assets.runtime.ingestion import load_staged, stage_files
-from assets.runtime.lake import LakeResource, build_spec, lake_assets
+from assets.runtime.lake import LakeResource
+from assets.runtime.lake_assets import lake_assets
+from assets.runtime.specs import build_spec
 from cdp_pipelines.channels.contract import ChannelContract
+from cdp_pipelines.services.checked_write import WriteReport
+from cdp_pipelines.services.ingestion import load_files, stage_files
 
 
 class Channel(PolicyComponent[ChannelContract]):
@@ -20,24 +21,22 @@ class Channel(PolicyComponent[ChannelContract]):
 
     @classmethod
     def named(cls, policy: ChannelContract, key: str) -> ChannelContract:
-        """The contract, knowing its channel."""
+        """The contract with the name of its channel."""
         return policy.model_copy(update={"name": key})
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
-        """One asset for the raw rows and one for the refused ones, made together."""
+        """One asset for accepted and refused rows: both come from the same files."""
         contract = self.policy
+        labels = {"format": contract.format, "records": contract.records}
         tables = (contract.raw, contract.quarantine)
-        formats = {"format": contract.format, "records": contract.records}
+        specs = [build_spec(table, deps=[], owner=contract.owner, **labels) for table in tables]
 
-        @lake_assets(
-            name=f"ingest_{contract.name}",
-            specs=[build_spec(table, deps=[], owner=contract.owner, **formats) for table in tables],
-        )
-        def ingest(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
+        @lake_assets(name=f"ingest_{contract.name}", specs=specs)
+        def ingest(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteReport:
             night = lake.night(context)
             staged = stage_files(lake.open, lake.drop_folder, contract, night)
             for warning in staged.warnings:
                 context.log.warning(warning)
-            yield from load_staged(lake.open, contract, staged, night)
+            return load_files(lake.open, contract, staged, night)
 
         return dg.Definitions(assets=[ingest])

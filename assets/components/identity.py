@@ -7,7 +7,9 @@ state that it leaves to the next one. `identity/review` holds the decisions of c
 import dagster as dg
 
 from assets.components.policy import PolicyComponent
-from assets.runtime.lake import LakeResource, build_spec, lake_assets
+from assets.runtime.lake import LakeResource
+from assets.runtime.lake_assets import lake_assets
+from assets.runtime.specs import build_spec
 from cdp_pipelines.identity import IdentityPolicy
 from cdp_pipelines.reports.identity import write_identity_page
 from cdp_pipelines.schema import CLUSTER, FREQUENCY, GROUP, HISTORY, LINK, MODEL, PARTY, RECORD_STATE, REVIEW
@@ -29,17 +31,17 @@ class Identity(PolicyComponent[IdentityPolicy]):
         @lake_assets(
             name="resolve_identities",
             specs=[
-                build_spec(LINK, deps=[PARTY.name, REVIEW.name], owner="team:data"),
-                build_spec(HISTORY, deps=[LINK.name, PARTY.name], owner="team:data"),
-                build_spec(CLUSTER, deps=[HISTORY.name, LINK.name, PARTY.name], owner="team:data"),
-                build_spec(GROUP, deps=[LINK.name, CLUSTER.name], owner="team:data"),
-                build_spec(RECORD_STATE, deps=[PARTY.name, REVIEW.name], owner="team:data"),
-                build_spec(FREQUENCY, deps=[PARTY.name], owner="team:data"),
-                build_spec(MODEL, deps=[PARTY.name, REVIEW.name, FREQUENCY.name], owner="team:data"),
+                build_spec(LINK, deps=[PARTY, REVIEW]),
+                build_spec(HISTORY, deps=[LINK, PARTY]),
+                build_spec(CLUSTER, deps=[HISTORY, LINK, PARTY]),
+                build_spec(GROUP, deps=[LINK, CLUSTER]),
+                build_spec(RECORD_STATE, deps=[PARTY, REVIEW]),
+                build_spec(FREQUENCY, deps=[PARTY]),
+                build_spec(MODEL, deps=[PARTY, REVIEW, FREQUENCY]),
             ],
         )
         def resolve_identities(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteReport:
             night, as_of = lake.night(context), lake.as_of(context)
             return update_identity(lake.open, self.policy, night, as_of, write_identity_page)
 
-        return dg.Definitions(assets=[resolve_identities, build_spec(REVIEW, deps=[], owner="team:data")])
+        return dg.Definitions(assets=[resolve_identities, build_spec(REVIEW, deps=[])])

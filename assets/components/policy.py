@@ -11,16 +11,16 @@ Policy = TypeVar("Policy", bound=BaseModel)
 
 @dataclass
 class PolicyComponent(dg.Component, Generic[Policy]):
-    """Holds the policy and the name of the folder that declares it."""
+    """A component with a policy; the name of its folder is the key of what it declares."""
 
     policy: Policy
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> "PolicyComponent":
-        """From the validated attributes; the folder's name is the key of what is declared."""
+        """From the validated attributes."""
         return cls(cls.named(attributes, context.path.name))
 
     @classmethod
-    def named(cls, policy: Policy, key: str) -> Policy:  # noqa: ARG003  for those whose policy has a key
-        """The policy, knowing its key."""
+    def named(cls, policy: Policy, key: str) -> Policy:  # noqa: ARG003  for components whose policy has a key
+        """The policy with its key."""
         return policy

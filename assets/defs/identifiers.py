@@ -1,20 +1,16 @@
-"""`identity/identifier`: whom an identifier leads to, for those who ask."""
-
-from collections.abc import Iterator
+"""`identity/identifier`: the customers that an identifier leads to, for questions about one person."""
 
 import dagster as dg
 
-from assets.runtime.lake import LakeResource, StagedWrite, build_spec, check_and_write, lake_assets
-from cdp_pipelines.consent import list_identifiers
+from assets.runtime.lake import LakeResource
+from assets.runtime.lake_assets import lake_assets
+from assets.runtime.specs import build_spec
 from cdp_pipelines.schema import CLUSTER, IDENTIFIER, PARTY
+from cdp_pipelines.services.checked_write import WriteReport
+from cdp_pipelines.services.identifier_index import update_identifier_index
 
 
-@lake_assets(specs=[build_spec(IDENTIFIER, deps=[PARTY.name, CLUSTER.name], owner="team:privacy")])
-def index_identifiers(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
-    """Every identifier of every customer, as decisions see them."""
-    store = lake.open
-    rows = IDENTIFIER.conform(list_identifiers(store.scan(PARTY), store.scan(CLUSTER))).collect()
-    counts = dict(rows["kind"].value_counts().sort("kind").iter_rows())
-    yield from check_and_write(
-        store, lake.night(context), StagedWrite(IDENTIFIER, rows, lambda: store.replace(IDENTIFIER, rows), counts)
-    )
+@lake_assets(specs=[build_spec(IDENTIFIER, deps=[PARTY, CLUSTER])])
+def index_identifiers(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteReport:
+    """Every identifier of every customer, as decisions use them."""
+    return update_identifier_index(lake.open, lake.night(context))

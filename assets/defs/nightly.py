@@ -7,11 +7,12 @@ from datetime import timedelta
 
 import dagster as dg
 
-from assets.runtime.lake import DROPS, LakeResource, lake_resource, read_setting
+from assets.runtime.lake import LakeResource, lake_resource
+from assets.runtime.specs import DROPS
+from cdp_pipelines.services.declarations import load_company
 from warehouse.sources.drop_folder import list_drop_files
 
-TIME_ZONE = read_setting("CDP_TIME_ZONE", "Europe/Berlin")
-# A folder is taken for delivered when nothing in it changed for so long.
+# A folder counts as delivered after this time without a change.
 SETTLED_S = 60
 
 nightly = dg.define_asset_job(
@@ -23,7 +24,7 @@ nightly = dg.define_asset_job(
 )
 
 
-@dg.schedule(job=nightly, cron_schedule="0 2 * * *", execution_timezone=TIME_ZONE, name="nightly_at_two")
+@dg.schedule(job=nightly, cron_schedule="0 2 * * *", execution_timezone=load_company().time_zone, name="nightly_at_two")
 def nightly_at_two(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Bring the lake to yesterday, deliveries or not: consents expire on quiet nights too."""
     night = str(context.scheduled_execution_time.date() - timedelta(days=1))

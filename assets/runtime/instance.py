@@ -1,4 +1,7 @@
-"""Dagster's own memory of runs: it lies in the lake, so that the UI shows what the command line ran."""
+"""Dagster's instance of a lake: its record of runs lies in the lake, so that the UI shows what the command line ran.
+
+Preparing it belongs here; running the job and serving the UI are in `night` and `ui`.
+"""
 
 import os
 from pathlib import Path
@@ -19,7 +22,7 @@ _DROPS = "drops.txt"
 
 
 def prepare_instance(lake: Path, drops: Path) -> None:
-    """Point Dagster and our resource at this lake and these drops, and remember the drops for `cdp ui`."""
+    """Point Dagster and our resource at this lake and these drops, and store the drop folder for `cdp ui`."""
     home = lake.absolute() / ".dagster"
     home.mkdir(parents=True, exist_ok=True)
     (home / "dagster.yaml").write_text(_CONFIG)
@@ -34,7 +37,7 @@ def prepare_instance(lake: Path, drops: Path) -> None:
 
 def read_last_drops(lake: Path) -> Path:
     """The drop folder of the lake's last run; `LakeError` where there was none."""
-    remembered = lake.absolute() / ".dagster" / _DROPS
-    if not remembered.exists():
-        raise LakeError(f"{lake} is no lake that `cdp run` made; run it first, or name its --drops")
-    return Path(remembered.read_text())
+    stored = lake.absolute() / ".dagster" / _DROPS
+    if not stored.exists():
+        raise LakeError(f"{lake} was not made by `cdp run`; run it first, or name the drop folder with --drops")
+    return Path(stored.read_text())

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from rich.table import Table
 from cdp_pipelines.benchmarks.isolated_run import apart
 from cdp_pipelines.sample.duplicates import TODAY, copies
 from cdp_pipelines.schema import CLUSTER, FREQUENCY, GROUP, LINK, MODEL, PARTY, RECORD_KEY, RECORD_STATE
+from cdp_pipelines.schema.duration import end_of_night
 from warehouse.delta.lake import Lake
 
 COLUMNS = (
@@ -134,9 +135,8 @@ def _run_night(lake: Path, added: int) -> str:
     validate(GROUP.name, GROUP.empty())
     policy, _ = load_identity_policy(), (non_linking_channels(), identity_code_digest(), linking_channels())
     night = TODAY + timedelta(days=1 if added else 0)
-    as_of = datetime(night.year, night.month, night.day, tzinfo=UTC) + timedelta(days=1)
     wall, cpu = time.perf_counter(), time.process_time()
-    report = update_identity(Lake(lake), policy, night, as_of, write_identity_page)
+    report = update_identity(Lake(lake), policy, night, end_of_night(night), write_identity_page)
     spent = time.perf_counter() - wall, time.process_time() - cpu
     counts: dict[str, Any] = {name: value for write in report.writes for name, value in write.metadata.items()}
     names = ("records new or changed", "records resolved", "pairs compared")

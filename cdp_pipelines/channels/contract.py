@@ -40,6 +40,11 @@ class ChannelContract(PolicyModel):
     title: str = Field(description="Title for readers")
     description: str = Field("", description="Origin of the data, and its peculiarities")
     owner: str = Field(description="Who answers for the channel: an e-mail, or team:name")
+    phone_region: str | None = Field(
+        None,
+        pattern="^[A-Z]{2}$",
+        description="ISO 3166-1 alpha-2 country of phone numbers without a country code. Default: the company's",
+    )
     system: str = Field(min_length=1, description="Source system that stores the delivered data")
     region: str = Field(
         pattern="^[A-Z]{2}(-[A-Z0-9]{1,3})?$",
@@ -180,11 +185,15 @@ def load_contract(name: str, attributes: object, file: str) -> ChannelContract:
         raise PolicyError.from_validation(file, error) from None
 
 
-def load_contracts(folder: Path) -> dict[str, ChannelContract]:
-    """All channels of a `channels/` folder by name, in order of their names."""
-    return {
-        path.parent.name: load_contract(
-            path.parent.name, (yaml.safe_load(path.read_text()) or {}).get("attributes"), str(path)
-        )
-        for path in sorted(folder.glob("*/defs.yaml"))
-    }
+def load_contracts(folder: Path, phone_region: str) -> dict[str, ChannelContract]:
+    """All channels of a `channels/` folder by name, in order of their names.
+
+    `phone_region`: of the company, for channels that do not declare their own.
+    """
+    contracts = {}
+    for path in sorted(folder.glob("*/defs.yaml")):
+        attributes = (yaml.safe_load(path.read_text()) or {}).get("attributes")
+        contract = load_contract(path.parent.name, attributes, str(path))
+        region = contract.phone_region or phone_region
+        contracts[path.parent.name] = contract.model_copy(update={"phone_region": region})
+    return contracts

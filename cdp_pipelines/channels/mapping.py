@@ -77,7 +77,6 @@ class ValueMapping(PolicyModel):
 class PartyMapping(PolicyModel):
     """Fields that describe a person. `full_name` is split into honorific, first, middle and last name."""
 
-    phone_region: str = Field("US", pattern="^[A-Z]{2}$", description="Region of phone numbers without a country code")
     full_name: ValueMapping | None = None
     honorific: ValueMapping | None = None
     first_name: ValueMapping | None = None

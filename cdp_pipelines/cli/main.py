@@ -107,9 +107,9 @@ def ui(
     port: Annotated[int, typer.Option(help="Port on this machine.")] = 3000,
 ) -> None:
     """Open Dagster over the lake: the asset graph, the checks, the runs, the schedule and the sensor."""
-    from cdp_pipelines.cli.ui import serve
+    from assets.runtime.ui import serve_ui
 
-    serve(lake, drops, port, out)
+    serve_ui(lake, drops, port, lambda url: out.print(f"Dagster at {url}   (Ctrl+C ends it)", highlight=False))
 
 
 @app.command()

@@ -51,7 +51,7 @@ def select_current(
     return select_open(rectification, crosswalk, group_of).filter(pl.col("number") == pl.col("number").max().over(slot))
 
 
-def parse_value(attribute: str, text: str, phone_region: str) -> str | None:
+def parse_value(attribute: str, text: str, phone_region: str | None) -> str | None:
     """A value in the form of its standard column, as text; None where it is unreadable.
 
     Dates are in ISO 8601; phones as written in `phone_region` (ISO 3166-1 alpha-2), or in E.164.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date
 
 UNITS = {"Y": "year", "M": "month", "D": "day"}
 
@@ -39,6 +40,11 @@ def add_duration(moment: pl.Expr, duration: str) -> pl.Expr:
     """An ISO 8601 duration later: first years and months, to the end of a shorter month, then days."""
     months, days = parse_duration(duration)
     return moment.dt.offset_by(f"{months}mo").dt.offset_by(f"{days}d")
+
+
+def end_of_night(night: date) -> datetime:
+    """The instant at which a night's data is complete, and its logical time: midnight UTC after it."""
+    return datetime(night.year, night.month, night.day, tzinfo=UTC) + timedelta(days=1)
 
 
 def describe_duration(duration: str) -> str:

@@ -1,5 +1,9 @@
-"""What is declared under `defs/`, for those who need all of a kind at once: every channel, every purpose."""
+"""The declarations of the company, all of a kind at once: every channel, every purpose.
 
+Where the company's folder lies is decided here and nowhere else; what a declaration means is the domain's.
+"""
+
+import os
 from functools import cache
 from hashlib import sha256
 from importlib import import_module, metadata
@@ -13,6 +17,7 @@ from cdp_pipelines.consent.cases import Case, load_cases
 from cdp_pipelines.golden.policy import SurvivorshipPolicy
 from cdp_pipelines.lineage import check_all_minimised
 from cdp_pipelines.policy import load_policy_file
+from cdp_pipelines.purposes.company import Company
 from cdp_pipelines.purposes.controller import Controller, load_controller
 from cdp_pipelines.purposes.purpose import UNIFICATION
 from cdp_pipelines.purposes.register import Register, load_register
@@ -21,13 +26,21 @@ from cdp_pipelines.retention import RetentionPolicy
 if TYPE_CHECKING:
     from cdp_pipelines.identity.policy import IdentityPolicy
 
-DEFS = Path(find_spec("assets").submodule_search_locations[0]) / "defs" / "demonstration"
+# The demonstration company, unless CDP_COMPANY names the folder of another.
+DEMONSTRATION = Path(find_spec("assets").submodule_search_locations[0]) / "defs" / "demonstration"
+DEFS = Path(os.environ.get("CDP_COMPANY", DEMONSTRATION)).absolute()
+
+
+@cache
+def load_company() -> Company:
+    """What the company declares once for all of its channels and purposes."""
+    return load_policy_file(DEFS / "company.yaml", Company)
 
 
 @cache
 def load_all_contracts() -> dict[str, ChannelContract]:
     """Every channel by name."""
-    return load_contracts(DEFS / "channels")
+    return load_contracts(DEFS / "channels", load_company().phone_region)
 
 
 @cache
@@ -49,13 +62,13 @@ def linking_channels() -> dict[str, list[str]]:
 @cache
 def load_company_controller() -> Controller:
     """Who is responsible for every purpose."""
-    return load_controller(DEFS / "purposes" / "controller.yaml")
+    return load_controller(DEFS / "controller.yaml")
 
 
 @cache
 def load_retention() -> RetentionPolicy:
     """How long what has ended is held, and what was refused."""
-    return load_policy_file(DEFS / "purposes" / "retention.yaml", RetentionPolicy)
+    return load_policy_file(DEFS / "retention.yaml", RetentionPolicy)
 
 
 @cache

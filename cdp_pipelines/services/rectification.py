@@ -135,8 +135,7 @@ class _AttributeGroup:
 
 
 def _parse(attribute: str, text: str, record: Record) -> str:
-    party = load_all_contracts()[record[0]].party
-    value = rectification.parse_value(attribute, text, party.phone_region if party else "US")
+    value = rectification.parse_value(attribute, text, load_all_contracts()[record[0]].phone_region)
     if value is None:
         raise CdpError(f"the {attribute} cannot be read; dates are in the form 1970-12-31, phones +12065550100")
     return value

@@ -171,10 +171,9 @@ def build_privacy_request(current: pl.LazyFrame, contract: ChannelContract) -> p
 
 def _standardise_subject(contract: ChannelContract) -> pl.Expr:
     """The subject in the form of `standardised/party`; its own text where that is unreadable."""
-    region = contract.party.phone_region if contract.party else "US"
     kind, value = pl.col("subject_kind"), pl.col("subject_value")
     return pl.coalesce(
         parse.map_distinct(pl.when(kind == "email").then(value), parse.parse_email, pl.String()),
-        parse.map_distinct(pl.when(kind == "phone").then(value), parse.parse_phone(region), pl.String()),
+        parse.map_distinct(pl.when(kind == "phone").then(value), parse.parse_phone(contract.phone_region), pl.String()),
         value.str.strip_chars(),
     ).alias("subject_value")

@@ -53,7 +53,7 @@ def parse_email(text: str) -> str | None:
 
 
 @lru_cache
-def parse_phone(region: str) -> Callable[[str], str | None]:
+def parse_phone(region: str | None) -> Callable[[str], str | None]:
     """A parser of phone numbers as written in `region` (ISO 3166-1 alpha-2) to E.164; None for an invalid number.
 
     A leading 00 is read as the international prefix in every region, because people write it everywhere.

@@ -39,7 +39,7 @@ def build_party(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFram
     texts = {
         name: value.expression() if isinstance(value, ValueMapping) else pl.col(column_name(value))
         for name in type(contract.party).model_fields
-        if (value := getattr(contract.party, name)) is not None and name != "phone_region"
+        if (value := getattr(contract.party, name)) is not None
     }
     split = parse.map_distinct(texts["full_name"], parse.split_full_name, parse.NAME) if "full_name" in texts else None
     values: dict[str, pl.Expr] = {}
@@ -47,7 +47,7 @@ def build_party(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFram
         if name == "birth_date" and contract.party.birth_date is not None:
             values[name] = read_field(contract, contract.party.birth_date)
         elif name in texts:
-            values[name] = spell_value(name, texts[name], contract.party.phone_region)
+            values[name] = spell_value(name, texts[name], contract.phone_region)
         elif split is not None and name in parse.NAME_PARTS:
             values[name] = split.struct.field(name)
         else:
@@ -86,7 +86,7 @@ def build_party(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFram
     )
 
 
-def spell_value(name: str, text: pl.Expr, phone_region: str) -> pl.Expr:
+def spell_value(name: str, text: pl.Expr, phone_region: str | None) -> pl.Expr:
     """A text in the standard form of the column `name`, null where it is unreadable; for all columns but dates."""
     if name == "phone":
         return parse.map_distinct(text, parse.parse_phone(phone_region), pl.String())

@@ -18,7 +18,7 @@ import yaml
 from typer.testing import CliRunner
 
 from assets.definitions import defs
-from assets.runtime.lake import DROPS, end_of
+from assets.runtime.specs import DROPS
 from cdp_pipelines.cli.main import app
 from cdp_pipelines.marts.mart import build_mart_table
 from cdp_pipelines.reports.quality import PAGE
@@ -36,7 +36,7 @@ from cdp_pipelines.schema import (
     RETENTION,
     SEAL,
 )
-from cdp_pipelines.schema.duration import start_of_window
+from cdp_pipelines.schema.duration import end_of_night, start_of_window
 from cdp_pipelines.schema.interval import current, valid_at
 from cdp_pipelines.services.declarations import DEFS, load_all_contracts, load_company_register, load_retention
 from cdp_pipelines.services.mart_audit import MartNight
@@ -149,7 +149,7 @@ def test_every_planted_defect_is_quarantined_once_and_nothing_else(company, caps
 
 def test_every_raw_row_is_standardised_or_is_a_duplicate_or_an_older_state_or_no_longer_in_use(company):
     """What is held though it is not used: statement 7 works that out another way."""
-    as_of = end_of(list_drop_dates(company.drops)[-1])
+    as_of = end_of_night(list_drop_dates(company.drops)[-1])
     for contract in load_all_contracts().values():
         used = select_usable(
             company.lake.scan(contract.raw),
@@ -202,13 +202,13 @@ def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(
         }
     stays = lake.read(MEMBERSHIP)
     for night, rows in held.items():
-        told = valid_at(stays.lazy(), end_of(night)).select("purpose", "customer_id").collect()
+        told = valid_at(stays.lazy(), end_of_night(night)).select("purpose", "customer_id").collect()
         assert set(told.rows()) == rows, night
         assert told.height == len(rows)
     assert set(stays["exit_reason"].drop_nulls()) > {"withdrawn"}
     for night, marts in read.items():
         # Of a night longer ago than the hold the history of membership alone is kept.
-        is_kept = end_of(night) > start_of_window(load_retention().hold, end_of(nights[-1]))
+        is_kept = end_of_night(night) > start_of_window(load_retention().hold, end_of_night(nights[-1]))
         assert_versions_hold_who_was_in(lake, night, marts, is_kept=is_kept)
     with capsys.disabled():
         print(f"\n{company.drops}: {seen_count} times a canary was looked for in a mart and found as its script says")

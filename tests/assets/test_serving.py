@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.definitions import defs
-from assets.runtime.lake import DROPS
+from assets.runtime.specs import DROPS
 from cdp_pipelines.cli.main import app
 from warehouse.delta.lake import Lake
 from warehouse.serving import mart_file as serving

@@ -9,7 +9,6 @@ import pytest
 from deltalake import DeltaTable
 from polars.testing import assert_frame_equal
 
-from assets.runtime.lake import end_of
 from cdp_pipelines import standardise
 from cdp_pipelines.channels.field import column_name
 from cdp_pipelines.channels.field_value import read_event_time
@@ -35,7 +34,7 @@ from cdp_pipelines.schema import (
     RETENTION,
     RUN,
 )
-from cdp_pipelines.schema.duration import start_of_window
+from cdp_pipelines.schema.duration import end_of_night, start_of_window
 from cdp_pipelines.schema.interval import current
 from cdp_pipelines.services.declarations import load_all_contracts, load_company_register, load_retention
 from cdp_pipelines.services.marts import find_people
@@ -381,7 +380,7 @@ def test_statement_7_no_decision_of_a_live_purpose_changes_by_what_left(anytown,
         frames = []
         for path in sorted(anytown.drops.glob(f"*/{contract.files}")):
             night = date.fromisoformat(path.parent.name)
-            came = {"file": path.name, "file_sha256": path.name, "drop_date": night, "ingested_at": end_of(night)}
+            came = {"file": path.name, "file_sha256": path.name, "drop_date": night, "ingested_at": end_of_night(night)}
             frames.append(
                 read_records(path.read_bytes(), contract).frame.with_columns(
                     pl.lit(value).alias(name) for name, value in came.items()

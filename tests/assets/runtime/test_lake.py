@@ -4,7 +4,9 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets.runtime.lake import LakeResource, build_spec, lake_assets
+from assets.runtime.lake import LakeResource
+from assets.runtime.lake_assets import lake_assets
+from assets.runtime.specs import build_spec
 from cdp_pipelines.schema import Column, Table
 
 PEOPLE = Table("layer/people", "People", ("id",), (Column("id", pl.String(), "id"),))

@@ -11,13 +11,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from typer.testing import CliRunner
 
-from assets.runtime.lake import end_of
 from cdp_pipelines.benchmarks import audit as bench_audit
 from cdp_pipelines.cli import app
 from cdp_pipelines.marts.mart import build_mart_table
 from cdp_pipelines.sample import benchmark_lake as census
 from cdp_pipelines.schema import CLUSTER, DECISION, LEDGER, MEMBERSHIP, PARTY, RUN, VERSION
-from cdp_pipelines.schema.duration import end_of_retention
+from cdp_pipelines.schema.duration import end_of_night, end_of_retention
 from cdp_pipelines.services import signed_report as dossier
 from cdp_pipelines.services.access_report import build_access_report
 from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
@@ -121,7 +120,7 @@ def test_in_or_out_on_a_day_with_the_evidence(sample, member):
     told = json.loads(done.output)
     assert told["answer"].startswith(f"In, as of the night of {last}")
     assert {row["status"] for row in told["Wills that decided"]} == {"granted"}
-    assert told["Run"][0]["as_of"] == end_of(last).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert told["Run"][0]["as_of"] == end_of_night(last).strftime("%Y-%m-%dT%H:%M:%SZ")
     out = ask("mart", "life_threatening_alert", "--on", last, "--customer", member[0], "--lake", sample.lake.path)
     assert "Out, as of the night of" in out.output
     assert "no_case" in out.output

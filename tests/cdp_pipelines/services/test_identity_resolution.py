@@ -1,6 +1,6 @@
 """Identity in a lake: each night writes the rows that its changes affect, and the lake is as all at once would make it."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import timedelta
 
 import polars as pl
 import pytest
@@ -9,6 +9,7 @@ from cdp_pipelines.identity.policy import Refit
 from cdp_pipelines.reports.identity import PAGE, write_identity_page
 from cdp_pipelines.sample.duplicates import TODAY, copies
 from cdp_pipelines.schema import CLUSTER, FREQUENCY, GROUP, HISTORY, LINK, MODEL, PARTY, RECORD_STATE
+from cdp_pipelines.schema.duration import end_of_night
 from cdp_pipelines.services import identity_resolution
 from cdp_pipelines.services.declarations import load_identity_policy
 from cdp_pipelines.services.identity_resolution import resolve_lake, update_identity
@@ -46,8 +47,7 @@ def channels(monkeypatch):
 def bring_to(store, party, day):
     store.replace(PARTY, party)
     night = TODAY + timedelta(days=day)
-    as_of = datetime.combine(night + timedelta(days=1), time(), UTC)
-    return update_identity(store, POLICY, night, as_of, write_identity_page)
+    return update_identity(store, POLICY, night, end_of_night(night), write_identity_page)
 
 
 def after(path, *days):

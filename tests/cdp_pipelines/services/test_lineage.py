@@ -6,7 +6,8 @@ import dagster as dg
 import pytest
 
 from assets.components.purpose import Purpose
-from assets.runtime.lake import DROPS, LakeResource, _lineage
+from assets.runtime.lake import LakeResource
+from assets.runtime.specs import DROPS, describe_lineage
 from cdp_pipelines.errors import PolicyError
 from cdp_pipelines.lineage import column_graph, list_tables
 from cdp_pipelines.marts.mart import build_mart_table
@@ -26,7 +27,7 @@ def test_column_lineage_in_dagster_leads_as_far_as_the_graph():
     """Composed of what each table's materialisation tells: every mart column comes to the same raw fields."""
     purposes = [each for each in load_company_register().values() if each.columns]
     tables = list_tables(load_all_contracts(), purposes)
-    told = {name: _lineage(table).deps_by_column for name, table in tables.items()}
+    told = {name: describe_lineage(table).deps_by_column for name, table in tables.items()}
 
     def ends(table, column, seen):
         if table.startswith("raw/"):

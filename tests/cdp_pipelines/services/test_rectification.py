@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.definitions import defs
-from assets.runtime.lake import DROPS
+from assets.runtime.specs import DROPS
 from cdp_pipelines.cli.main import app
 from cdp_pipelines.schema import CONTACT_POINT, CUSTOMER, PROVENANCE, RECTIFICATION
 from cdp_pipelines.services.declarations import DEFS

@@ -1,25 +1,34 @@
-"""From a channel's files to its raw and quarantine tables: each file once, by content, and healed after a crash."""
+"""From a channel's files to its raw and quarantine tables: each file once, by content, also after a crash.
 
-from collections.abc import Iterator
+Staging and loading files belongs here; reading one file's records is `channels`', admitting them `standardise`'s.
+"""
+
+from __future__ import annotations
+
 from dataclasses import dataclass, field
-from datetime import date
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import dagster as dg
 import polars as pl
 
-from assets.runtime.lake import StagedWrite, check_and_write, end_of
-from cdp_pipelines.channels.contract import ChannelContract
 from cdp_pipelines.channels.records import matches_channel, read_records
 from cdp_pipelines.schema import FILE, Table
+from cdp_pipelines.schema.duration import end_of_night
+from cdp_pipelines.services.checked_write import StagedWrite, WriteReport, check_and_write
 from cdp_pipelines.standardise.admission import AdmissionResult, admit_records
-from warehouse.delta.lake import Lake
 from warehouse.sources.drop_folder import list_drop_files
+
+if TYPE_CHECKING:
+    from datetime import date
+    from pathlib import Path
+
+    from cdp_pipelines.channels.contract import ChannelContract
+    from warehouse.delta.lake import Lake
+    from warehouse.delta.write_modes import WriteResult
 
 
 @dataclass
 class StagedFiles:
-    """What a night's new files hold, not yet written. `files` has the columns of `audit/file`."""
+    """The content of a night's new files, not yet written. `files`: rows of audit/file, without personal data."""
 
     admitted: AdmissionResult
     files: pl.DataFrame
@@ -27,7 +36,10 @@ class StagedFiles:
 
 
 def stage_files(lake: Lake, drops: Path, contract: ChannelContract, night: date) -> StagedFiles:
-    """Read the channel's files until `night` that the lake does not have, and split them into accepted and refused."""
+    """Read the channel's files until `night` that the lake does not have; accept or refuse each of their records.
+
+    A file is known by its content, so the same bytes under another name or date are not loaded again.
+    """
     known = set(lake.scan(FILE).filter(pl.col("channel") == contract.name).select("file_sha256").collect().to_series())
     frames, files, warnings = [], [], []
     for file in list_drop_files(drops, night):
@@ -37,37 +49,37 @@ def stage_files(lake: Lake, drops: Path, contract: ChannelContract, night: date)
         if sha256 in known:
             continue
         known.add(sha256)
-        found = read_records(data, contract)
-        came = {
+        records = read_records(data, contract)
+        delivery = {
             "file": file.name,
             "file_sha256": sha256,
             "drop_date": file.drop_date,
-            "ingested_at": end_of(file.drop_date),
+            "ingested_at": end_of_night(file.drop_date),
         }
-        frames.append(found.frame.with_columns(pl.lit(value).alias(name) for name, value in came.items()))
+        frames.append(records.frame.with_columns(pl.lit(value).alias(name) for name, value in delivery.items()))
         files.append(
             {
-                **came,
+                **delivery,
                 "channel": contract.name,
                 "byte_count": len(data),
-                "received_count": found.frame.height,
-                "detail": "; ".join(found.warnings) or None,
+                "received_count": records.frame.height,
+                "detail": "; ".join(records.warnings) or None,
             }
         )
-        warnings.extend(f"{file.drop_date}/{file.name}: {warning}" for warning in found.warnings)
+        warnings.extend(f"{file.drop_date}/{file.name}: {warning}" for warning in records.warnings)
     if not frames:
         return StagedFiles(AdmissionResult(contract.raw.empty(), contract.quarantine.empty()), FILE.empty())
-    records = pl.concat(frames)
-    # After a crash a file's raw rows may be there while its line in audit/file is not: they are not what was known.
+    received = pl.concat(frames)
+    # After a crash a file's raw rows may be in the lake while its row in audit/file is not. These are not earlier rows.
     earlier = lake.scan(contract.raw).filter(
-        pl.col("source_record_id").is_in(records[contract.columns[contract.key]].unique().implode()),
+        pl.col("source_record_id").is_in(received[contract.columns[contract.key]].unique().implode()),
         ~pl.col("file_sha256").is_in([file["file_sha256"] for file in files]),
     )
-    admitted = admit_records(records, earlier.collect(), contract)
-    return StagedFiles(admitted, _counted(files, admitted), warnings)
+    admitted = admit_records(received, earlier.collect(), contract)
+    return StagedFiles(admitted, _count_rows(files, admitted), warnings)
 
 
-def _counted(files: list[dict], admitted: AdmissionResult) -> pl.DataFrame:
+def _count_rows(files: list[dict], admitted: AdmissionResult) -> pl.DataFrame:
     accepted = admitted.accepted.group_by("file_sha256").agg(
         pl.len().alias("raw_count"), pl.col("is_duplicate").sum().alias("duplicate_count")
     )
@@ -97,27 +109,28 @@ def _counted(files: list[dict], admitted: AdmissionResult) -> pl.DataFrame:
     ).collect()
 
 
-def load_staged(lake: Lake, contract: ChannelContract, staged: StagedFiles, night: date) -> Iterator:
-    """Check what was staged and append it; the line in audit/file comes last, for it says that the file is done."""
+def load_files(lake: Lake, contract: ChannelContract, staged: StagedFiles, night: date) -> WriteReport:
+    """Check what was staged and append it; the rows of audit/file come last, because they state that a file is done."""
     files = staged.files
     counts = {
-        "files taken in": files.height,
+        "files loaded": files.height,
         **{
-            name.removeprefix("n_"): int(files[name].sum())
+            f"rows {name.removesuffix('_count')}": int(files[name].sum())
             for name in ("received_count", "quarantined_count", "duplicate_count")
         },
-        "warnings": dg.MetadataValue.md("\n".join(f"- {warning}" for warning in staged.warnings) or "none"),
+        "warnings": staged.warnings,
     }
 
-    def append(table: Table, rows: pl.DataFrame) -> object:
-        there = lake.scan(table).select(pl.col("file_sha256").unique()).collect().to_series()
-        return lake.append(table, rows.filter(~pl.col("file_sha256").is_in(there.implode())))
+    def append(table: Table, rows: pl.DataFrame) -> WriteResult:
+        loaded = lake.scan(table).select(pl.col("file_sha256").unique()).collect().to_series()
+        return lake.append(table, rows.filter(~pl.col("file_sha256").is_in(loaded.implode())))
 
     accepted, refused = staged.admitted.accepted, staged.admitted.refused
-    yield from check_and_write(
+    report = check_and_write(
         lake,
         night,
         StagedWrite(contract.raw, accepted, lambda: append(contract.raw, accepted), counts, is_addition=True),
         StagedWrite(contract.quarantine, refused, lambda: append(contract.quarantine, refused), is_addition=True),
     )
     lake.append(FILE, files)
+    return report

@@ -1,0 +1,41 @@
+"""The decorator of every asset that writes tables of the lake: gates, retries, partitions and redacted errors.
+
+What all such assets share belongs here; what one of them computes is in `cdp_pipelines.services`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import dagster as dg
+
+from assets.runtime.lake import LakeResource
+from assets.runtime.redaction import redact_errors
+from assets.runtime.results import report_writes
+from assets.runtime.specs import RETRY_POLICY, build_gate_spec
+from cdp_pipelines.services.checked_write import WriteReport
+
+Build = Callable[[dg.AssetExecutionContext, LakeResource], WriteReport]
+
+
+def lake_assets(
+    specs: Sequence[dg.AssetSpec], checks: Sequence[dg.AssetCheckSpec] = (), name: str | None = None
+) -> Callable[[Build], dg.AssetsDefinition]:
+    """Make `build(context, lake)` the asset of these tables, each with its gate and with other `checks`.
+
+    A backfill is one run over all its nights. Another try follows an error that may pass by itself (`redaction`).
+    """
+
+    def decorate(build: Build) -> dg.AssetsDefinition:
+        @dg.multi_asset(
+            name=name or build.__name__,
+            specs=specs,
+            check_specs=[*(build_gate_spec(each.key) for each in specs), *checks],
+            backfill_policy=dg.BackfillPolicy.single_run(),
+            retry_policy=RETRY_POLICY,
+        )
+        def asset(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
+            with redact_errors():
+                yield from report_writes(lake.open, lambda: build(context, lake))
+
+        return asset
+
+    return decorate

@@ -1,0 +1,229 @@
+"""Run the nightly job in this process: progress while it runs, and a result to print.
+
+Starting Dagster's job and collecting its events belongs here; parsing options and printing is the command's.
+"""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from assets.runtime.instance import prepare_instance
+from assets.runtime.specs import DROPS
+from cdp_pipelines.errors import LakeError
+from cdp_pipelines.retention import WHOLE_ROW
+from cdp_pipelines.schema import FILE, RETENTION
+from warehouse.delta.lake import Lake
+from warehouse.sources.drop_folder import list_drop_dates
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The state of a running job: its current step, and how many steps are done."""
+
+    step: str
+    finished_count: int
+    step_count: int
+
+
+@dataclass
+class StepLog:
+    """What the steps of a job reported. Tables by full name, seconds by step."""
+
+    step_count: int
+    finished_count: int = 0
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    row_counts: dict[str, int] = field(default_factory=dict)
+    layers: dict[str, str] = field(default_factory=dict)
+    passed_count: int = 0
+    failed_checks: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    databases: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class NightResult:
+    """A finished run. `files`: rows of audit/file; `new_files`: those that this run loaded or refused.
+
+    `removed_rows`, `removed_values`: by retention, in this run and in all runs.
+    """
+
+    night: date
+    lake: Lake
+    is_passed: bool
+    seconds: float
+    steps: StepLog
+    files: pl.DataFrame
+    new_files: pl.DataFrame
+    removed_rows: tuple[int, int]
+    removed_values: tuple[int, int]
+
+    @property
+    def skipped_count(self) -> int:
+        """Steps that did not run, because a step before them failed."""
+        return self.steps.step_count - len(self.steps.seconds)
+
+    @property
+    def check_count(self) -> int:
+        """Checks that ran."""
+        return self.steps.passed_count + len(self.steps.failed_checks)
+
+    @property
+    def seconds_by_layer(self) -> dict[str, float]:
+        """Layer of the lake to the seconds of its steps."""
+        seconds: dict[str, float] = defaultdict(float)
+        for step, taken in self.steps.seconds.items():
+            seconds[self.steps.layers.get(step, step.split("__")[0])] += taken
+        return dict(seconds)
+
+    @property
+    def rows_by_layer(self) -> dict[str, int]:
+        """Layer of the lake to the rows in its tables."""
+        rows: dict[str, int] = defaultdict(int)
+        for name, count in self.steps.row_counts.items():
+            rows[name.split("/")[0]] += count
+        return dict(rows)
+
+
+def run_night(
+    drops: Path,
+    lake: Path,
+    until: date | None = None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    instance: dg.DagsterInstance | None = None,
+) -> NightResult:
+    """Bring the lake to the night `until`, or to the newest drop, with all files until then that it does not have.
+
+    All nights are one run, as the partition of the last. `instance`: where Dagster records the run; by default in the
+    lake. Raises `LakeError` where there is nothing to load, or where another process writes the lake.
+    """
+    nights = [night for night in list_drop_dates(drops) if until is None or night <= until]
+    if not nights and until is None:
+        raise LakeError(f"{drops} has no folder that is named by a date and has files")
+    night = until or nights[-1]
+    prepare_instance(lake, drops)
+    store = Lake(lake.absolute())
+    with store.lock_writer():
+        pass  # Fails at once where another process holds the lock; the job itself takes it again.
+    job = _resolve_job()
+    started = time.perf_counter()
+    steps = StepLog(len(job.nodes))
+    with instance or dg.DagsterInstance.get() as opened, _listen(steps, on_progress):
+        opened.add_dynamic_partitions(DROPS.name, [str(night)])
+        known, removed = _known_files(store), _count_removed(store)
+        result = job.execute_in_process(
+            instance=opened,
+            raise_on_error=False,
+            run_config={"loggers": {"progress": {"config": {}}}},
+            partition_key=str(night),
+        )
+    files = store.read(FILE)
+    (rows, values), (all_rows, all_values) = removed, _count_removed(store)
+    return NightResult(
+        night=night,
+        lake=store,
+        is_passed=result.success and not steps.failed_checks,
+        seconds=time.perf_counter() - started,
+        steps=steps,
+        files=files,
+        new_files=files.join(known, on=["channel", "file_sha256"], how="anti"),
+        removed_rows=(all_rows - rows, all_rows),
+        removed_values=(all_values - values, all_values),
+    )
+
+
+def _resolve_job() -> dg.JobDefinition:
+    from assets.definitions import defs
+
+    with_progress = dg.Definitions.merge(defs(), dg.Definitions(loggers={"progress": _progress_logger}))
+    return with_progress.resolve_job_def("nightly")
+
+
+def _known_files(store: Lake) -> pl.DataFrame:
+    return store.scan(FILE).select("channel", "file_sha256").collect()
+
+
+def _count_removed(store: Lake) -> tuple[int, int]:
+    """Whole rows that retention ever removed, and single values of rows that stayed or were removed later."""
+    is_row = pl.col("field") == WHOLE_ROW
+    counted = store.scan(RETENTION).select(
+        pl.col("n").filter(is_row).sum().alias("rows"), pl.col("n").filter(~is_row).sum().alias("values")
+    )
+    return counted.collect().row(0)
+
+
+def _logger() -> logging.Logger:
+    logger = logging.getLogger("cdp.run")
+    logger.propagate = False
+    logger.setLevel(logging.DEBUG)
+    return logger
+
+
+@dg.logger
+def _progress_logger(context: dg.InitLoggerContext) -> logging.Logger:  # noqa: ARG001
+    """Dagster's events, for the listener in this process."""
+    return _logger()
+
+
+@contextmanager
+def _listen(steps: StepLog, on_progress: Callable[[Progress], None]) -> Iterator[None]:
+    """Collect Dagster's events in `steps`; no other listener gets them."""
+    _logger().handlers = [_EventHandler(steps, on_progress)]
+    try:
+        yield
+    finally:
+        _logger().handlers = []
+
+
+class _EventHandler(logging.Handler):
+    """Turns Dagster's events into progress and counts."""
+
+    def __init__(self, steps: StepLog, on_progress: Callable[[Progress], None]) -> None:
+        super().__init__(logging.DEBUG)
+        self.steps, self.on_progress = steps, on_progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note one event."""
+        event = getattr(record, "dagster_meta", {}).get("dagster_event")
+        if event is None:
+            return
+        steps, step = self.steps, event.step_key or ""
+        match event.event_type_value:
+            case "STEP_START":
+                self.on_progress(Progress(step, steps.finished_count, steps.step_count))
+            case "ASSET_MATERIALIZATION":
+                self._note_materialization(step, event)
+            case "ASSET_CHECK_EVALUATION":
+                self._note_check(step, event.asset_check_evaluation_data)
+            case "STEP_SUCCESS" | "STEP_FAILURE":
+                steps.finished_count += 1
+                steps.seconds[step] += (getattr(event.event_specific_data, "duration_ms", 0) or 0) / 1000
+                if event.event_type_value == "STEP_FAILURE":
+                    error = event.step_failure_data.error
+                    user = event.step_failure_data.user_failure_data
+                    reason = user.description if user else error.cls_name if error else ""
+                    steps.errors.append(f"{step}: {reason}")
+                self.on_progress(Progress(step, steps.finished_count, steps.step_count))
+
+    def _note_materialization(self, step: str, event: dg.DagsterEvent) -> None:
+        metadata = event.step_materialization_data.materialization.metadata
+        count = metadata.get("dagster/row_count")
+        self.steps.layers.setdefault(step, event.asset_key.path[0])
+        self.steps.row_counts["/".join(event.asset_key.path)] = int(count.value) if count is not None else 0
+        if database := metadata.get("database"):
+            self.steps.databases.append(str(database.value))
+
+    def _note_check(self, step: str, check: dg.AssetCheckEvaluation) -> None:
+        self.steps.layers.setdefault(step, check.asset_key.path[0])
+        if check.passed:
+            self.steps.passed_count += 1
+        else:
+            name = f"{'/'.join(check.asset_key.path)} {check.check_name}"
+            self.steps.failed_checks.append(f"{name}: {check.description or ''}")

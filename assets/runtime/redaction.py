@@ -1,0 +1,42 @@
+"""Errors as Dagster may store them: their type and place, never a message that could show a person.
+
+What keeps values out of Dagster's event log belongs here; which errors are worth another try does too, since it is
+decided from the original error.
+"""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+from deltalake.exceptions import CommitFailedError
+
+from cdp_pipelines.errors import CdpError
+
+# A full disk or another writer's commit: another try may succeed.
+TRANSIENT_ERRORS = (OSError, CommitFailedError)
+FRAME_COUNT = 6
+
+
+@contextmanager
+def redact_errors() -> Iterator[None]:
+    """Turn every error into a `Failure`: with its text where that is ours, else with its type and place alone."""
+    try:
+        yield
+    except (dg.Failure, dg.RetryRequested):
+        raise
+    except CdpError as error:
+        description, is_transient = str(error), False
+    except Exception as error:  # noqa: BLE001  whatever it is, its message may quote a person
+        description = f"{type(error).__module__}.{type(error).__name__} at {_describe_place(error)}"
+        is_transient = isinstance(error, TRANSIENT_ERRORS)
+    else:
+        return
+    # An error raised inside the except block would have the original as its context, which Dagster stores.
+    raise dg.Failure(description, allow_retries=is_transient) from None
+
+
+def _describe_place(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)[-FRAME_COUNT:]
+    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))

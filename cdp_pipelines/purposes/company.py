@@ -1,0 +1,50 @@
+"""The company: what its declarations share, and what the product must not assume.
+
+Owners, time zone, phone region and the roles of its purposes and channels belong here; who is legally responsible is
+`controller`, and how long ended values are kept is the retention policy.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from zoneinfo import available_timezones
+
+from pydantic import Field, field_validator
+
+from cdp_pipelines.policy import PolicyModel
+
+Owner = Annotated[str, Field(pattern=r"^(team:\S+|\S+@\S+)$")]
+Key = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+
+
+class Company(PolicyModel):
+    """What a company declares once for all of its channels and purposes."""
+
+    owner: Owner = Field(description="Who answers for a table unless `owners` says otherwise: an e-mail, or team:name")
+    owners: dict[str, Owner] = Field(
+        default_factory=dict, description="Owner of a table (layer/name), or of all tables of a layer"
+    )
+    time_zone: str = Field(description="IANA name of the zone in which the nightly schedule runs, e.g. Europe/Berlin")
+    phone_region: str = Field(
+        pattern="^[A-Z]{2}$",
+        description="ISO 3166-1 alpha-2 code of the country of phone numbers without a country code",
+    )
+    identity_channels: tuple[Key, ...] = Field(
+        description="Channels whose records name a person; the evaluation of the crosswalk measures these on their own"
+    )
+    evidence_purpose: Key = Field(description="Purpose under which consent events are kept as evidence (Art. 7(1))")
+    request_purpose: Key = Field(
+        description="Purpose under which privacy requests are answered (Art. 12 to 22); answers are recorded under it"
+    )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_known(cls, time_zone: str) -> str:
+        if time_zone not in available_timezones():
+            raise ValueError(f"found {time_zone!r}; allowed: a name of the IANA time zone database")
+        return time_zone
+
+    def find_owner(self, table: str) -> str:
+        """The owner of a table, by its full name."""
+        layer = table.partition("/")[0]
+        return self.owners.get(table) or self.owners.get(layer) or self.owner

@@ -1,0 +1,78 @@
+"""Build the mart of one purpose: the people whom it may process, times the columns that it declares.
+
+Reading the lake and writing mart/<purpose> belongs here; the form and the protection of a mart are `marts`'.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cdp_pipelines.consent.audience_funnel import build_funnel, draw_funnel
+from cdp_pipelines.lineage import check_minimised, describe_origins
+from cdp_pipelines.marts.aggregate import PEOPLE
+from cdp_pipelines.marts.mart import (
+    build_mart_table,
+    build_permitted,
+    build_permitted_table,
+    protect,
+    quasi_identifiers,
+)
+from cdp_pipelines.marts.measures import compute_measures
+from cdp_pipelines.schema import CROSSWALK, CUSTOMER, DECISION, INTERACTION, PROVENANCE
+from cdp_pipelines.schema.duration import start_of_window
+from cdp_pipelines.schema.interval import current
+from cdp_pipelines.services.checked_write import StagedWrite, WriteReport, check_and_write
+from cdp_pipelines.services.declarations import load_all_contracts, purpose_file
+from warehouse.keys import mart_key
+from warehouse.mart_sql import run_mart_sql
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    import polars as pl
+
+    from cdp_pipelines.purposes import Purpose
+    from warehouse.delta.lake import Lake
+
+SOURCES = (DECISION, PROVENANCE, CUSTOMER, INTERACTION, CROSSWALK)
+
+
+def check_mart_sql(purpose: Purpose) -> None:
+    """Run the SQL of a purpose without rows: a query that does not fit its declaration fails before any night."""
+    if purpose.shape:
+        run_mart_sql(purpose, build_permitted_table(purpose).empty())
+
+
+def update_mart(lake: Lake, purpose: Purpose, night: date, as_of: datetime) -> WriteReport:
+    """Build a purpose's mart anew. Raises `PolicyError` where it would take more than the purpose permits."""
+    contracts, table = load_all_contracts(), build_mart_table(purpose)
+    check_minimised(purpose, contracts, purpose_file(purpose.key))
+    permitted = _select_permitted(lake, purpose, as_of)
+    shaped = run_mart_sql(purpose, permitted) if purpose.shape else permitted
+    rows = protect(purpose, shaped, permitted)
+    metadata = {
+        "audience funnel": draw_funnel(build_funnel(current(lake.scan(DECISION)), purpose.key)),
+        "column origins": describe_origins(purpose, contracts),
+        **count_suppressed(purpose, shaped, rows),
+    }
+    return check_and_write(lake, night, StagedWrite(table, rows, lambda: lake.replace(table, rows), metadata))
+
+
+def count_suppressed(purpose: Purpose, before: pl.DataFrame, after: pl.DataFrame) -> dict[str, object]:
+    """What protection removed from a mart, so that no one is singled out: values by column, or cells; counts alone."""
+    if purpose.mart_kind == "aggregate":
+        return {"cells": after.height, "cells suppressed": after[PEOPLE].null_count()}
+    if purpose.mart_kind == "identified":
+        return {}
+    suppressed = {name: after[name].null_count() - before[name].null_count() for name in quasi_identifiers(purpose)}
+    return {"values suppressed": suppressed}
+
+
+def _select_permitted(lake: Lake, purpose: Purpose, as_of: datetime) -> pl.DataFrame:
+    # A purpose never reads data that was collected for others alone.
+    channels = [key for key, contract in load_all_contracts().items() if purpose.key in contract.collected_for]
+    decision, provenance, customer, interaction, crosswalk = (lake.scan(table) for table in SOURCES)
+    since = start_of_window(purpose.retention, as_of)
+    measures = compute_measures(interaction, crosswalk, channels, since, as_of)
+    key = mart_key(lake.path, purpose.key)
+    return build_permitted(purpose, decision, provenance, customer, measures, key).collect()

@@ -1,0 +1,76 @@
+"""What a night leaves on record: the nights of the lake, and the version of every table.
+
+audit/run, audit/version and the removal of old table versions belong here; what the tables hold does not.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from cdp_pipelines.schema import FILE, RUN, UTC, VERSION
+from cdp_pipelines.schema.duration import add_duration
+from cdp_pipelines.services.checked_write import StagedWrite, WriteReport, check_and_write
+from cdp_pipelines.services.declarations import load_retention
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    from warehouse.delta.lake import Lake
+
+
+def record_night(lake: Lake, night: date, as_of: datetime) -> WriteReport:
+    """Remove old versions of tables, then record every night of the lake, from its files alone.
+
+    Nights run one by one give the same rows as all nights at once.
+    """
+    removed_count = remove_old_versions(lake, as_of)
+    rows = _list_nights(lake, night)
+    metadata = {"files of older versions removed": removed_count}
+    return check_and_write(lake, night, StagedWrite(RUN, rows, lambda: lake.replace(RUN, rows), metadata))
+
+
+def remove_old_versions(lake: Lake, as_of: datetime) -> int:
+    """Remove every data file that only older versions of tables read; the number of files.
+
+    A mart's versions stay for the hold, because audits compare with what a mart held in a night; other tables keep
+    their newest version alone.
+    """
+    in_hold = add_duration(pl.col("as_of"), load_retention().hold) > as_of
+    of_marts = lake.scan(VERSION).filter(in_hold, pl.col("table_name").str.starts_with("mart/")).collect()
+    versions = dict(of_marts.group_by("table_name").agg(pl.col("delta_version").unique()).iter_rows())
+    return sum(lake.forget_versions(name, versions.get(name, ())) for name in lake.tables())
+
+
+def record_versions(lake: Lake, night: date, as_of: datetime) -> WriteReport:
+    """Record every table's version, rows and code after the night; a night that runs twice has the rows of the last."""
+    states = lake.list_versions().filter(pl.col("table_name") != VERSION.name)
+    tonight = states.with_columns(pl.lit(night).alias("night"), pl.lit(as_of, UTC).alias("as_of"))
+    earlier = lake.read(VERSION).filter(pl.col("night") < night)
+    rows = pl.concat([earlier, VERSION.conform(tonight.lazy()).collect()])
+    metadata = {"tables by code version": dict(states["code_version"].value_counts().iter_rows())}
+    return check_and_write(lake, night, StagedWrite(VERSION, rows, lambda: lake.replace(VERSION, rows), metadata))
+
+
+def _list_nights(lake: Lake, night: date) -> pl.DataFrame:
+    files = lake.read(FILE)
+    nights = pl.concat(
+        [
+            lake.read(RUN).select("night"),
+            files.select(pl.col("drop_date").alias("night")).drop_nulls(),
+            pl.DataFrame({"night": [night]}),
+        ]
+    ).unique()
+    counted = files.group_by(pl.col("drop_date").alias("night")).agg(
+        pl.len().alias("file_count"), pl.col("received_count").sum()
+    )
+    return RUN.conform(
+        nights.lazy()
+        .join(counted.lazy(), on="night", how="left")
+        .with_columns(
+            pl.col("file_count", "received_count").fill_null(0),
+            (pl.col("night").cast(pl.Datetime("us")).dt.replace_time_zone("UTC") + timedelta(days=1)).alias("as_of"),
+        )
+    ).collect()

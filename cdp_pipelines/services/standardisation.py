@@ -1,0 +1,69 @@
+"""Standard tables from the raw rows of all channels that may still be used.
+
+Reading raw and writing standardised/* belongs here; how a record becomes a standard row is `standardise`'s.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import polars as pl
+
+from cdp_pipelines import standardise
+from cdp_pipelines.lineage import with_raw_sources
+from cdp_pipelines.retention import compute_retention_rules, select_usable
+from cdp_pipelines.schema import INTERACTION, PARTY, PREFERENCE, PRIVACY_REQUEST, Table
+from cdp_pipelines.services.checked_write import StagedWrite, WriteReport, check_and_write
+from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import date, datetime
+
+    from cdp_pipelines.channels.contract import ChannelContract
+    from warehouse.delta.lake import Lake
+
+
+class StandardTable(NamedTuple):
+    """A standard table: the section of a contract that fills it, and the function that builds its rows."""
+
+    table: Table
+    section: str
+    build: Callable[[pl.LazyFrame, ChannelContract], pl.LazyFrame]
+
+    @property
+    def contracts(self) -> dict[str, ChannelContract]:
+        """The channels that fill the table, by name."""
+        return {key: contract for key, contract in load_all_contracts().items() if getattr(contract, self.section)}
+
+    @property
+    def described(self) -> Table:
+        """The table with the raw columns that each of its columns comes from."""
+        return with_raw_sources(self.table, self.contracts.values())
+
+
+STANDARD_TABLES = (
+    StandardTable(PARTY, "party", standardise.build_party),
+    StandardTable(INTERACTION, "interaction", standardise.build_interaction),
+    StandardTable(PREFERENCE, "preference", standardise.build_preference),
+    StandardTable(PRIVACY_REQUEST, "privacy_request", standardise.build_privacy_request),
+)
+
+
+def update_standard_table(lake: Lake, standard: StandardTable, night: date, as_of: datetime) -> WriteReport:
+    """Build the table anew from the latest usable version of every record."""
+    purposes = load_company_register().at(as_of)
+    frames = []
+    for contract in standard.contracts.values():
+        rules = compute_retention_rules(contract, purposes)
+        usable = select_usable(lake.scan(contract.raw), contract, rules, as_of)
+        frames.append(standard.build(standardise.select_latest(usable, contract), contract))
+    rows = pl.concat(pl.collect_all(frames))
+    metadata = {"rows by channel": count_by_channel(rows)}
+    staged = StagedWrite(standard.described, rows, lambda: lake.replace(standard.table, rows), metadata)
+    return check_and_write(lake, night, staged)
+
+
+def count_by_channel(rows: pl.DataFrame) -> dict[str, int]:
+    """Channel to its number of rows."""
+    return dict(rows["channel"].value_counts().sort("channel").iter_rows())
