@@ -220,7 +220,7 @@ NEWCOMER = {
 @pytest.fixture(scope="session")
 def schema(pytestconfig: pytest.Config) -> Callable[[str], dict[str, pl.DataType]]:
     """Column types of any table: those of its declaration, of a channel's contract, of a purpose's mart."""
-    contracts = load_contracts(pytestconfig.rootpath / "assets" / "defs" / "demonstration" / "channels")
+    contracts = load_contracts(pytestconfig.rootpath / "assets" / "defs" / "demonstration" / "channels", "US")
     register = load_register(pytestconfig.rootpath / "assets" / "defs" / "demonstration" / "purposes")
 
     def of(table: str) -> dict[str, pl.DataType]:

@@ -50,7 +50,7 @@ def test_broken(change, message):
 
 
 def test_every_channel_loads():
-    found = load_contracts(CHANNELS)
+    found = load_contracts(CHANNELS, "US")
     assert len(found) == 15
     assert all(each.name == name and each.raw.name == f"raw/{name}" for name, each in found.items())
 
