@@ -59,9 +59,7 @@ def apply_retention(lake: Lake, night: date, as_of: datetime) -> WriteReport:
         ),
     )
     affected = set(by_rule["table"])
-    for table, rows in removal.remaining.items():
-        if table.name in affected:
-            lake.replace(table, rows.collect())
+    _keep_rows(lake, {table: rows for table, rows in removal.remaining.items() if table.name in affected})
     return report
 
 
@@ -82,3 +80,8 @@ def _find_removal(lake: Lake, as_of: datetime) -> Removal:
     kept = rectified.join(pl.concat(orphaned), on=RECTIFICATION.key, how="anti")
     # Rectifications first: a run that stops in between still finds the records that they belong to.
     return Removal(pl.concat(pl.collect_all(expired)), {RECTIFICATION: kept, **remaining})
+
+
+def _keep_rows(lake: Lake, remaining: dict[Table, pl.LazyFrame]) -> None:
+    for table, rows in remaining.items():
+        lake.replace(table, rows.collect())

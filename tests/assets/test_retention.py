@@ -10,10 +10,10 @@ import polars as pl
 import pyarrow.parquet as pq
 from typer.testing import CliRunner
 
-from assets.defs import retention as asset
 from cdp_pipelines.cli.main import app
 from cdp_pipelines.consent.history import HIDDEN_PREFIX
 from cdp_pipelines.schema import CLUSTER, DECISION, LEDGER, RETENTION
+from cdp_pipelines.services import retention
 from cdp_pipelines.services.declarations import load_all_contracts
 from warehouse.delta.lake import Lake
 from warehouse.keys import keyed_digest, ledger_key
@@ -69,7 +69,7 @@ def test_what_ended_leaves_no_byte_and_what_was_decided_can_still_be_proven(samp
     # thirty days. The night is cut short when all is counted and nothing is gone yet.
     tag_is_gone = night.replace(year=night.year + 3) + timedelta(days=30)
     with monkeypatch.context() as patched:
-        patched.setattr(asset, "_take_out", lambda *_: 1 / 0)
+        patched.setattr(retention, "_keep_rows", lambda *_: 1 / 0)
         assert run(drops, lake.path, tag_is_gone) == 1
     counted = lake.read(RETENTION)
     assert all(places(lake.path, value) for value in (AD_ID, EMAIL, TAG))
