@@ -18,7 +18,7 @@ out = Console()
 
 @app.command()
 def trace(
-    column: Annotated[str, typer.Argument(help="Full name, as mart/email_marketing.email; or a table, for all.")],
+    column: Annotated[str, typer.Argument(help="Full name, as golden/customer.email; or a table, for all.")],
     format_: Annotated[Literal["text", "json", "html"], typer.Option("--format")] = "text",
     output: Annotated[Path | None, typer.Option("--output", help="Where to write it. Default: print it.")] = None,
 ) -> None:

@@ -149,7 +149,7 @@ def _lake(path: Path) -> Lake:
 def _record(named: str) -> Record:
     channel, _, record = named.partition(":")
     if not record:
-        raise CdpError(f"{named!r} is no record; one is channel:id, e.g. crm_west:W000017")
+        raise CdpError(f"{named!r} is not a record; a record is channel:id")
     return channel, record
 
 

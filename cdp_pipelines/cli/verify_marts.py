@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cdp_pipelines.errors import CdpError
 from cdp_pipelines.services.decisions import decide_lake
-from cdp_pipelines.services.declarations import DEFS, load_company_register
+from cdp_pipelines.services.declarations import COMPANY, load_company_register
 from cdp_pipelines.services.signed_report import open_lake
 from warehouse.verify.marts import MAX_PRINTED, Report, find_last_night, verify_decisions, verify_lake
 
@@ -28,12 +28,12 @@ def check(lake: Path, purposes: tuple[str, ...], as_of: datetime | None, known_a
             progress.update(task, description=what, completed=n, total=of)
 
         if as_of is None and known_at is None:
-            report = verify_lake(store.path, DEFS, purposes, step)
+            report = verify_lake(store.path, COMPANY, purposes, step)
         else:
             moment = as_of or find_last_night(store.path)
             known = known_at or moment
             rows = decide_lake(store, moment, known).to_dicts()
-            report = verify_decisions(store.path, DEFS, moment, known, rows, step)
+            report = verify_decisions(store.path, COMPANY, moment, known, rows, step)
     _told(report, time.perf_counter() - started, out)
     return 1 if report.differences else 0
 

@@ -24,7 +24,7 @@ class Company(PolicyModel):
     owners: dict[str, Owner] = Field(
         default_factory=dict, description="Owner of a table (layer/name), or of all tables of a layer"
     )
-    time_zone: str = Field(description="IANA name of the zone in which the nightly schedule runs, e.g. Europe/Berlin")
+    time_zone: str = Field(description="IANA name of the time zone in which the nightly schedule runs")
     phone_region: str = Field(
         pattern="^[A-Z]{2}$",
         description="ISO 3166-1 alpha-2 code of the country of phone numbers without a country code",

@@ -18,12 +18,14 @@ from cdp_pipelines.lineage import (
     purpose_graph,
 )
 from cdp_pipelines.lineage.graph import WHOLE_RECORD
+from cdp_pipelines.purposes.purpose import UNIFICATION
 from cdp_pipelines.retention import compute_retention_rules, quarantine_rule
 from cdp_pipelines.schema import RUN, Column, Table
 from cdp_pipelines.schema.duration import describe_duration
 from cdp_pipelines.services.check_results import latest_results
 from cdp_pipelines.services.declarations import (
     load_all_contracts,
+    load_company,
     load_company_controller,
     load_company_register,
     load_retention,
@@ -34,8 +36,6 @@ from warehouse.delta.lake import Lake
 # How long what is neither a channel's nor a mart's is kept: it is of those tables, or it is evidence.
 DERIVED = "as long as what it is made of: made anew each night"
 EVIDENCE = "as evidence (Art. 5(2)); no end is declared"
-# What a layer is for besides the marts that derive from it.
-OWN_PURPOSES = {"identity": {"profile_unification"}, "consent": {"consent_evidence", "privacy_requests"}}
 HISTORIES = {
     "consent/ledger",
     "consent/seal",
@@ -164,7 +164,14 @@ def _purposes(name: str, used: Mapping[str, set[str]]) -> tuple[str, ...]:
     if layer in {"raw", "quarantine"}:
         return load_all_contracts()[key].collected_for
     served = {purpose for column, each in used.items() if column.startswith(f"{name}.") for purpose in each}
-    return tuple(sorted(served | (OWN_PURPOSES.get(layer, set()) & {*load_company_register()})))
+    return tuple(sorted(served | (_own_purposes(layer) & {*load_company_register()})))
+
+
+def _own_purposes(layer: str) -> set[str]:
+    """Purposes that a layer serves besides the marts derived from it."""
+    company = load_company()
+    purposes = {"identity": {UNIFICATION}, "consent": {company.evidence_purpose, company.request_purpose}}
+    return purposes.get(layer, set())
 
 
 def _retention(name: str) -> str:

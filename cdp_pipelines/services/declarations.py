@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 
 # The demonstration company, unless CDP_COMPANY names the folder of another.
 DEMONSTRATION = Path(find_spec("assets").submodule_search_locations[0]) / "defs" / "demonstration"
-DEFS = Path(os.environ.get("CDP_COMPANY", DEMONSTRATION)).absolute()
+COMPANY = Path(os.environ.get("CDP_COMPANY", DEMONSTRATION)).resolve()
 
 
 @cache
 def load_company() -> Company:
     """What the company declares once for all of its channels and purposes."""
-    return load_policy_file(DEFS / "company.yaml", Company)
+    return load_policy_file(COMPANY / "company.yaml", Company)
 
 
 @cache
 def load_all_contracts() -> dict[str, ChannelContract]:
     """Every channel by name."""
-    return load_contracts(DEFS / "channels", load_company().phone_region)
+    return load_contracts(COMPANY / "channels", load_company().phone_region)
 
 
 @cache
@@ -62,26 +62,26 @@ def linking_channels() -> dict[str, list[str]]:
 @cache
 def load_company_controller() -> Controller:
     """Who is responsible for every purpose."""
-    return load_controller(DEFS / "controller.yaml")
+    return load_controller(COMPANY / "controller.yaml")
 
 
 @cache
 def load_retention() -> RetentionPolicy:
     """How long what has ended is held, and what was refused."""
-    return load_policy_file(DEFS / "retention.yaml", RetentionPolicy)
+    return load_policy_file(COMPANY / "retention.yaml", RetentionPolicy)
 
 
 @cache
 def load_company_register() -> Register:
     """Every purpose by key, each in all its versions; none whose mart takes more than it permits."""
-    found = load_register(DEFS / "purposes")
+    found = load_register(COMPANY / "purposes")
     check_all_minimised(found, load_all_contracts(), purpose_file)
     return found
 
 
 def purpose_file(key: str) -> str:
     """The file that declares a purpose, for messages."""
-    return str(next((DEFS / "purposes").rglob(f"{key}/defs.yaml")))
+    return str(next((COMPANY / "purposes").rglob(f"{key}/defs.yaml")))
 
 
 @cache
@@ -89,13 +89,13 @@ def load_identity_policy() -> "IdentityPolicy":
     """How records are held to be one person."""
     from cdp_pipelines.identity.policy import load_policy
 
-    return load_policy(DEFS / "identity" / "defs.yaml")
+    return load_policy(COMPANY / "identity" / "defs.yaml")
 
 
 @cache
 def load_survivorship() -> SurvivorshipPolicy:
     """Which value of a customer's records survives."""
-    return load_policy_file(DEFS / "golden" / "defs.yaml", SurvivorshipPolicy)
+    return load_policy_file(COMPANY / "golden" / "defs.yaml", SurvivorshipPolicy)
 
 
 @cache
@@ -113,4 +113,4 @@ def identity_code_digest() -> str:
 @cache
 def load_company_cases() -> tuple[Case, ...]:
     """Every declared case of vital or public interest."""
-    return load_cases(DEFS / "purposes", load_company_register())
+    return load_cases(COMPANY / "purposes", load_company_register())

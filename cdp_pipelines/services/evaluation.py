@@ -15,16 +15,14 @@ from rich.table import Table
 from cdp_pipelines.errors import LakeError
 from cdp_pipelines.identity import evaluate
 from cdp_pipelines.schema import CROSSWALK, PARTY, RECORD_KEY
+from cdp_pipelines.services.declarations import load_company
 from warehouse.delta.lake import Lake
-
-# Channels whose records name a person; the others carry an identifier or two.
-IDENTITY_CHANNELS = ("crm_west", "crm_east", "webshop_customers", "call_centre", "app_events")
 
 
 def select_identity_records(party: pl.DataFrame) -> pl.DataFrame:
     """Records of the identity channels that name a person."""
     is_named = pl.any_horizontal(pl.col(name).is_not_null() for name in ("first_name", "last_name"))
-    return party.filter(pl.col("channel").is_in(IDENTITY_CHANNELS), is_named)
+    return party.filter(pl.col("channel").is_in(load_company().identity_channels), is_named)
 
 
 def evaluate_crosswalk(lake: Lake, truth: Path) -> pl.DataFrame:

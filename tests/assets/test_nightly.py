@@ -38,7 +38,7 @@ from cdp_pipelines.schema import (
 )
 from cdp_pipelines.schema.duration import end_of_night, start_of_window
 from cdp_pipelines.schema.interval import current, valid_at
-from cdp_pipelines.services.declarations import DEFS, load_all_contracts, load_company_register, load_retention
+from cdp_pipelines.services.declarations import COMPANY, load_all_contracts, load_company_register, load_retention
 from cdp_pipelines.services.mart_audit import MartNight
 from cdp_pipelines.services.marts import find_people
 from tests.conftest import content, gates, lasting
@@ -413,7 +413,7 @@ SERVES_NOBODY = {"life_threatening_alert", "loyalty_personalisation"}
 
 def declared_columns(key: str) -> list[str]:
     """As the YAML has them."""
-    told = yaml.safe_load((DEFS / "purposes" / key / "defs.yaml").read_text())["attributes"]
+    told = yaml.safe_load((COMPANY / "purposes" / key / "defs.yaml").read_text())["attributes"]
     if counts := told.get("aggregate"):
         return [*counts["dimensions"], "people", *counts["sums"], "lawful_basis"]
     return [column["name"] for column in told["columns"]]

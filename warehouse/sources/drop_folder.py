@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from datetime import date
@@ -50,6 +51,23 @@ def list_drop_files(drops: Path, until: date | None = None) -> list[DropFile]:
     ]
     kept = [file for file in found if until is None or file.drop_date is None or file.drop_date <= until]
     return sorted(kept, key=lambda file: (file.drop_date or date.max, file.path.parent.name, file.name))
+
+
+def digest_settled_folders(drops: Path, settled_before: float) -> dict[date, str]:
+    """Night to a digest of its files' names, sizes and times; nights with a file changed since then are left out.
+
+    `settled_before`: seconds since the epoch. A folder with a younger file may still be written.
+    """
+    folders: dict[date, list[tuple[str, int, float]]] = {}
+    for file in list_drop_files(drops):
+        if file.drop_date is not None:
+            stat = file.path.stat()
+            folders.setdefault(file.drop_date, []).append((file.name, stat.st_size, stat.st_mtime))
+    return {
+        night: hashlib.sha256(json.dumps(files).encode()).hexdigest()
+        for night, files in folders.items()
+        if max(changed_at for *_, changed_at in files) < settled_before
+    }
 
 
 def _date(name: str) -> date | None:

@@ -120,7 +120,7 @@ def _search(layers: Sequence[str], categories: Sequence[str]) -> str:
 
     return (
         '<form class="search" role="search"><label>Search'
-        '<input id="words" type="search" placeholder="email, loyalty, team:privacy …" autocomplete="off"></label>'
+        '<input id="words" type="search" placeholder="email, loyalty, owner …" autocomplete="off"></label>'
         f'<label>Layer<select id="layer"><option value="">all</option>{options(layers)}</select></label>'
         f'<label>Category<select id="category"><option value="">all</option>{options(categories)}</select></label>'
         '<p id="found" class="quiet" role="status"></p></form>'

@@ -73,10 +73,10 @@ def test_the_build_of_a_mart_fails_with_the_path_and_leaves_the_table(sample, tm
 
 
 def test_a_register_with_such_a_mart_does_not_load(tmp_path, monkeypatch):
-    shutil.copytree(policies.DEFS, tmp_path / "defs")
+    shutil.copytree(policies.COMPANY, tmp_path / "defs")
     file = tmp_path / "defs" / "purposes" / KEY / "defs.yaml"
     file.write_text(file.read_text().replace("  columns:\n", "  columns:\n    - {name: area, source: customer.city}\n"))
-    monkeypatch.setattr(policies, "DEFS", tmp_path / "defs")
+    monkeypatch.setattr(policies, "COMPANY", tmp_path / "defs")
     with pytest.raises(PolicyError) as raised:
         policies.load_company_register.__wrapped__()
     assert raised.value.file == str(file)
@@ -84,13 +84,13 @@ def test_a_register_with_such_a_mart_does_not_load(tmp_path, monkeypatch):
 
 
 def test_a_mart_whose_sql_gives_it_another_name_does_not_load(tmp_path, monkeypatch):
-    shutil.copytree(policies.DEFS, tmp_path / "defs")
+    shutil.copytree(policies.COMPANY, tmp_path / "defs")
     folder = tmp_path / "defs" / "purposes" / "customer_value_reporting"
     file, sql = folder / "defs.yaml", folder / "mart.sql"
     file.write_text(file.read_text().replace("data_categories: [purchase]", "data_categories: [behaviour]"))
     begin, end = sql.read_text().split("    CASE")[0], sql.read_text().split("END AS buys")[1]
     sql.write_text(f"{begin}    CASE WHEN receipt_count > 0 THEN 'a' ELSE 'b' END AS buys{end}")
-    monkeypatch.setattr(policies, "DEFS", tmp_path / "defs")
+    monkeypatch.setattr(policies, "COMPANY", tmp_path / "defs")
     with pytest.raises(PolicyError) as raised:
         policies.load_company_register.__wrapped__()
     assert raised.value.file == str(file)

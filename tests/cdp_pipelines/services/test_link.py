@@ -66,7 +66,7 @@ def test_review_lists_as_json(lake):
 
 
 WRONG = [
-    pytest.param(["explain", "crm", "crm:r1"], "'crm' is no record", id="no_record_id"),
+    pytest.param(["explain", "crm", "crm:r1"], "'crm' is not a record", id="no_record_id"),
     pytest.param(["explain", "crm:r9", "crm:r1"], "no record crm:r9", id="unknown_record"),
     pytest.param(["review", "crm:r0", "crm:r1", "perhaps"], "a decision is", id="neither_same_nor_different"),
     pytest.param(["review", "crm:r0", "crm:r9", "same", "--by", "x"], "no record crm:r9", id="unknown_in_review"),

@@ -12,7 +12,7 @@ from assets.definitions import defs
 from assets.runtime.specs import DROPS
 from cdp_pipelines.cli.main import app
 from cdp_pipelines.schema import CONTACT_POINT, CUSTOMER, PROVENANCE, RECTIFICATION
-from cdp_pipelines.services.declarations import DEFS
+from cdp_pipelines.services.declarations import COMPANY
 from warehouse.delta.lake import Lake
 from warehouse.sources.drop_folder import list_drop_dates
 from warehouse.verify.marts import verify_lake
@@ -88,7 +88,7 @@ def test_the_next_night_obeys_and_a_withdrawal_gives_all_back(copy, night, capsy
     assert {name: golden[name] for name in expected} == expected
     states = copy.read(CONTACT_POINT).filter(customer_id=of)
     assert states.filter(value=old)["state"].to_list() == ["replaced"]
-    report = verify_lake(copy.path, DEFS)
+    report = verify_lake(copy.path, COMPANY)
     with capsys.disabled():
         print(f"\nrectified: {sum(report.row_counts.values()):,} rows of marts, {len(report.differences)} differences")
     assert report.differences == []

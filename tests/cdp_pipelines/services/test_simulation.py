@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 from cdp_pipelines.cli import app
 from cdp_pipelines.schema import DECISION
 from cdp_pipelines.schema.interval import current
-from cdp_pipelines.services.declarations import DEFS
+from cdp_pipelines.services.declarations import COMPANY
 
-MAIL = DEFS / "purposes" / "email_marketing" / "defs.yaml"
+MAIL = COMPANY / "purposes" / "email_marketing" / "defs.yaml"
 
 
 def ask(lake, *words):

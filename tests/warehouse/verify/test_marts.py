@@ -15,7 +15,7 @@ from cdp_pipelines.marts.mart import build_mart_table
 from cdp_pipelines.marts.pseudonym import find_holders
 from cdp_pipelines.schema import CROSSWALK, DECISION
 from cdp_pipelines.services.decisions import decide_lake
-from cdp_pipelines.services.declarations import DEFS, load_company_register
+from cdp_pipelines.services.declarations import COMPANY, load_company_register
 from warehouse.delta.lake import Lake
 from warehouse.keys import mart_key
 from warehouse.verify.marts import find_last_night, verify_decisions, verify_lake
@@ -40,7 +40,7 @@ def test_the_brute_force_imports_nothing_of_the_pipeline(name):
 @pytest.mark.parametrize("company", ["sample", "anytown"])
 def test_every_decision_and_every_mart_row_equals_that_of_brute_force(company, request, capsys):
     lake = request.getfixturevalue(company).lake
-    report = verify_lake(lake.path, DEFS)
+    report = verify_lake(lake.path, COMPANY)
     with capsys.disabled():
         print(
             f"\n{company}: {report.decision_count:,} decisions, {report.record_count:,} records at the gate, "
@@ -61,7 +61,7 @@ CLOCKS = [(0, -2), (-2, 0), (-30, -30), (-400, 0), (400, 400)]
 def test_decisions_for_other_clocks(sample, as_of, known_at):
     last = find_last_night(sample.lake.path)
     clocks = last + timedelta(days=as_of), last + timedelta(days=known_at)
-    report = verify_decisions(sample.lake.path, DEFS, *clocks, decide_lake(sample.lake, *clocks).to_dicts())
+    report = verify_decisions(sample.lake.path, COMPANY, *clocks, decide_lake(sample.lake, *clocks).to_dicts())
     assert report.differences == []
     assert report.decision_count > 10_000
 
@@ -69,7 +69,7 @@ def test_decisions_for_other_clocks(sample, as_of, known_at):
 def test_decisions_of_anytown_for_other_clocks(anytown, capsys):
     last = find_last_night(anytown.lake.path)
     clocks = last - timedelta(days=120), last - timedelta(days=60)
-    report = verify_decisions(anytown.lake.path, DEFS, *clocks, decide_lake(anytown.lake, *clocks).to_dicts())
+    report = verify_decisions(anytown.lake.path, COMPANY, *clocks, decide_lake(anytown.lake, *clocks).to_dicts())
     with capsys.disabled():
         print(
             f"\nanytown as of {clocks[0]:%Y-%m-%d}, known {clocks[1]:%Y-%m-%d}: {report.decision_count:,} decisions, 0 differences"
@@ -97,7 +97,7 @@ def copy(sample, tmp_path):
 def test_a_wrong_decision_is_found(copy):
     condition = (pl.col("purpose") == "sms_marketing") & ~pl.col("is_allowed") & pl.col("valid_to").is_null()
     row = change_row(copy, DECISION, condition, is_allowed=pl.lit(True), reason=pl.lit("allowed"))
-    found = verify_lake(copy.path, DEFS, ("payment",)).differences
+    found = verify_lake(copy.path, COMPANY, ("payment",)).differences
     assert found == [
         f"{row['customer_id']} sms_marketing: allowed, by brute force {row['reason']} (is_allowed, reason)"
     ]
@@ -106,7 +106,7 @@ def test_a_wrong_decision_is_found(copy):
 def test_a_wrong_merge_gate_is_found(copy):
     row = change_row(copy, CROSSWALK, ~pl.col("is_profiled"), is_profiled=pl.lit(True))
     record = f"{row['channel']}:{row['source_record_id']}"
-    assert verify_lake(copy.path, DEFS, ("payment",)).differences == [
+    assert verify_lake(copy.path, COMPANY, ("payment",)).differences == [
         f"{record}: is_profiled True, by brute force False"
     ]
 
@@ -134,7 +134,7 @@ def test_a_wrong_value_an_extra_row_and_a_missing_row_are_found(copy):
 def test_a_value_of_too_small_a_group_is_found(copy):
     table = build_mart_table(load_company_register()["service_security"])
     change_row(copy, table, pl.col("events").is_null(), events=pl.lit("77"))
-    (found,) = verify_lake(copy.path, DEFS, ("service_security",)).differences
+    (found,) = verify_lake(copy.path, COMPANY, ("service_security",)).differences
     assert found.endswith("differs in events")
 
 
@@ -152,7 +152,7 @@ CELLS = [
 def test_a_wrong_aggregate_is_found(copy, change, problem):
     table = build_mart_table(load_company_register()["analytics"])
     copy.replace(table, change(copy.read(table)))
-    found = verify_lake(copy.path, DEFS, ("analytics",)).differences
+    found = verify_lake(copy.path, COMPANY, ("analytics",)).differences
     assert found
     assert any(problem in line for line in found)
 
@@ -162,7 +162,7 @@ def test_an_undeclared_column_is_found(copy):
     pl.read_delta(str(copy.location(table.name))).with_columns(shoe_size=pl.lit(44)).write_delta(
         str(copy.location(table.name)), mode="overwrite", delta_write_options={"schema_mode": "overwrite"}
     )
-    assert verify_lake(copy.path, DEFS, ("payment",)).differences == [
+    assert verify_lake(copy.path, COMPANY, ("payment",)).differences == [
         "mart/payment: its columns are not the declared ones"
     ]
 
