@@ -28,8 +28,8 @@ EXEMPT = {
 ALLOWED = {
     ("cdp_pipelines/schema/vocabulary.py", "social"): "a way to contact a person, beside email, sms, push and post",
 }
-# A line of a help text that shows a command; it runs on the demonstration, so that a reader can paste it.
-EXAMPLE = re.compile(r"\bcdp [a-z]")
+# A line of a help text that shows a command or an example; it fits the demonstration, so that a reader can paste it.
+EXAMPLE = re.compile(r"\bcdp [a-z]|\bfor example\b")
 
 
 def product_files() -> list[Path]:
@@ -123,7 +123,7 @@ def test_another_company_is_read_from_its_folder(tmp_path):
 
 def test_dagster_and_the_commands_read_the_same_company(tmp_path):
     check_company(COMPANY.parent, COMPANY)
-    with pytest.raises(PolicyError, match="CDP_COMPANY.*Both must be the same one"):
+    with pytest.raises(PolicyError, match=r"CDP_COMPANY.*Both must be the same one"):
         check_company(COMPANY.parent, tmp_path)
 
 
