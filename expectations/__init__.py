@@ -1,1 +1,1 @@
-"""Is it fit: one Great Expectations suite per table, the gate that runs it, and the page that tells the outcome."""
+"""Quality of tables: one Great Expectations suite for each table, and the gate that runs it before a write."""

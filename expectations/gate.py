@@ -1,7 +1,7 @@
-"""The gate before a write: validate a frame against its table's suite, and say what broke without saying a value.
+"""The gate before a write: validate a frame against the suite of its table, and report failures without values.
 
-Great Expectations does the judging, over pandas; this module hands it what it needs and takes from it counts alone.
-Nothing else of what it answers (values, rows, messages and tracebacks of exceptions, which quote values) goes further.
+Running Great Expectations over pandas belongs here. Only counts leave this module: the values, rows, messages and
+tracebacks in its answers can show personal data.
 """
 
 from __future__ import annotations
@@ -31,36 +31,36 @@ if TYPE_CHECKING:
 # BASIC counts without listing row numbers, and 0 keeps the samples of failing values empty.
 _COUNTS_ALONE = {"result_format": "BASIC", "partial_unexpected_count": 0, "include_unexpected_rows": False}
 
-# What can be asked of a column without reading what it says.
+# Expectations that do not read the values of a column.
 _PRESENCE = {"expect_column_values_to_not_be_null", "expect_column_values_to_be_null"}
 _EQUALITY = {"expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"}
 
 
 class GateError(CdpError):
-    """A suite could not be run on a frame at all. Carries names, never what the failing call said: it quotes values."""
+    """A suite could not be run on a frame. It has names only, because messages of the failing call quote values."""
 
-    def __init__(self, table: str, doing: str, cause: type[BaseException]) -> None:
+    def __init__(self, table: str, step: str, cause: type[BaseException]) -> None:
         self.table = table
-        self.doing = doing
-        super().__init__(f"{table}: {doing} failed with {cause.__name__}")
+        self.step = step
+        super().__init__(f"{table}: {step} failed with {cause.__name__}")
 
 
 def validate(
     table: str, frame: pl.DataFrame, columns: Sequence[str] | None = None, *, suites: Path = SUITES
 ) -> GateResult:
-    """Judge `frame` by the suite of `table` (`layer/name`).
+    """Check `frame` against the suite of `table` (`layer/name`).
 
-    `columns`: the columns that the table must have, no more and no fewer, where they are declared elsewhere (a mart's
-    by its purpose). That expectation takes the place of the suite's own set of columns.
+    `columns`: exactly the columns that the table must have, where they are declared elsewhere (those of a mart by its
+    purpose). This expectation replaces the set of columns in the suite.
     Raises `NoSuiteError`, `PolicyError` for a wrong suite, `GateError` where the suite cannot be run on the frame.
     """
     suite = load_suite(table, suites)
-    _batches()  # The import is the process's, not the table's.
+    _batch_definition()  # Imports Great Expectations once, before the clock starts.
     started = perf_counter()
-    told = suite.expectations
+    expectations = suite.expectations
     if columns is not None:
-        told = (
-            *(each for each in told if each.type != COLUMN_SET),
+        expectations = (
+            *(each for each in expectations if each.type != COLUMN_SET),
             Expectation(
                 type=COLUMN_SET,
                 kwargs={"column_set": list(columns)},
@@ -72,47 +72,52 @@ def validate(
         for name, sql in suite.derived.items()
         if set((expression := pl.sql_expr(sql)).meta.root_names()) <= set(frame.columns)
     }
-    there = {*frame.columns, *derived}
-    answers = iter(_answers(table, [each for each in told if set(each.reads) <= there], frame, derived))
+    available = {*frame.columns, *derived}
+    computable = [each for each in expectations if set(each.reads) <= available]
+    answers = iter(_validate_batch(table, computable, frame, derived))
     return GateResult(
         table=table,
         description=suite.description,
         row_count=frame.height,
         results=tuple(
-            _outcome(each, next(answers), frame) if set(each.reads) <= there else _unchecked(each, there)
-            for each in told
+            _build_outcome(each, next(answers), frame)
+            if set(each.reads) <= available
+            else _build_unchecked(each, available)
+            for each in expectations
         ),
         seconds=round(perf_counter() - started, 3),
     )
 
 
-def _answers(
-    table: str, told: Sequence[Expectation], frame: pl.DataFrame, derived: dict[str, pl.Expr]
+def _validate_batch(
+    table: str, expectations: Sequence[Expectation], frame: pl.DataFrame, derived: dict[str, pl.Expr]
 ) -> list[ExpectationValidationResult]:
-    """What Great Expectations answers to each expectation, in their order."""
-    suite = _gx_suite(table, told, tuple(derived))
+    """The answer of Great Expectations to each expectation, in their order."""
+    suite = _build_gx_suite(table, expectations, tuple(derived))
     try:
-        batch = _batches().get_batch({"dataframe": _handed_over(frame, told, derived)})
+        batch = _batch_definition().get_batch({"dataframe": _convert_frame(frame, expectations, derived)})
         answers = batch.validate(suite, result_format=_COUNTS_ALONE).results
-    except Exception as error:  # noqa: BLE001  whatever it is, its text may quote a value
+    except Exception as error:  # noqa: BLE001  the text of any error may quote a value
         cause = type(error)
     else:
         return sorted(answers, key=lambda answer: answer.expectation_config.meta["position"])
-    # Raised out here, so that the first exception is not even its context.
+    # Raised outside the except block, so that the first exception is not its context.
     raise GateError(table, "running the suite", cause)
 
 
-def _gx_suite(table: str, told: Sequence[Expectation], derived: tuple[str, ...]) -> ExpectationSuite:
+def _build_gx_suite(table: str, expectations: Sequence[Expectation], derived: tuple[str, ...]) -> ExpectationSuite:
     from great_expectations.core.expectation_suite import ExpectationSuite
     from great_expectations.exceptions import ExpectationNotFoundError
     from great_expectations.expectations.registry import get_expectation_impl
 
     configurations = []
-    for position, each in enumerate(told):
+    for position, each in enumerate(expectations):
         try:
             get_expectation_impl(each.type)
         except ExpectationNotFoundError:
-            raise PolicyError(f"suite of {table}", ((each.type, "is no type of Great Expectations"),)) from None
+            raise PolicyError(
+                f"suite of {table}", ((each.type, "is not an expectation type of Great Expectations"),)
+            ) from None
         kwargs = dict(each.kwargs)
         if each.type == COLUMN_SET:
             kwargs["column_set"] = [*kwargs["column_set"], *derived]
@@ -122,15 +127,15 @@ def _gx_suite(table: str, told: Sequence[Expectation], derived: tuple[str, ...])
     try:
         return ExpectationSuite(name=table, expectations=configurations)
     except ValueError as error:
-        # Nothing but what the suite declares is quoted here: no row has been seen yet.
+        # This text quotes the suite alone: no row was read yet.
         raise PolicyError(f"suite of {table}", (("expectations", str(error)),)) from None
 
 
 @cache
-def _batches() -> BatchDefinition:
-    """Where frames are handed to Great Expectations: one place in memory for the whole process.
+def _batch_definition() -> BatchDefinition:
+    """The entry for frames into Great Expectations: one for the whole process, in memory.
 
-    Imported here, for the import alone takes three seconds. Its log is closed, since it writes exceptions with values.
+    The import is here, because it takes three seconds. Its log is off, because it shows exceptions with values.
     """
     import great_expectations
     from great_expectations.data_context.types.base import ProgressBarsConfig
@@ -143,44 +148,49 @@ def _batches() -> BatchDefinition:
     return frames.add_batch_definition_whole_dataframe("whole")
 
 
-def _handed_over(frame: pl.DataFrame, told: Sequence[Expectation], derived: dict[str, pl.Expr]) -> pd.DataFrame:
-    """The frame in pandas, of each column as much as the suite asks of it.
+def _convert_frame(
+    frame: pl.DataFrame, expectations: Sequence[Expectation], derived: dict[str, pl.Expr]
+) -> pd.DataFrame:
+    """The frame in pandas, with as much of each column as the suite reads.
 
-    Great Expectations hashes every batch, which for text takes longer than most checks. So a column of which only
-    presence is asked becomes 1 or nothing, one of which only equality is asked becomes a number per value, and one
-    that nothing reads is there by name. Counts come out the same.
+    Great Expectations hashes every batch, and hashing text takes longer than most checks. So a column whose presence
+    alone is checked becomes 1 or null, one whose equality alone is checked becomes a number for each value, and one
+    that no expectation reads becomes a constant. Counts stay the same.
     """
-    asked: dict[str, set[str]] = {}
-    for each in told:
+    types: dict[str, set[str]] = {}
+    for each in expectations:
         for name in each.reads:
-            asked.setdefault(name, set()).add(each.type)
+            types.setdefault(name, set()).add(each.type)
         for name in re.findall(r"[A-Za-z_]\w*", each.kwargs.get("row_condition", "")):
-            asked.setdefault(name, set()).add("row_condition")
+            types.setdefault(name, set()).add("row_condition")
     wide = frame.with_columns(derived.values())
-    return wide.select(_form(name, dtype, asked.get(name, set())) for name, dtype in wide.schema.items()).to_pandas()
+    return wide.select(
+        _convert_column(name, dtype, types.get(name, set())) for name, dtype in wide.schema.items()
+    ).to_pandas()
 
 
-def _form(name: str, dtype: pl.DataType, asked: set[str]) -> pl.Expr:
+def _convert_column(name: str, dtype: pl.DataType, types: set[str]) -> pl.Expr:
     column = pl.col(name)
-    if not asked:
+    if not types:
         return pl.lit(1, pl.Int8).alias(name)
-    if asked <= _PRESENCE:
+    if types <= _PRESENCE:
         return pl.when(column.is_not_null()).then(pl.lit(1, pl.Float32)).alias(name)
-    if asked <= _PRESENCE | _EQUALITY and dtype == pl.String:
+    if types <= _PRESENCE | _EQUALITY and dtype == pl.String:
         return column.rank("dense")
     match dtype:
         case pl.List():
             return column.cast(pl.List(pl.String)).list.join(",", ignore_nulls=True)
         case pl.Date() | pl.Datetime():
-            return _moment(column, dtype)
+            return _convert_time(column, dtype)
         case _:
             return column
 
 
-def _moment(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """A date or time stamp, naive in UTC and in nanoseconds: in another unit it would be compared value by value.
+def _convert_time(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """A date or time stamp, naive in UTC and in nanoseconds: pandas compares other units value by value.
 
-    They reach from 1677 to 2262: a date beyond becomes the first or last of these, outside of every sensible range too.
+    Nanoseconds reach from 1677 to 2262. A date outside becomes the first or last of these, outside of every sensible
+    range as well.
     """
     if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
         column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
@@ -188,13 +198,13 @@ def _moment(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     return column.cast(pl.Datetime("us")).clip(first, last).cast(pl.Datetime("ns"))
 
 
-def _outcome(each: Expectation, answer: ExpectationValidationResult, frame: pl.DataFrame) -> Outcome:
-    """An expectation with its counts. Nothing else is taken from the answer: its observed values can be cells."""
+def _build_outcome(each: Expectation, answer: ExpectationValidationResult, frame: pl.DataFrame) -> Outcome:
+    """An expectation with its counts; the observed values of the answer can be cells and stay behind."""
     info = answer.exception_info or {}
     raised = any(part.get("raised_exception") for part in (info, *info.values()) if isinstance(part, dict))
     counts = answer.result or {}
     row_count = counts.get("element_count")
-    detail = "it cannot be computed on what the column holds" if raised else _detail(each, frame)
+    detail = "it cannot be computed on the values of the column" if raised else _describe_table(each, frame)
     return Outcome(
         each.type,
         ", ".join(each.reads) or None,
@@ -208,8 +218,8 @@ def _outcome(each: Expectation, answer: ExpectationValidationResult, frame: pl.D
     )
 
 
-def _unchecked(each: Expectation, there: set[str]) -> Outcome:
-    missing = ", ".join(name for name in each.reads if name not in there)
+def _build_unchecked(each: Expectation, available: set[str]) -> Outcome:
+    missing = ", ".join(name for name in each.reads if name not in available)
     return Outcome(
         each.type,
         ", ".join(each.reads) or None,
@@ -223,14 +233,14 @@ def _unchecked(each: Expectation, there: set[str]) -> Outcome:
     )
 
 
-def _detail(each: Expectation, frame: pl.DataFrame) -> str | None:
-    """What counts of rows cannot say. A column that nobody declared is counted, not named: its name may be a value."""
+def _describe_table(each: Expectation, frame: pl.DataFrame) -> str | None:
+    """Rows or columns found. Undeclared columns are counted, not named: the name of a column may be a value."""
     if each.type == ROW_COUNT:
         return f"it has {frame.height:,}"
     if each.type == COLUMN_SET:
         declared = each.kwargs["column_set"]
         missing = [name for name in declared if name not in frame.columns]
-        more_count = len(set(frame.columns) - set(declared)) if each.kwargs.get("exact_match", True) else 0
-        told = [f"missing: {', '.join(missing)}"] if missing else []
-        return "; ".join([*told, f"{more_count} not declared"] if more_count else told)
+        undeclared_count = len(set(frame.columns) - set(declared)) if each.kwargs.get("exact_match", True) else 0
+        details = [f"missing: {', '.join(missing)}"] if missing else []
+        return "; ".join([*details, f"{undeclared_count} not declared"] if undeclared_count else details)
     return None

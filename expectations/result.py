@@ -1,4 +1,7 @@
-"""What a gate found, as data that can be kept: counts, names and declared rules, never a value of a cell."""
+"""The result of a gate, as data that can be stored: counts, names and declared rules, never a value of a cell.
+
+The form of a result belongs here; how it is computed is in `gate`, and where it is stored in `services`.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
-    """A failed expectation: which, of which column or columns, and on how many of how many rows.
+class FailedExpectation:
+    """A failed expectation: its type, its columns, and on how many of how many rows it failed.
 
-    `column` is None for what is expected of the table as a whole; counts are None where rows are not counted.
+    `column` is None for an expectation of the whole table; counts are None where rows are not counted.
     """
 
     expectation: str
@@ -26,7 +29,7 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one expectation. `kwargs` are those declared; `detail` says without values what counts cannot."""
+    """The outcome of one expectation. `kwargs`: as declared; `detail`: what counts cannot express, without values."""
 
     type: str
     column: str | None
@@ -41,7 +44,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """What became of one table at its gate."""
+    """The outcomes of all expectations of one table."""
 
     table: str
     description: str
@@ -52,32 +55,33 @@ class GateResult:
     @property
     def passed(self) -> bool:
         """No critical expectation failed."""
-        return not any(each.severity == "critical" for each in self.broken)
+        return not any(failure.severity == "critical" for failure in self.failures)
 
     @property
     def expectation_count(self) -> int:
-        """How many expectations the suite has."""
+        """Number of expectations in the suite."""
         return len(self.results)
 
     @property
     def passed_count(self) -> int:
-        """How many of them hold."""
-        return sum(each.passed for each in self.results)
+        """Number of expectations that passed."""
+        return sum(outcome.passed for outcome in self.results)
 
     @property
-    def broken(self) -> tuple[Broken, ...]:
+    def failures(self) -> tuple[FailedExpectation, ...]:
         """The failed expectations, critical ones first."""
-        failed = sorted((each for each in self.results if not each.passed), key=lambda each: each.severity)
+        failed = sorted((each for each in self.results if not each.passed), key=lambda outcome: outcome.severity)
         return tuple(
-            Broken(each.type, each.column, each.failed_count, each.checked_count, each.severity) for each in failed
+            FailedExpectation(each.type, each.column, each.failed_count, each.checked_count, each.severity)
+            for each in failed
         )
 
     def to_json(self) -> str:
-        """As text that `from_json` reads."""
+        """The result as text for `from_json`."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """From the text of `to_json`."""
-        told = json.loads(text)
-        return cls(**{**told, "results": tuple(Outcome(**each) for each in told["results"])})
+        """The result from the text of `to_json`."""
+        fields = json.loads(text)
+        return cls(**{**fields, "results": tuple(Outcome(**outcome) for outcome in fields["results"])})

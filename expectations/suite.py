@@ -1,16 +1,16 @@
-"""What a suite file says: the typed model behind `expectations/<layer>/<name>.yaml`, and which file is a table's.
+"""Suites: the typed model of `expectations/<layer>/<name>.yaml`, and the file that is the suite of a table.
 
-Here belongs the form of a suite and nothing that runs it. A table's suite is the file of its own name, or else its
-layer's `default.yaml`. In a suite, in this order:
+The form of a suite belongs here; running it is in `gate`. The suite of a table is the file with its name, or else the
+`default.yaml` of its layer. A suite has, in this order:
 
 - `description`: one sentence;
-- `extends: default`: the layer's default comes first, and what follows is added to it;
-- `derived`: columns computed for the check alone, as SQL over its columns (`raw_count + quarantined_count`);
-- `expectations`: each a type of Great Expectations, its kwargs, a severity and why it is expected. `columns: [a, b]`
-  instead of `kwargs: {column: a}` stands for one expectation per column.
+- `extends: default`: the expectations of the layer's default come first, those that follow are added;
+- `derived`: columns computed only for the check, as SQL over the table's columns (`raw_count + quarantined_count`);
+- `expectations`: each has a type of Great Expectations, its kwargs, a severity and a reason. `columns: [a, b]` instead
+  of `kwargs: {column: a}` means one expectation for each column.
 
-Two things are handed to Great Expectations in another form than they are stored, and are so written in a suite: a list
-is its entries as text, joined by a comma, and a date is a time stamp at midnight UTC.
+Great Expectations gets two types in another form than they are stored, and suites use that form: a list is its entries
+as text, joined by a comma, and a date is a time stamp at midnight UTC.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ ROW_COUNT = "expect_table_row_count_to_be_between"
 
 
 class NoSuiteError(CdpError):
-    """A table without a suite of its own in a layer without a default."""
+    """A table without a suite, in a layer without a default."""
 
     def __init__(self, table: str, looked_for: tuple[str, ...]) -> None:
         self.table = table
         self.looked_for = looked_for
-        super().__init__(f"no suite for table {table!r}: there is neither {' nor '.join(looked_for)}")
+        super().__init__(f"table {table!r} has no suite: neither {' nor '.join(looked_for)} exists; write one of them")
 
 
 class Model(BaseModel):
@@ -47,29 +47,29 @@ class Model(BaseModel):
 
 
 class Expectation(Model):
-    """One thing that is expected of a table."""
+    """One expectation of a table."""
 
     type: str = Field(pattern="^expect_[a-z0-9_]+$", description="Type of Great Expectations")
     kwargs: dict[str, JsonValue] = Field(default_factory=dict, description="Its arguments; dates as quoted text")
     columns: tuple[str, ...] = Field((), description="One expectation for each of these columns")
-    severity: Severity = Field("critical", description="critical: the table is not written; warning: told only")
+    severity: Severity = Field("critical", description="critical: the table is not written; warning: only reported")
     why: str = Field(min_length=1, description="One short sentence, shown in the report")
 
     @field_validator("kwargs")
     @classmethod
     def _without_result_format(cls, kwargs: dict[str, Any]) -> dict[str, Any]:
         if "result_format" in kwargs:
-            raise ValueError("result_format is the gate's: another could bring values of cells into results")
+            raise ValueError("result_format is set by the gate: another could put values of cells into results")
         return kwargs
 
     @model_validator(mode="after")
     def _one_column(self) -> Expectation:
         if self.columns and "column" in self.kwargs:
-            raise ValueError("has both columns and kwargs.column")
+            raise ValueError("columns and kwargs.column exclude each other")
         return self
 
-    def each(self) -> tuple[Expectation, ...]:
-        """One expectation per column of `columns`, or itself."""
+    def expand(self) -> tuple[Expectation, ...]:
+        """One expectation for each column of `columns`, or itself."""
         return tuple(
             self.model_copy(update={"columns": (), "kwargs": {"column": column, **self.kwargs}})
             for column in self.columns
@@ -77,13 +77,13 @@ class Expectation(Model):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Columns of the table whose values it reads; those of a row condition are found by `mentions`."""
+        """Columns of the table whose values it reads, without those of its row condition."""
         named = (self.kwargs.get("column"), self.kwargs.get("column_A"), self.kwargs.get("column_B"))
         return (*(name for name in named if name is not None), *self.kwargs.get("column_list", ()))
 
 
 class Suite(Model):
-    """Everything that is expected of one table."""
+    """All expectations of one table."""
 
     description: str = Field(min_length=1, description="One sentence")
     extends: Literal["default"] | None = Field(None, description="Start from the layer's default.yaml")
@@ -91,18 +91,18 @@ class Suite(Model):
     expectations: tuple[Expectation, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _sees_an_empty_table(self) -> Suite:
-        # Whatever is expected of rows holds where there are none.
+    def _checks_row_count(self) -> Suite:
+        # Every expectation of rows passes on a table without rows.
         if self.extends is None and ROW_COUNT not in {each.type for each in self.expectations}:
-            raise ValueError(f"has no {ROW_COUNT}: the rest passes on a table without rows")
+            raise ValueError(f"has no {ROW_COUNT}: all others pass on a table without rows")
         return self
 
 
 @cache
 def load_suite(table: str, root: Path = SUITES) -> Suite:
-    """The suite of `layer/name`, defaults and `columns` written out.
+    """The suite of `layer/name`, with the layer's default and one expectation for each column.
 
-    Raises `NoSuiteError`, and `PolicyError` naming file and field where the file is wrong.
+    Raises `NoSuiteError`, and `PolicyError` with file and field where the file is wrong.
     """
     layer, _, name = table.partition("/")
     own, default = (root / layer / f"{stem}.yaml" for stem in (name, "default"))
@@ -115,7 +115,7 @@ def load_suite(table: str, root: Path = SUITES) -> Suite:
             "derived": {**(base.derived if base else {}), **suite.derived},
             "expectations": (
                 *(base.expectations if base else ()),
-                *(one for told in suite.expectations for one in told.each()),
+                *(expanded for declared in suite.expectations for expanded in declared.expand()),
             ),
         }
     )
@@ -125,6 +125,6 @@ def _read(path: Path) -> Suite:
     try:
         return Suite.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:
-        raise PolicyError(str(path), (("(the whole)", f"is not YAML: {error}"),)) from None
+        raise PolicyError(str(path), (("(the whole)", f"is not valid YAML: {error}"),)) from None
     except ValidationError as error:
         raise PolicyError.from_validation(str(path), error) from None

@@ -82,7 +82,7 @@ def _describe_gate(result: GateResult) -> dict[str, object]:
             each.severity,
             "" if each.failed_count is None else str(each.failed_count),
         )
-        for each in result.broken
+        for each in result.failures
     ]
     return {
         "rows checked": result.row_count,

@@ -103,7 +103,7 @@ def _place(table: str) -> tuple[int, str]:
 
 
 def _state(gate: GateResult) -> str:
-    return "bad" if not gate.passed else "warn" if gate.broken else "good"
+    return "bad" if not gate.passed else "warn" if gate.failures else "good"
 
 
 def _state_of(outcome: Outcome) -> str:
@@ -121,7 +121,7 @@ def _tables(n: int) -> str:
 
 def _verdict(gates: list[GateResult]) -> str:
     bad_count = sum(not gate.passed for gate in gates)
-    warned = [each for gate in gates for each in gate.broken if each.severity == "warning"]
+    warned = [each for gate in gates for each in gate.failures if each.severity == "warning"]
     if not gates:
         state, told, more = "warn", "Nothing was checked", "There is no result of any gate."
     elif bad_count:

@@ -98,7 +98,7 @@ def describe_failure(result: GateResult) -> str:
     broken = ", ".join(
         f"{each.expectation}({each.column or 'table'})"
         + (f" failed on {each.failed_count} rows" if each.failed_count else "")
-        for each in result.broken
+        for each in result.failures
     )
     return f"{result.table}: {broken}"
 

@@ -152,6 +152,6 @@ def _check_values(values: Mapping[str, str | None], record: Record, now: datetim
     if "birth_date" in values:
         frame = frame.with_columns(pl.col("birth_date").str.to_date())
     result = validate(table.name, frame.cast(table.schema), columns=list(table.schema))
-    if result.broken:
-        failed = ", ".join(f"{each.expectation}({each.column or 'table'})" for each in result.broken)
+    if result.failures:
+        failed = ", ".join(f"{each.expectation}({each.column or 'table'})" for each in result.failures)
         raise CdpError(f"the value does not pass the suite of {table.name}: {failed}")

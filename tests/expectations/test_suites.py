@@ -206,9 +206,9 @@ def test_a_bad_frame_breaks_what_it_should(table, cells, expectation, column, fa
         for name, value in cells.items()
     )
     result = validate(table, broken)
-    found = [each for each in result.broken if (each.expectation, each.column) == (expectation, column)]
-    assert [each.failed_count for each in found] == [failed_count], result.broken
-    assert result.passed == all(each.severity == "warning" for each in result.broken)
+    found = [each for each in result.failures if (each.expectation, each.column) == (expectation, column)]
+    assert [each.failed_count for each in found] == [failed_count], result.failures
+    assert result.passed == all(each.severity == "warning" for each in result.failures)
 
 
 def test_every_suite_has_a_frame_that_fails():
@@ -238,12 +238,12 @@ def test_a_table_without_rows_passes_unless_it_may_not_be_empty(table, good):
         "audit/version",
     }
     assert result.passed is (table not in may_not_be)
-    assert {each.expectation for each in result.broken} <= {ROW_COUNT}
+    assert {each.expectation for each in result.failures} <= {ROW_COUNT}
 
 
 @pytest.mark.parametrize("table", [table for table in SUITE_TABLES if table.startswith("raw/")])
 def test_raw_suites_refuse_a_night_without_rows(table, good):
-    assert [each.expectation for each in validate(table, good(table).clear()).broken] == [ROW_COUNT]
+    assert [each.expectation for each in validate(table, good(table).clear()).failures] == [ROW_COUNT]
 
 
 @pytest.mark.parametrize("table", SUITE_TABLES)

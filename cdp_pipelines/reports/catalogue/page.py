@@ -137,7 +137,7 @@ def _section(layer: str, tables: Sequence[TableFacts], facts: Facts) -> str:
 def _state(each: TableFacts) -> str:
     if each.quality is None:
         return ""
-    return "bad" if not each.quality.passed else "warn" if each.quality.broken else "good"
+    return "bad" if not each.quality.passed else "warn" if each.quality.failures else "good"
 
 
 def _table(each: TableFacts, facts: Facts) -> str:
