@@ -1,6 +1,6 @@
 """The golden record: `golden/*`, by declared survivorship.
 
-`golden/rectification` holds what data subjects and clerks corrected (`cdp rectify`); no night builds it.
+`golden/rectification` has the corrections of data subjects and clerks (`cdp rectify`); no night builds it.
 """
 
 import dagster as dg

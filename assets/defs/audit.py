@@ -47,7 +47,7 @@ def record_membership(context: dg.AssetExecutionContext, lake: LakeResource) -> 
 
 @lake_assets(specs=[build_spec(CORRECTION, deps=[*MARTS, HISTORY])])
 def record_correction(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteReport:
-    """Record what recipients hold of customers who were split, and what they must hold instead."""
+    """Record which published rows of split customers their recipients must correct."""
     return mart_history.record_corrections(lake.open, lake.night(context), lake.as_of(context))
 
 

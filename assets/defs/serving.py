@@ -66,7 +66,7 @@ def marts(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materiali
     code_version="1",
 )
 def served_by_postgres(lake: LakeResource) -> Iterator:
-    """Make the server hold what the published file holds."""
+    """Make the marts on the server equal to the published file."""
     if server := os.environ.get(postgres.SERVER):
         with redact_errors():
             yield report_server_publication(lambda: postgres.publish(server, lake.open))

@@ -3,7 +3,6 @@
 Settings and the writer lock of a run belong here; reading and writing tables is `warehouse.delta`'s.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -25,7 +24,7 @@ class LakeResource(dg.ConfigurableResource):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["LakeResource"]:
-        """Keep other writers out while a run goes on; the sensor only looks, and holds nothing."""
+        """Lock out other writers during a run; the sensor only reads, and needs no lock."""
         if context.run is None:
             yield self
             return
@@ -53,10 +52,5 @@ class LakeResource(dg.ConfigurableResource):
 
 
 def lake_resource() -> LakeResource:
-    """The lake named by CDP_LAKE and CDP_DROPS in the environment; `cdp` sets both."""
+    """The lake and the drop folder that CDP_LAKE and CDP_DROPS name; `cdp` sets both."""
     return LakeResource(drops=dg.EnvVar("CDP_DROPS"), lake=dg.EnvVar("CDP_LAKE"))
-
-
-def read_setting(name: str, default: str) -> str:
-    """A setting that must be known when the definitions load."""
-    return os.environ.get(name, default)

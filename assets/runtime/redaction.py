@@ -1,7 +1,7 @@
 """Errors as Dagster may store them: their type and place, never a message that could show a person.
 
-What keeps values out of Dagster's event log belongs here; which errors are worth another try does too, since it is
-decided from the original error.
+Redaction of errors belongs here, with the choice of errors that are worth another try, because it needs the original
+error; reporting a failed check is in `results`.
 """
 
 import traceback

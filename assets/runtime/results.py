@@ -1,6 +1,6 @@
 """Reports of checks and writes, translated to Dagster's results; the quality page follows them.
 
-What a run tells Dagster belongs here; what is checked and written is in `cdp_pipelines.services`.
+The form of reports in Dagster belongs here; checking and writing is in `cdp_pipelines.services`.
 """
 
 from collections.abc import Callable, Iterator

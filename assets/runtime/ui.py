@@ -1,6 +1,6 @@
 """Dagster's web page over a lake, as `cdp ui` starts it.
 
-Becoming another program belongs here; what Dagster remembers of a lake is in `instance`.
+Becoming another program belongs here; Dagster's record of a lake is in `instance`.
 """
 
 import os

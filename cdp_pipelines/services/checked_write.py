@@ -1,6 +1,6 @@
 """Check, then write: frames go through their tables' gates, and are written only if all of them pass.
 
-The only place that runs a gate before a write belongs here; what the frames hold, and how a run reports it, does not.
+Running the gates before a write belongs here and nowhere else; computing the frames, and reporting to Dagster, does not.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class CheckFailedError(CdpError):
         self.checks = checks
         self.failed = tuple(check for check in checks if not check.is_passed)
         failures = "; ".join(check.description or f"{check.table.name}: {check.name}" for check in self.failed)
-        super().__init__(f"{failures}. The table was left as it was.")
+        super().__init__(f"{failures}. The table is unchanged.")
 
 
 def check_and_write(lake: Lake, night: date | None, *staged: StagedWrite) -> WriteReport:
@@ -105,7 +105,7 @@ def describe_failure(result: GateResult) -> str:
 
 def _check(lake: Lake, night: date | None, staged: StagedWrite) -> TableCheck:
     if staged.is_addition and staged.frame.is_empty():
-        return TableCheck(staged.table, GATE, is_passed=True, description="Tonight brings no rows")
+        return TableCheck(staged.table, GATE, is_passed=True, description="No new rows")
     result = validate(staged.table.name, staged.frame, columns=list(staged.table.schema))
     if night is not None:
         store_result(lake, result, night)

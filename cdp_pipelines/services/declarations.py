@@ -51,32 +51,32 @@ def non_linking_channels() -> list[str]:
 
 @cache
 def linking_channels() -> dict[str, list[str]]:
-    """Purposes that asked for links of their own data, to the channels whose data may link for them."""
-    asked = {each.unification for each in load_company_register().values()} - {UNIFICATION}
+    """Purpose with links of its own to the channels whose data may link for it."""
+    linking = {each.unification for each in load_company_register().values()} - {UNIFICATION}
     return {
         key: [name for name, each in load_all_contracts().items() if {key, UNIFICATION} & {*each.collected_for}]
-        for key in sorted(asked)
+        for key in sorted(linking)
     }
 
 
 @cache
 def load_company_controller() -> Controller:
-    """Who is responsible for every purpose."""
+    """The controller of every purpose."""
     return load_controller(COMPANY / "controller.yaml")
 
 
 @cache
 def load_retention() -> RetentionPolicy:
-    """How long what has ended is held, and what was refused."""
+    """The hold of ended values, and the retention of refused records."""
     return load_policy_file(COMPANY / "retention.yaml", RetentionPolicy)
 
 
 @cache
 def load_company_register() -> Register:
-    """Every purpose by key, each in all its versions; none whose mart takes more than it permits."""
-    found = load_register(COMPANY / "purposes")
-    check_all_minimised(found, load_all_contracts(), purpose_file)
-    return found
+    """Every purpose by key, in all its versions; `PolicyError` for a mart that takes more than its purpose permits."""
+    register = load_register(COMPANY / "purposes")
+    check_all_minimised(register, load_all_contracts(), purpose_file)
+    return register
 
 
 def purpose_file(key: str) -> str:
@@ -86,7 +86,7 @@ def purpose_file(key: str) -> str:
 
 @cache
 def load_identity_policy() -> "IdentityPolicy":
-    """How records are held to be one person."""
+    """The rules by which records are linked to one customer."""
     from cdp_pipelines.identity.policy import load_policy
 
     return load_policy(COMPANY / "identity" / "defs.yaml")
@@ -94,20 +94,20 @@ def load_identity_policy() -> "IdentityPolicy":
 
 @cache
 def load_survivorship() -> SurvivorshipPolicy:
-    """Which value of a customer's records survives."""
+    """The rules by which values of a customer's records survive."""
     return load_policy_file(COMPANY / "golden" / "defs.yaml", SurvivorshipPolicy)
 
 
 @cache
 def identity_code_digest() -> str:
     """A digest of the code and the versions of the libraries that resolve identities."""
-    ours = sorted(Path(import_module("cdp_pipelines.identity").__file__).parent.glob("*.py"))
+    own = sorted(Path(import_module("cdp_pipelines.identity").__file__).parent.glob("*.py"))
     libraries = (
         "anyascii", "jellyfish", "nicknames", "numpy", "polars", "polars-strsim", "recordlinkage", "scikit-learn",
         "scipy",
     )  # fmt: skip
-    theirs = "".join(f"{name}=={metadata.version(name)}" for name in libraries)
-    return sha256(b"".join(path.read_bytes() for path in ours) + theirs.encode()).hexdigest()
+    versions = "".join(f"{name}=={metadata.version(name)}" for name in libraries)
+    return sha256(b"".join(path.read_bytes() for path in own) + versions.encode()).hexdigest()
 
 
 @cache

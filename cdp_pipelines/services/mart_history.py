@@ -45,7 +45,7 @@ def record_membership(lake: Lake, night: date, as_of: datetime) -> WriteReport:
 
 
 def record_corrections(lake: Lake, night: date, as_of: datetime) -> WriteReport:
-    """Record what recipients hold of customers who were split since the last night, and what they must hold instead."""
+    """Record which published rows of customers who were split since the last night must be corrected, and how."""
     last = lake.scan(RUN).filter(pl.col("as_of") < as_of).select(pl.col("as_of").max()).collect().item()
     split = find_split_customers(lake.scan(HISTORY), last, as_of)
     is_due = split.height and serving.read_publication(lake)

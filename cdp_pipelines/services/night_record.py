@@ -1,6 +1,6 @@
-"""What a night leaves on record: the nights of the lake, and the version of every table.
+"""The record of a night: the nights of the lake, and the version of every table.
 
-audit/run, audit/version and the removal of old table versions belong here; what the tables hold does not.
+audit/run, audit/version and the removal of old table versions belong here; the content of other tables does not.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def record_night(lake: Lake, night: date, as_of: datetime) -> WriteReport:
 def remove_old_versions(lake: Lake, as_of: datetime) -> int:
     """Remove every data file that only older versions of tables read; the number of files.
 
-    A mart's versions stay for the hold, because audits compare with what a mart held in a night; other tables keep
+    A mart's versions stay for the hold, because audits compare with the rows of a mart in a night; other tables keep
     their newest version alone.
     """
     in_hold = add_duration(pl.col("as_of"), load_retention().hold) > as_of
