@@ -1,6 +1,6 @@
 """Check, then write: frames go through their tables' gates, and are written only if all of them pass.
 
-Running the gates before a write belongs here and nowhere else; computing the frames, and reporting to Dagster, does not.
+Running gates before a write belongs here and nowhere else; computing frames, and reporting to Dagster, does not.
 """
 
 from __future__ import annotations
