@@ -1,4 +1,4 @@
-"""What Dagster knows: every table with its columns and their sources, when it runs, and that the rooms hold."""
+"""Dagster's definitions: every table with its columns and their sources, the schedule, the sensor, and `dg check`."""
 
 import os
 import subprocess
@@ -42,7 +42,7 @@ def test_every_table_is_an_asset_of_the_same_name(specs):
     assert set(specs) == expected
 
 
-def test_every_asset_says_who_what_and_how(specs):
+def test_every_asset_has_group_owner_kind_and_description(specs):
     for name, spec in specs.items():
         assert spec.group_name == name.split("/")[0]
         assert spec.owners, name
@@ -53,7 +53,7 @@ def test_every_asset_says_who_what_and_how(specs):
         assert spec.partitions_def == DROPS, name
 
 
-# What a clerk says is no night's to make: it passes its suite before a command writes it.
+# No night builds these: a command writes them after they pass their suites.
 BY_CLERKS = {"identity/review", "golden/rectification"}
 
 
@@ -114,15 +114,15 @@ def test_every_table_has_a_blocking_gate(definitions, specs):
     assert all(check.blocking for check in checks.values())
 
 
-def test_no_table_of_persons_is_written_after_a_night_lets_go_of_older_versions(specs):
-    """`audit/run` forgets them: what were replaced after it would leave its last version behind."""
+def test_no_table_with_personal_data_is_written_after_old_versions_are_removed(specs):
+    """`audit/run` removes them: a table replaced after it would keep its last version."""
     before, waiting = set(), ["audit/run"]
     while waiting:
         name = waiting.pop()
         if name not in before:
             before.add(name)
             waiting += ["/".join(dep.asset_key.path) for dep in specs[name].deps]
-    # A clerk writes them between nights; the served copies are no tables of the lake.
+    # Commands write the first two between nights; the served copies are not tables of the lake.
     others = {"identity/review", "golden/rectification", "serving/postgres", "reports/catalogue"}
     after = set(specs) - before - others
     assert {name for name in after if TABLES[name].personal} == set()
@@ -139,7 +139,7 @@ def test_nightly_schedule(definitions, tmp_path):
         assert instance.has_dynamic_partition(DROPS.name, "2024-07-01")
 
 
-def test_sensor_asks_once_for_a_settled_folder_and_again_when_it_changes(definitions, tmp_path):
+def test_sensor_requests_a_settled_folder_once_and_again_when_it_changes(definitions, tmp_path):
     sensor = definitions.resolve_sensor_def("drop_folder")
     night = tmp_path / "drops" / "2024-07-01"
     night.mkdir(parents=True)
@@ -147,21 +147,21 @@ def test_sensor_asks_once_for_a_settled_folder_and_again_when_it_changes(definit
     file.write_text("x")
     lake = LakeResource(drops=str(tmp_path / "drops"), lake=str(tmp_path / "lake"))
 
-    def asked(cursor):
+    def evaluate(cursor):
         with (
             dg.DagsterInstance.ephemeral() as instance,
             dg.build_sensor_context(instance=instance, cursor=cursor, resources={"lake": lake}) as context,
         ):
             return sensor(context)
 
-    assert isinstance(asked(None), dg.SkipReason), "a folder that is still being written"
+    assert isinstance(evaluate(None), dg.SkipReason), "a folder that is still being written"
     os.utime(file, (1e9, 1e9))
-    first = asked(None)
+    first = evaluate(None)
     assert [request.partition_key for request in first.run_requests] == ["2024-07-01"]
-    assert isinstance(asked(first.cursor), dg.SkipReason)
+    assert isinstance(evaluate(first.cursor), dg.SkipReason)
     file.write_text("longer")
     os.utime(file, (1e9 + 1, 1e9 + 1))
-    again = asked(first.cursor)
+    again = evaluate(first.cursor)
     assert again.run_requests[0].run_key != first.run_requests[0].run_key
 
 
@@ -208,7 +208,7 @@ def test_a_backfill_of_several_nights_is_one_run(sample, tmp_path):
         pytest.param(["dg", "check", "defs"], id="defs"),
     ],
 )
-def test_dg_is_content(command):
+def test_dg_check_passes(command):
     done = subprocess.run(
         [BIN / command[0], *command[1:]],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""What every asset of the lake has in common: its errors show no value, wherever Dagster keeps them."""
+"""Errors of assets show no value, wherever Dagster stores them."""
 
 import dagster as dg
 import polars as pl
@@ -22,26 +22,25 @@ def parse():
 
 
 @pytest.mark.parametrize("fail", [look_up, parse])
-def test_no_value_reaches_dagsters_log_in_an_error(fail, tmp_path, capfd):
+def test_no_value_in_an_error_reaches_dagsters_log(fail, tmp_path, capfd):
     @lake_assets(specs=[build_spec(PEOPLE, deps=[], owner="team:data")])
     def record_people(context, lake):
         fail()
-        yield
 
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("drop_date", ["2024-07-01"])
-        done = dg.materialize(
+        result = dg.materialize(
             [record_people],
             instance=instance,
             partition_key="2024-07-01",
             resources={"lake": LakeResource(drops=str(tmp_path), lake=str(tmp_path / "lake"))},
             raise_on_error=False,
         )
-        kept = "".join(
-            str(record.event_log_entry.to_json()) for record in instance.get_records_for_run(done.run_id).records
+        stored = "".join(
+            str(record.event_log_entry.to_json()) for record in instance.get_records_for_run(result.run_id).records
         )
-    assert not done.success
-    assert "Error at " in kept
+    assert not result.success
+    assert "Error at " in stored
     printed = capfd.readouterr()
-    for text in (kept, printed.out, printed.err):
+    for text in (stored, printed.out, printed.err):
         assert "tweety" not in text
