@@ -96,7 +96,10 @@ def test_owner_retention_and_purposes_of_a_channel_and_a_mart_are_as_declared(pa
     told = page.tables["quarantine/beacons"]
     assert "30 days from the night that refused it, and a hold of 30 days" in told
     mart = page.tables["mart/email_marketing"]
-    assert "3 years from the withdrawal, or the last contact if that is earlier (opening a mail is no contact)" in mart
+    assert (
+        "3 years from the withdrawal, or the last contact if that is earlier (opening an e-mail does not count as a contact)"
+        in mart
+    )
     assert "the night of 2024-06-30" in mart
 
 

@@ -101,7 +101,7 @@ def test_a_mart_holds_no_category_that_its_purpose_does_not_name():
             assert found in purpose.data_categories, (key, column.name)
 
 
-# Whose marts hold people under a name of that mart alone, and numbers of people alone; the others name them.
+# Purposes with pseudonymous and with aggregate marts; the other marts identify people.
 PSEUDONYMOUS = {"advertising", "fraud_prevention", "location_services", "personalisation", "profiling", "service_security"}  # fmt: skip
 AGGREGATE = {"analytics", "customer_value_reporting", "product_improvement"}
 
@@ -113,9 +113,9 @@ def test_which_marts_name_people_and_why_is_in_the_record():
     told = {each["key"]: each["mart"] for each in json.loads(export("--format", "json"))["purposes"]}
     for key, purpose in load_company_register().items():
         if purpose.mart_kind == "identified":
-            assert told[key] == f"people can be named: {purpose.identified_because}"
-    assert told["profiling"] == "people under a name of this mart alone, no row said by fewer than 5"
-    assert told["analytics"] == "numbers of people, none of fewer than 10; nobody's row"
+            assert told[key] == f"identified people: {purpose.identified_because}"
+    assert told["profiling"] == "people under pseudonyms of this mart, in groups of at least 5"
+    assert told["analytics"] == "counts of at least 10 people, and no rows about people"
     assert html.escape(load_company_register()["payment"].identified_because) in export("--format", "html")
 
 
