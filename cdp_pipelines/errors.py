@@ -43,6 +43,15 @@ class TrainingError(CdpError):
         )
 
 
+class SchemaError(CdpError):
+    """A table is declared incompletely or in contradiction to itself: which table, and every problem."""
+
+    def __init__(self, table: str, problems: tuple[str, ...]) -> None:
+        self.table = table
+        self.problems = problems
+        super().__init__("\n".join(f"table {table}: {problem}" for problem in problems))
+
+
 class LakeError(CdpError):
     """The lake cannot be used as asked: not there, busy, or not written by this product."""
 

@@ -343,7 +343,7 @@ def test_statement_7_what_left_is_counted_and_no_file_holds_it_old_versions_incl
     left = lake.read(RETENTION)
     assert set(left["table"]) == {"raw/beacons"}
     held = sum(lake.scan(table).select(pl.len()).collect().item() for table in (contract.raw, contract.quarantine))
-    assert left["n"].sum() == delivered.height - held > 0
+    assert left["removed_count"].sum() == delivered.height - held > 0
     known = set(lake.scan(contract.raw).collect()["ad_id"])
     known |= set(lake.scan(load_all_contracts()["app_events"].raw).collect()["context_device_advertising_id"])
     gone = set(delivered["ad_id"].drop_nulls()) - known

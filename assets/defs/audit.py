@@ -13,8 +13,6 @@ from cdp_pipelines.schema import (
     DECISION,
     HISTORY,
     MEMBERSHIP,
-    RECTIFICATION,
-    REVIEW,
     RUN,
     TABLES,
     VERSION,
@@ -26,13 +24,13 @@ from cdp_pipelines.services.mart_history import list_mart_tables
 
 MARTS = list_mart_tables().values()
 INGESTED = [table for each in load_all_contracts().values() for table in (each.raw, each.quarantine)]
-# Clerks and data subjects write these between nights.
-WRITTEN_BETWEEN_NIGHTS = {REVIEW.name, RECTIFICATION.name}
+# Staff enter rows of the other tables between nights.
+WRITTEN_BY_NIGHT = [table for table in TABLES.values() if not table.is_entered]
 # A row that shows a person is never written after the night is recorded.
-BEFORE_RUN = [name for name in TABLES if name not in {RUN.name, VERSION.name, *WRITTEN_BETWEEN_NIGHTS}]
+BEFORE_RUN = [table for table in WRITTEN_BY_NIGHT if table not in {RUN, VERSION}]
 # Without serving/postgres: its step is skipped where there is no server, and a step that waits for it would be too.
 BEFORE_VERSION = [
-    *(name for name in TABLES if name not in {VERSION.name, *WRITTEN_BETWEEN_NIGHTS}),
+    *(table for table in WRITTEN_BY_NIGHT if table is not VERSION),
     *INGESTED,
     *MARTS,
     "serving/marts",

@@ -154,7 +154,8 @@ def _count_removed(store: Lake) -> tuple[int, int]:
     """Whole rows that retention ever removed, and single values of rows that stayed or were removed later."""
     is_row = pl.col("field") == WHOLE_ROW
     counted = store.scan(RETENTION).select(
-        pl.col("n").filter(is_row).sum().alias("rows"), pl.col("n").filter(~is_row).sum().alias("values")
+        pl.col("removed_count").filter(is_row).sum().alias("rows"),
+        pl.col("removed_count").filter(~is_row).sum().alias("values"),
     )
     return counted.collect().row(0)
 

@@ -16,6 +16,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table as Drawn
 
+from cdp_pipelines.marts.mart import build_mart_table
 from cdp_pipelines.sample import benchmark_lake as census
 from cdp_pipelines.schema import (
     CLUSTER,
@@ -73,7 +74,8 @@ def measure(customers: int, lake: Path | None, repeats: int, out: Console) -> No
     with _lake_of(customers, lake, out) as store:
         someone = census.Census(customers).ids(census.Census(customers).numbers(0)[-1:])[0]
         email = _email(store, someone)
-        marts = [Table(f"mart/{each.key}", "", (), ()) for each in load_company_register().values() if each.columns]
+        marts = [build_mart_table(each) for each in load_company_register().values() if each.columns]
+        mart = next(each for each in marts if each.name == f"mart/{MART}")
         raw = [each.raw for each in load_all_contracts().values()]
         about = ["--on", str(census.NIGHT), "--customer", someone]
         asked: dict[str, tuple[Sequence[str], Sequence[Table], str, str]] = {
@@ -81,9 +83,9 @@ def measure(customers: int, lake: Path | None, repeats: int, out: Console) -> No
             "customer by e-mail": (["audit", "customer", email], (IDENTIFIER, *HELD, *raw, *marts), "email", email),
             "in a mart or out": (["audit", "mart", MART, *about], (MEMBERSHIP, DECISION, LEDGER, CONSENT_EVENT, PARTY,
                                  INTERACTION), "customer_id", someone),
-            "row of a mart": (["audit", "rows", MART, *about], (MEMBERSHIP, Table(f"mart/{MART}", "", (), ())),
+            "row of a mart": (["audit", "rows", MART, *about], (MEMBERSHIP, mart),
                               "customer_id", someone),
-            "all rows of a mart": (["audit", "rows", MART, *about[:2]], (MEMBERSHIP, Table(f"mart/{MART}", "", (), ())),
+            "all rows of a mart": (["audit", "rows", MART, *about[:2]], (MEMBERSHIP, mart),
                                    "purpose", MART),
             "purpose": (["audit", "purpose", MART], (DECISION, MEMBERSHIP), "purpose", MART),
             "why": (["why", email, MART], (IDENTIFIER, CLUSTER, PARTY, INTERACTION, LEDGER), "email", email),

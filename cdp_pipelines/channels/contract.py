@@ -148,9 +148,11 @@ class ChannelContract(PolicyModel):
                     pl.String(),
                     f"{field.description} (field {name!r}, category {field.category})",
                     is_personal=field.category != OTHER,
+                    category=self.category(name),
                 )
                 for name, field in self.fields.items()
             ],
+            self.category(self.key),
         )
 
     @property

@@ -17,9 +17,8 @@ from rich.table import Table
 from assets.runtime.night import NightResult, run_night
 from cdp_pipelines.reports.catalogue import PAGE as CATALOGUE
 from cdp_pipelines.reports.quality import PAGE
+from cdp_pipelines.schema import LAYERS
 from warehouse.serving.mart_file import mart_file_path
-
-LAYERS = ("raw", "audit", "standardised", "identity", "consent", "golden", "mart", "serving", "reports")
 
 
 def run_nights(

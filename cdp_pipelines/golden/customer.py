@@ -38,7 +38,7 @@ def select_best_values(provenance: ProvenanceFrame) -> pl.LazyFrame:
 
     An attribute group comes from its best ranked record; attributes that this record lacks are null.
     """
-    best = provenance.filter(pl.col("rank") == pl.col("rank").min().over("customer_id", "together"))
+    best = provenance.filter(pl.col("rank") == pl.col("rank").min().over("customer_id", "attribute_group"))
     wide = best.group_by("customer_id").agg(
         pl.col("value").filter(pl.col("attribute") == attribute).first().alias(attribute)
         for attribute in GOLDEN_COLUMNS

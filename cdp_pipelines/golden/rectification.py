@@ -28,15 +28,17 @@ def select_open(
 ) -> RectificationFrame:
     """Rectifications of records that may join a profile, without withdrawn ones.
 
-    Key (number, attribute), columns of `RECTIFICATION`, customer_id and `together`. `group_of`: attribute to the first
-    attribute of its group.
+    Key (rectification_number, attribute), columns of `RECTIFICATION`, customer_id and `attribute_group`. `group_of`:
+    attribute to the first attribute of its group.
     """
-    ended = rectification.filter(pl.col("ends").is_not_null()).select(pl.col("ends").alias("number"))
+    ended = rectification.filter(pl.col("withdraws_number").is_not_null()).select(
+        pl.col("withdraws_number").alias("rectification_number")
+    )
     return (
-        rectification.filter(pl.col("ends").is_null())
-        .join(ended, on="number", how="anti")
+        rectification.filter(pl.col("withdraws_number").is_null())
+        .join(ended, on="rectification_number", how="anti")
         .join(crosswalk.filter("is_profiled").select(*RECORD_KEY, "customer_id"), on=list(RECORD_KEY))
-        .with_columns(pl.col("attribute").replace_strict(group_of, return_dtype=pl.String).alias("together"))
+        .with_columns(pl.col("attribute").replace_strict(group_of, return_dtype=pl.String).alias("attribute_group"))
     )
 
 
@@ -47,8 +49,10 @@ def select_current(
 
     A customer may have several e-mails and phones: there, the latest one for each replaced value.
     """
-    slot = ["customer_id", "together", "replaces"]
-    return select_open(rectification, crosswalk, group_of).filter(pl.col("number") == pl.col("number").max().over(slot))
+    slot = ["customer_id", "attribute_group", "replaces"]
+    return select_open(rectification, crosswalk, group_of).filter(
+        pl.col("rectification_number") == pl.col("rectification_number").max().over(slot)
+    )
 
 
 def parse_value(attribute: str, text: str, phone_region: str | None) -> str | None:
@@ -91,8 +95,8 @@ def record_withdrawal(
 ) -> RectificationRows:
     """The rows that withdraw those of `ended` (`RECTIFICATION`); columns of `RECTIFICATION`."""
     rows = RECTIFICATION.empty()
-    for row in ended.unique("number").sort("number").iter_rows(named=True):
-        end = [{"attribute": row["attribute"], "ends": row["number"]}]
+    for row in ended.unique("rectification_number").sort("rectification_number").iter_rows(named=True):
+        end = [{"attribute": row["attribute"], "withdraws_number": row["rectification_number"]}]
         before = pl.concat([rectification, rows])
         record = row["channel"], row["source_record_id"]
         rows = pl.concat([rows, _assign_number(before, end, record, by, because, at)])
@@ -108,10 +112,10 @@ def _assign_number(
     at: dt.datetime,
 ) -> RectificationRows:
     shared = {
-        "number": before.select(pl.col("number").max().fill_null(0) + 1).item(),
+        "rectification_number": before.select(pl.col("rectification_number").max().fill_null(0) + 1).item(),
         **dict(zip(RECORD_KEY, record, strict=True)),
         "rectified_by": by,
-        "because": because,
+        "reason": because,
         "rectified_at": at,
     }
     return pl.DataFrame([shared | row for row in rows], schema=RECTIFICATION.schema)

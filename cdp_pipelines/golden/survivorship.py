@@ -71,7 +71,7 @@ def build_provenance(
         ranked = _rank_candidates(_add_rectified(candidates, rectified, group, channels), policy, group[0])
         parts += [
             ranked.filter(pl.col(name).is_not_null()).with_columns(
-                pl.lit(name).alias("attribute"), pl.col(name).alias("value"), pl.lit(group[0]).alias("together")
+                pl.lit(name).alias("attribute"), pl.col(name).alias("value"), pl.lit(group[0]).alias("attribute_group")
             )
             for name in group
         ]
@@ -152,27 +152,27 @@ def _add_rectified(
 ) -> pl.LazyFrame:
     """Candidates and rectified values (channel `rectification`); `is_replaced` marks the values these replace."""
     corrections = (
-        rectified.filter(pl.col("together") == group[0])
-        .group_by("customer_id", "number")
+        rectified.filter(pl.col("attribute_group") == group[0])
+        .group_by("customer_id", "rectification_number")
         .agg(
             pl.col("channel", "replaces", "rectified_at").first(),
             *(pl.col("value").filter(pl.col("attribute") == part).first().alias(part) for part in group),
         )
         .join(channels, on="channel", how="left")
     )
-    slots = corrections.select("customer_id", "number", "replaces")
+    slots = corrections.select("customer_id", "rectification_number", "replaces")
     replaced = candidates.select("customer_id", "channel", *group, "collected_for").join(slots, on="customer_id")
     if group[0] in KINDS:
         replaced = replaced.filter(pl.col(group[0]) == pl.col("replaces"))
-    inherited = replaced.group_by("customer_id", "number").agg(
+    inherited = replaced.group_by("customer_id", "rectification_number").agg(
         pl.col("collected_for").explode().drop_nulls().unique().sort().alias("inherited")
     )
-    added = corrections.join(inherited, on=["customer_id", "number"], how="left").select(
+    added = corrections.join(inherited, on=["customer_id", "rectification_number"], how="left").select(
         "customer_id",
-        "number",
+        "rectification_number",
         *group,
         pl.lit(CHANNEL).alias("channel"),
-        pl.col("number").cast(pl.String).alias("source_record_id"),
+        pl.col("rectification_number").cast(pl.String).alias("source_record_id"),
         pl.col("rectified_at").alias("observed_at"),
         pl.coalesce("inherited", pl.col("of_channel").list.sort(), pl.lit([], TEXTS)).alias("collected_for"),
     )
@@ -193,7 +193,7 @@ def _rank_candidates(candidates: pl.LazyFrame, policy: SurvivorshipPolicy, name:
         "recency": -pl.col("observed_at").dt.epoch("us"),
     }
     rules = [computed.get(rule, pl.col(rule)) for rule in policy.rules(name)]
-    rectified_first = [-pl.col("number").fill_null(0), pl.col("is_replaced").fill_null(value=False)]
+    rectified_first = [-pl.col("rectification_number").fill_null(0), pl.col("is_replaced").fill_null(value=False)]
     return candidates.sort("customer_id", *rectified_first, *rules, "channel", "source_record_id").with_columns(
         (pl.int_range(pl.len()).over("customer_id") + 1).alias("rank")
     )

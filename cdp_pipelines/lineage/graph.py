@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from cdp_pipelines.schema import Table
 
 
-# Category of a record in the whole: no purpose names it, so none may be given one.
-WHOLE_RECORD = "whole_record"
-
-
 class LineageError(CdpError):
     """A column says that it comes from one that no table has."""
 
@@ -177,14 +173,8 @@ def _typed(measures: Collection[str]) -> dict[str, dict[str, str]]:
 
 
 def _raw_categories(contracts: Iterable[ChannelContract]) -> dict[str, str | None]:
-    found = {}
-    for contract in contracts:
-        of = {name: contract.category(field) for field, name in contract.columns.items()}
-        # The record as it came holds everything that its channel delivers.
-        of |= {"source_record_id": contract.category(contract.key), "record": WHOLE_RECORD}
-        table = contract.raw
-        found |= {f"{table.name}.{column.name}": of.get(column.name) for column in table.columns}
-    return found
+    tables = [contract.raw for contract in contracts]
+    return {f"{table.name}.{column.name}": column.category for table in tables for column in table.columns}
 
 
 def _columns(table: Table, contracts: Iterable[ChannelContract]) -> dict[str, tuple[tuple[str, str | None], ...]]:

@@ -7,9 +7,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 from cdp_pipelines.channels.field import OTHER
-from cdp_pipelines.lineage.graph import WHOLE_RECORD, column_graph, purpose_graph
+from cdp_pipelines.lineage.graph import column_graph, purpose_graph
 from cdp_pipelines.lineage.minimise import STOPS
-from cdp_pipelines.schema import TABLES
+from cdp_pipelines.schema import TABLES, WHOLE_RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,6 +7,7 @@ Here belong its two steps, between which `mart.sql` may run: `build_permitted` s
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -20,7 +21,7 @@ from cdp_pipelines.marts.pseudonym import pseudonymise, reference_evidence
 from cdp_pipelines.purposes.mart_terms import BASIS, COLUMN_SOURCES, EVIDENCE, KEY, REQUIRED_SOURCES, TYPES
 from cdp_pipelines.schema import DECISION, Column, Table
 from cdp_pipelines.schema.interval import current
-from cdp_pipelines.schema.mart import MEASURES
+from cdp_pipelines.schema.mart import AGGREGATE_LIFECYCLE, MEASURES, declare_mart_lifecycle
 
 if TYPE_CHECKING:
     from cdp_pipelines.purposes.purpose import Purpose
@@ -38,7 +39,7 @@ def build_permitted_table(purpose: Purpose) -> Table:
         dtype = coarsened_dtype(column)
         columns.append(Column(column.name, dtype, description, source.is_personal, origin))
     key = tuple(column.name for column in purpose.columns if column.source == KEY)
-    return Table(f"mart/{purpose.key}", purpose.title, key, tuple(columns), subject=key)
+    return Table(f"mart/{purpose.key}", purpose.title, key, tuple(columns), declare_mart_lifecycle(key))
 
 
 def build_mart_table(purpose: Purpose) -> Table:
@@ -50,7 +51,7 @@ def build_mart_table(purpose: Purpose) -> Table:
         shaped = (
             Column(column.name, TYPES[column.type], column.description, is_personal, origin) for column in purpose.shape
         )
-        table = Table(table.name, table.description, table.key, tuple(shaped), subject=table.subject)
+        table = replace(table, columns=tuple(shaped))
     if purpose.aggregate is None:
         return table
     by_name = {column.name: column for column in table.columns}
@@ -72,7 +73,7 @@ def build_mart_table(purpose: Purpose) -> Table:
         ),
         Column("lawful_basis", pl.String(), "Lawful basis of the purpose", sources=("consent/decision.lawful_basis",)),
     ]
-    return Table(table.name, table.description, tuple(dimensions), tuple(columns))
+    return Table(table.name, table.description, tuple(dimensions), tuple(columns), AGGREGATE_LIFECYCLE)
 
 
 def find_column(purpose: Purpose, source: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdp_pipelines.reports.words import describe_counts, describe_expectation, join_words
+from cdp_pipelines.schema import LAYERS
 from cdp_pipelines.services.check_results import latest_results
 from warehouse.atomic_file import write_atomically
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 PAGE = Path("reports") / "quality.html"
 STYLE = Path(__file__).with_name("quality.css")
-LAYERS = ("raw", "quarantine", "standardised", "consent", "identity", "golden", "mart", "audit")
 
 _STATES = {"good": "passed", "warn": "warning", "bad": "held back"}
 _DISC = '<circle cx="8" cy="8" r="7.2" fill="currentColor" opacity=".16"/>'

@@ -9,25 +9,48 @@ import polars as pl
 
 from cdp_pipelines.schema.consent import DECISION
 from cdp_pipelines.schema.identity import CLUSTER
-from cdp_pipelines.schema.table import TEXTS, UTC, Column, Table, carry_columns
+from cdp_pipelines.schema.table import (
+    CUSTOMER_SUBJECT,
+    TEXTS,
+    UTC,
+    Column,
+    Erasure,
+    Lifecycle,
+    Table,
+    carry_columns,
+    no_person,
+)
+from cdp_pipelines.schema.vocabulary import FILE_OUTCOMES
 
 FILE = Table(
     "audit/file",
-    "Every file that was ever taken in, with what became of its rows: received = raw + quarantined.",
+    "Every file that was ever received, and the counts of its rows: received = raw + quarantined.",
     ("channel", "drop_date", "file", "file_sha256"),
     (
-        Column("channel", pl.String(), "Channel; empty where no channel claims the file"),
+        Column("channel", pl.String(), "Channel; empty where the file matches no channel"),
         Column("drop_date", pl.Date(), "Drop folder"),
         Column("file", pl.String(), "File name"),
-        Column("file_sha256", pl.String(), "Digest of its bytes"),
-        Column("byte_count", pl.Int64(), "Size"),
-        Column("received_count", pl.Int64(), "Rows found"),
-        Column("raw_count", pl.Int64(), "Rows taken into raw"),
-        Column("quarantined_count", pl.Int64(), "Rows refused"),
-        Column("duplicate_count", pl.Int64(), "Rows in raw that repeat an earlier row of the same id and content"),
-        Column("outcome", pl.String(), "loaded, loaded_with_warnings, refused, empty or no_channel"),
-        Column("detail", pl.String(), "What was wrong, without values"),
-        Column("ingested_at", UTC, "Logical time of the night that took it in"),
+        Column("file_sha256", pl.String(), "SHA-256 of its bytes"),
+        Column("byte_count", pl.Int64(), "Size in bytes"),
+        Column("received_count", pl.Int64(), "Number of rows in the file"),
+        Column("raw_count", pl.Int64(), "Number of rows loaded into raw"),
+        Column("quarantined_count", pl.Int64(), "Number of rows put into quarantine"),
+        Column(
+            "duplicate_count",
+            pl.Int64(),
+            "Number of rows in raw that repeat an earlier row with the same id and content",
+        ),
+        Column("outcome", pl.String(), ", ".join(FILE_OUTCOMES)),
+        Column("detail", pl.String(), "What was wrong; never a value"),
+        Column("ingested_at", UTC, "Logical time of the night that loaded it"),
+    ),
+    lifecycle=Lifecycle(
+        kind="log",
+        subjects=(),
+        write_mode="append",
+        unit="whole",
+        on_erasure=no_person("Names, digests and counts of files"),
+        retention="evidence",
     ),
 )
 FileFrame = pl.LazyFrame
@@ -35,13 +58,31 @@ FileRows = pl.DataFrame
 
 RUN = Table(
     "audit/run",
-    "Every night to which the lake was brought.",
+    "Every night that the lake has been run for.",
     ("night",),
     (
-        Column("night", pl.Date(), "A drop date, or a night without deliveries", sources=("audit/file.drop_date",)),
+        Column(
+            "night",
+            pl.Date(),
+            "Logical date: a drop date, or a night without deliveries",
+            sources=("audit/file.drop_date",),
+        ),
         Column("as_of", UTC, "Logical time of the night's decisions: its end"),
-        Column("file_count", pl.Int64(), "Files of this night", sources=("audit/file.file",)),
-        Column("received_count", pl.Int64(), "Rows received in this night", sources=("audit/file.received_count",)),
+        Column("file_count", pl.Int64(), "Number of files of this night", sources=("audit/file.file",)),
+        Column(
+            "received_count",
+            pl.Int64(),
+            "Number of rows received in this night",
+            sources=("audit/file.received_count",),
+        ),
+    ),
+    lifecycle=Lifecycle(
+        kind="log",
+        subjects=(),
+        write_mode="replace",
+        unit="whole",
+        on_erasure=no_person("Nights and counts"),
+        retention="evidence",
     ),
 )
 RunFrame = pl.LazyFrame
@@ -49,18 +90,26 @@ RunRows = pl.DataFrame
 
 VERSION = Table(
     "audit/version",
-    "Which version of each table a night left, and the code that wrote it: what proves later what was there.",
+    "The version of each table after every night and the code that wrote it, as proof of what the lake held.",
     ("night", "table_name"),
     (
         *carry_columns(RUN, "night", "as_of"),
         Column("table_name", pl.String(), "Full name of the table"),
         Column("delta_version", pl.Int64(), "Its Delta version at the end of the night"),
-        Column("row_count", pl.Int64(), "Its rows in that version"),
+        Column("row_count", pl.Int64(), "Number of its rows in that version"),
         Column(
             "code_version",
             pl.String(),
-            "Code that wrote that version: package version, + and the digest of the sources and declarations",
+            "Code that wrote that version: package version, + and the digest of source files and declarations",
         ),
+    ),
+    lifecycle=Lifecycle(
+        kind="log",
+        subjects=(),
+        write_mode="merge",
+        unit="whole",
+        on_erasure=no_person("Versions and counts of tables"),
+        retention="evidence",
     ),
 )
 VersionFrame = pl.LazyFrame
@@ -68,72 +117,112 @@ VersionRows = pl.DataFrame
 
 MEMBERSHIP = Table(
     "audit/membership",
-    "Who was in which mart from when to when, and what let them in and out. A stay is closed, never overwritten.",
+    "Who was in which mart in which period, and why they entered and left. A membership is closed, never overwritten.",
     ("purpose", "customer_id", "valid_from"),
     (
         *carry_columns(DECISION, "purpose", "customer_id", "lawful_basis", "purpose_version"),
         Column(
             "evidence",
             TEXTS,
-            "Ids of the events or records that let them in",
+            "Ids of the events or records that allowed the membership",
+            is_personal=True,
             sources=("consent/decision.evidence",),
         ),
         Column(
-            "valid_from", UTC, "Logical time of the night that took them in", sources=("consent/decision.valid_from",)
+            "valid_from",
+            UTC,
+            "Logical time of the night that added the customer",
+            sources=("consent/decision.valid_from",),
         ),
-        Column("valid_to", UTC, "Logical time of the night that left them out; null while they are in"),
+        Column(
+            "valid_to", UTC, "Logical time of the night that removed the customer; null while the membership is current"
+        ),
         Column(
             "exit_reason",
             pl.String(),
-            "Reason of the decision that let them out, or no_usable_value; null while they are in",
+            "Reason of the decision that ended it, or no_usable_value; null while the membership is current",
             sources=("consent/decision.reason",),
         ),
     ),
-    subject=("customer_id",),
+    lifecycle=Lifecycle(
+        kind="log",
+        subjects=(CUSTOMER_SUBJECT,),
+        write_mode="versioned",
+        unit="purpose",
+        on_erasure=Erasure(
+            "replace_by_digest",
+            "The proof stays why a mart had each row (Art. 5(2)); no row leads to the person",
+            ("customer_id", "evidence"),
+        ),
+        retention="evidence",
+    ),
 )
 MembershipFrame = pl.LazyFrame
 MembershipRows = pl.DataFrame
 
 CORRECTION = Table(
     "audit/correction",
-    "What the split of a customer changed in the marts, for everybody who had received them. Append-only.",
+    "Changes in the marts that follow from the split of a customer, for each recipient of the mart. Append-only.",
     ("occurred_at", "purpose", "customer_id", "recipient"),
     (
         Column(
             "occurred_at", UTC, "Logical time of the night that published it", sources=("identity/history.occurred_at",)
         ),
-        Column("purpose", pl.String(), "Whose mart", sources=("consent/decision.purpose",)),
+        Column("purpose", pl.String(), "Purpose of the mart", sources=("consent/decision.purpose",)),
         *carry_columns(CLUSTER, "customer_id"),
-        Column("recipient", pl.String(), "Who receives the mart, or own_systems where nobody outside does"),
-        Column("change", pl.String(), "came, left or changed"),
-        Column("columns", TEXTS, "Columns that are not what they were; no values"),
-        Column("cause", pl.String(), "What had held the customer together", sources=("identity/history.cause",)),
+        Column("recipient", pl.String(), "Recipient of the mart, or own_systems where it has no outside recipient"),
+        Column("change", pl.String(), "Change of the row: came, left or changed"),
+        Column("columns", TEXTS, "Names of the columns that changed; never a value"),
+        Column(
+            "cause", pl.String(), "Rule of the link that had joined the customer", sources=("identity/history.cause",)
+        ),
     ),
-    subject=("customer_id",),
+    lifecycle=Lifecycle(
+        kind="log",
+        subjects=(CUSTOMER_SUBJECT,),
+        write_mode="append",
+        unit="whole",
+        on_erasure=Erasure(
+            "replace_by_digest",
+            "The proof stays that recipients were corrected (Art. 19); no row leads to the person",
+            ("customer_id",),
+        ),
+        retention="evidence",
+    ),
 )
 CorrectionFrame = pl.LazyFrame
 CorrectionRows = pl.DataFrame
 
 RETENTION = Table(
     "audit/retention",
-    "What left raw and quarantine because nothing may use it any more: by file, field and rule, how many. Append-only.",
+    "Number of rows and values that retention removed from raw, quarantine and rectifications, by file, field and "
+    "rule. Append-only.",
     ("table", "file_sha256", "field", "rule", "retention", "hold", "ended_date"),
     (
         Column("table", pl.String(), "raw/<channel>, quarantine/<channel> or golden/rectification"),
         Column(
-            "file_sha256", pl.String(), "Digest of the file that had brought it", sources=("audit/file.file_sha256",)
+            "file_sha256", pl.String(), "SHA-256 of the file that had delivered it", sources=("audit/file.file_sha256",)
         ),
-        Column("field", pl.String(), "Column whose values left; empty where whole rows did"),
+        Column("field", pl.String(), "Column whose values were removed; empty where whole rows were"),
         Column(
             "rule",
             pl.String(),
-            "What ended last: a purpose, channel (its own retention), quarantine, or no_purpose where none may use it",
+            "Rule that ended last: a purpose, channel (its own retention), quarantine, or no_purpose where no purpose "
+            "may use it",
         ),
-        Column("retention", pl.String(), "How long it might be used, from the event (ISO 8601)"),
-        Column("hold", pl.String(), "How long it stayed after that, unused (ISO 8601)"),
-        Column("ended_date", pl.Date(), "Day on which it ended; it left when the hold had passed"),
-        Column("n", pl.Int64(), "Rows, or values of the field"),
-        Column("removed_at", UTC, "Logical time of the night that took it out", sources=("audit/run.as_of",)),
+        Column("retention", pl.String(), "Period of use from the event (ISO 8601)"),
+        Column("hold", pl.String(), "Period after that in which it was stored but not used (ISO 8601)"),
+        Column("ended_date", pl.Date(), "Day on which the period of use ended; removal follows after the hold"),
+        Column("removed_count", pl.Int64(), "Number of removed rows, or of removed values of the field"),
+        Column("removed_at", UTC, "Logical time of the night that removed it", sources=("audit/run.as_of",)),
+    ),
+    lifecycle=Lifecycle(
+        kind="log",
+        subjects=(),
+        write_mode="append",
+        unit="whole",
+        on_erasure=no_person("Counts of what was removed"),
+        retention="evidence",
     ),
 )
 RetentionFrame = pl.LazyFrame

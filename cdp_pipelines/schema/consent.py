@@ -9,15 +9,29 @@ import polars as pl
 
 from cdp_pipelines.schema.identity import CLUSTER
 from cdp_pipelines.schema.standardised import CONSENT_EVENT
-from cdp_pipelines.schema.table import TEXTS, UTC, Column, Table, carry_columns
+from cdp_pipelines.schema.table import (
+    CUSTOMER_SUBJECT,
+    IDENTIFIER_SUBJECT,
+    RECORD_SUBJECT,
+    TEXTS,
+    UTC,
+    Column,
+    Erasure,
+    Lifecycle,
+    Table,
+    carry_columns,
+    no_person,
+)
 
 LEDGER = Table(
     "consent/ledger",
-    "Every expression of will that was ever received, and the digest of every answer that was given, in the order in "
-    "which they were taken in; append-only.",
+    "Every consent event that was ever received, and the digest of every report that was given to a data subject or "
+    "auditor, in the order of their arrival; append-only.",
     ("event_id", "purpose", "status"),
     (
-        Column("position", pl.Int64(), "Place in the ledger, from 1", sources=("standardised/consent_event.event_id",)),
+        Column(
+            "position", pl.Int64(), "Position in the ledger, from 1", sources=("standardised/consent_event.event_id",)
+        ),
         *carry_columns(
             CONSENT_EVENT,
             "event_id",
@@ -36,7 +50,18 @@ LEDGER = Table(
             "method",
         ),
     ),
-    subject=("subject_kind", "subject_value"),
+    lifecycle=Lifecycle(
+        kind="log",
+        subjects=(IDENTIFIER_SUBJECT, RECORD_SUBJECT),
+        write_mode="append",
+        unit="record",
+        on_erasure=Erasure(
+            "replace_by_digest",
+            "The proof stays that consent was given and obeyed (Art. 7(1), 17(3)(e)); no row leads to the person",
+            ("event_id", "source_record_id", "subject_value"),
+        ),
+        retention="evidence",
+    ),
     found_by=("subject_value",),
 )
 LedgerFrame = pl.LazyFrame
@@ -60,11 +85,19 @@ SEAL = Table(
         Column("public_key", pl.String(), "Ed25519 public key that checks the signature, hex"),
         Column("leaf_hashes", pl.Binary(), "Leaf hashes in order, 32 bytes each: they locate a changed event"),
     ),
+    lifecycle=Lifecycle(
+        kind="log",
+        subjects=(),
+        write_mode="append",
+        unit="whole",
+        on_erasure=no_person("Hashes over many events; they stay, so that proofs of all other events hold"),
+        retention="evidence",
+    ),
 )
 SealFrame = pl.LazyFrame
 SealRows = pl.DataFrame
 
-# Wills, contracts that are live or settled, obligations and interests, contact points, and age.
+# Consent events, contracts, obligations and interests, contact points, and age.
 _DECIDED_BY = (
     "consent/ledger.status",
     "consent/ledger.event_at",
@@ -81,26 +114,27 @@ _DECIDED_BY = (
 
 DECISION = Table(
     "consent/decision",
-    "For every customer and purpose (and contact point, where it is about one): may they be processed, why, and from "
-    "when to when that was decided. A row is closed when another takes its place, never overwritten.",
+    "One decision per customer, purpose and period (and contact point, where the purpose decides on each): whether the "
+    "customer may be processed, and why. A new decision closes the row before it and never overwrites it.",
     ("customer_id", "purpose", "contact_point", "valid_from"),
     (
         *carry_columns(CLUSTER, "customer_id"),
-        Column("purpose", pl.String(), "Purpose decided on"),
+        Column("purpose", pl.String(), "Purpose that the decision is about"),
         Column(
             "contact_point",
             pl.String(),
-            "The e-mail, phone or device, a keyed digest (gone:…) once nobody has it; empty for a person-wide purpose",
+            "The e-mail, phone or device; a keyed digest (gone:…) once nobody has it any more; empty where the "
+            "purpose decides on the person as a whole",
             is_personal=True,
             sources=("standardised/party.email", "standardised/party.phone", "standardised/party.device_id"),
         ),
-        Column("is_allowed", pl.Boolean(), "Allowed", sources=_DECIDED_BY),
-        Column("reason", pl.String(), "allowed, or the first check that denied", sources=_DECIDED_BY),
-        Column("lawful_basis", pl.String(), "Lawful basis of the purpose, Art. 6(1)"),
+        Column("is_allowed", pl.Boolean(), "The customer may be processed for the purpose", sources=_DECIDED_BY),
+        Column("reason", pl.String(), "allowed, or the first check that denied it", sources=_DECIDED_BY),
+        Column("lawful_basis", pl.String(), "Lawful basis of the purpose, GDPR Art. 6(1)"),
         Column(
             "since_at",
             UTC,
-            "When the deciding event or record happened",
+            "Time of the event or record that decided",
             sources=(
                 "consent/ledger.event_at",
                 "standardised/interaction.occurred_at",
@@ -112,6 +146,7 @@ DECISION = Table(
             "evidence",
             TEXTS,
             "Ids of the events or records that decided",
+            is_personal=True,
             sources=(
                 "consent/ledger.event_id",
                 "standardised/interaction.source_record_id",
@@ -123,13 +158,24 @@ DECISION = Table(
         Column(
             "ledger_position",
             pl.Int64(),
-            "Newest position of the ledger that was read",
+            "Newest position of the ledger that the decision knew",
             sources=("consent/ledger.position",),
         ),
-        Column("valid_from", UTC, "Logical time of the night that decided so first", sources=("audit/run.as_of",)),
-        Column("valid_to", UTC, "Logical time of the night that ended it; null while it stands"),
+        Column("valid_from", UTC, "Logical time of the night that made the decision", sources=("audit/run.as_of",)),
+        Column("valid_to", UTC, "Logical time of the night that replaced it; null while it is current"),
     ),
-    subject=("customer_id",),
+    lifecycle=Lifecycle(
+        kind="log",
+        subjects=(CUSTOMER_SUBJECT,),
+        write_mode="versioned",
+        unit="customer",
+        on_erasure=Erasure(
+            "replace_by_digest",
+            "The proof stays that every row of a mart had a right (Art. 5(2)); no row leads to the person",
+            ("customer_id", "contact_point", "evidence"),
+        ),
+        retention="evidence",
+    ),
 )
 DecisionFrame = pl.LazyFrame
 DecisionRows = pl.DataFrame

@@ -9,8 +9,20 @@ import polars as pl
 
 from cdp_pipelines.schema.identity import CROSSWALK
 from cdp_pipelines.schema.standardised import PARTY, PREFERENCE
-from cdp_pipelines.schema.table import TEXTS, UTC, Column, Table, carry_columns
-from cdp_pipelines.schema.vocabulary import RECORD_KEY
+from cdp_pipelines.schema.table import (
+    CUSTOMER_SUBJECT,
+    DELETE_DERIVED,
+    RECORD_SUBJECT,
+    TEXTS,
+    UTC,
+    Column,
+    Erasure,
+    Lifecycle,
+    Subject,
+    Table,
+    carry_columns,
+    no_person,
+)
 
 GOLDEN_ATTRIBUTES = (
     "honorific",
@@ -41,14 +53,26 @@ CUSTOMER = Table(
         Column(
             "record_count",
             pl.Int64(),
-            "Source records of the customer",
+            "Number of source records of the customer",
             sources=("identity/crosswalk.source_record_id",),
         ),
-        Column("channel_count", pl.Int64(), "Channels that know the customer", sources=("identity/crosswalk.channel",)),
-        Column("first_seen_at", UTC, "Earliest record", sources=("standardised/party.observed_at",)),
-        Column("last_seen_at", UTC, "Latest record", sources=("standardised/party.observed_at",)),
+        Column(
+            "channel_count",
+            pl.Int64(),
+            "Number of channels with a record of the customer",
+            sources=("identity/crosswalk.channel",),
+        ),
+        Column("first_seen_at", UTC, "Time of the earliest record", sources=("standardised/party.observed_at",)),
+        Column("last_seen_at", UTC, "Time of the latest record", sources=("standardised/party.observed_at",)),
     ),
-    subject=("customer_id",),
+    lifecycle=Lifecycle(
+        kind="derived",
+        subjects=(CUSTOMER_SUBJECT,),
+        write_mode="replace",
+        unit="customer",
+        on_erasure=DELETE_DERIVED,
+        retention="sources",
+    ),
 )
 CustomerFrame = pl.LazyFrame
 CustomerRows = pl.DataFrame
@@ -60,35 +84,54 @@ _STANDARD_OF_GOLDEN = (
 
 RECTIFICATION = Table(
     "golden/rectification",
-    "What data subjects or clerks put right (GDPR Art. 16), by `cdp rectify`; it outranks every source from the next "
-    "night on until it is withdrawn. Append-only.",
-    ("number", "attribute"),
+    "Corrections that data subjects or clerks made with `cdp rectify` (GDPR Art. 16). A correction outranks every "
+    "source from the next night until it is withdrawn. Append-only.",
+    ("rectification_number", "attribute"),
     (
-        Column("number", pl.Int64(), "Number of the rectification or withdrawal, from 1; the latest holds"),
+        Column(
+            "rectification_number",
+            pl.Int64(),
+            "Number of the rectification or withdrawal, from 1; the latest one applies",
+        ),
         *carry_columns(CROSSWALK, "channel", "source_record_id"),
-        Column("attribute", pl.String(), "Column of golden/customer; of attributes that survive together, each"),
+        Column(
+            "attribute",
+            pl.String(),
+            "Column of golden/customer; a rectification of an attribute group has one row for each of its attributes",
+        ),
         Column(
             "value",
             pl.String(),
-            "The right value, as text in the form of the standard column; null of a withdrawal",
+            "The correct value, as text in the form of the standard column; null for a withdrawal",
             is_personal=True,
-            # Said by the subject or a clerk; it stands where these would, and is of their data categories.
+            # Entered by the subject or a clerk in place of these, so it is of their data categories.
             sources=_STANDARD_OF_GOLDEN,
         ),
         Column(
             "replaces",
             pl.String(),
-            "The wrong e-mail or phone, of which a customer may have several; null of other attributes, of which it "
-            "replaces all that sources say",
+            "The wrong e-mail or phone, because a customer may have several; null for other attributes, where the "
+            "rectification replaces the values of all sources",
             is_personal=True,
             sources=("standardised/party.email", "standardised/party.phone"),
         ),
-        Column("ends", pl.Int64(), "Number of the rectification that this withdraws; null of a rectification"),
-        Column("rectified_by", pl.String(), "Who took it down"),
-        Column("because", pl.String(), "Why: who asked for it, and how it was checked", is_personal=True),
-        Column("rectified_at", UTC, "When"),
+        Column(
+            "withdraws_number",
+            pl.Int64(),
+            "Number of the rectification that this row withdraws; null for a rectification",
+        ),
+        Column("rectified_by", pl.String(), "Clerk who entered it"),
+        Column("reason", pl.String(), "Who requested it, and how it was checked", is_personal=True),
+        Column("rectified_at", UTC, "When it was entered"),
     ),
-    subject=RECORD_KEY,
+    lifecycle=Lifecycle(
+        kind="source",
+        subjects=(RECORD_SUBJECT,),
+        write_mode="append",
+        unit="record",
+        on_erasure=Erasure("delete_row", "The row holds a value of the person"),
+        retention="record",
+    ),
 )
 RectificationFrame = pl.LazyFrame
 RectificationRows = pl.DataFrame
@@ -97,7 +140,8 @@ _OF_GOLDEN = (*_STANDARD_OF_GOLDEN, "golden/rectification.value")
 
 PROVENANCE = Table(
     "golden/provenance",
-    "Every candidate value of every golden attribute: which record it came from, what it may be used for, its rank.",
+    "Every candidate value of every golden attribute: the record it came from, the purposes it may serve, and its "
+    "rank.",
     ("customer_id", "attribute", "rank"),
     (
         *carry_columns(CROSSWALK, "customer_id"),
@@ -107,29 +151,37 @@ PROVENANCE = Table(
         Column(
             "collected_for",
             TEXTS,
-            "Purposes for which its channel collected it, or that were granted on it",
+            "Purposes for which its channel collected it, or that were granted for it",
             sources=("standardised/consent_event.purpose", "standardised/consent_event.status"),
         ),
         Column(
-            "together",
+            "attribute_group",
             pl.String(),
-            "First of the attributes that survive together with it, as one record says them; itself where it is alone",
+            "First attribute of the group whose values are taken from one record; the attribute itself where it is "
+            "not in a group",
         ),
         Column(
             "rank",
             pl.Int64(),
-            "1 is the golden value; of attributes that survive together one rank is one record",
+            "1 is the golden value; within an attribute group, values of one rank come from one record",
             sources=("standardised/party.observed_at", "standardised/preference.updated_at", "consent/ledger.status"),
         ),
     ),
-    subject=("customer_id",),
+    lifecycle=Lifecycle(
+        kind="derived",
+        subjects=(CUSTOMER_SUBJECT, RECORD_SUBJECT),
+        write_mode="replace",
+        unit="customer",
+        on_erasure=DELETE_DERIVED,
+        retention="sources",
+    ),
 )
 ProvenanceFrame = pl.LazyFrame
 ProvenanceRows = pl.DataFrame
 
 CONTACT_POINT = Table(
     "golden/contact_point",
-    "Every e-mail and phone of every customer with a profile: what is known of it, and what it may be used for.",
+    "Every e-mail and phone of every customer with a profile: its state, and the purposes it may serve.",
     ("customer_id", "kind", "value"),
     (
         *carry_columns(CROSSWALK, "customer_id"),
@@ -138,73 +190,80 @@ CONTACT_POINT = Table(
         Column(
             "state",
             pl.String(),
-            "replaced (by a rectification), bounced or complained (until verified), unsubscribed (until something is "
-            "granted on it), verified, or unverified: the first that holds",
+            "The first that applies: replaced (by a rectification), bounced or complained (until verified), "
+            "unsubscribed (until a grant on it), verified, unverified",
             sources=("consent/ledger.status", "golden/rectification.replaces"),
         ),
         *(
-            Column(f"{status}_at", UTC, f"When it last {what}", sources=("consent/ledger.event_at",))
-            for status, what in (
-                ("verified", "was verified, or granted on in a way that proves that it reaches the person"),
-                ("bounced", "bounced for good"),
-                ("complained", "was complained from"),
+            Column(f"{status}_at", UTC, f"Latest time at which it {event}", sources=("consent/ledger.event_at",))
+            for status, event in (
+                ("verified", "was verified, or a grant on it proved that it reaches the person"),
+                ("bounced", "bounced permanently"),
+                ("complained", "received a complaint"),
                 ("unsubscribed", "was unsubscribed"),
             )
         ),
-        Column("is_golden", pl.Boolean(), "It is the value of the golden record", sources=("golden/provenance.rank",)),
+        Column("is_golden", pl.Boolean(), "It is the value in the golden record", sources=("golden/provenance.rank",)),
         Column(
             "is_preferred",
             pl.Boolean(),
-            "It is the value of the golden record, and the customer prefers to be reached this way",
+            "It is the value in the golden record, and the customer prefers this way of contact",
             sources=("golden/provenance.rank", "golden/customer.preferred_channel"),
         ),
         Column(
             "last_reported_at",
             UTC,
-            "Latest record or rectification that has it",
+            "Time of the latest record or rectification that has it",
             sources=("golden/provenance.observed_at",),
         ),
         Column(
             "last_used_at",
             UTC,
-            "Latest time that the customer did something under it (an order, a call, a receipt); null for never",
+            "Time of the latest interaction with it (an order, a call, a receipt); null where there is none",
             sources=("standardised/interaction.occurred_at",),
         ),
         Column(
             "collected_for",
             TEXTS,
-            "Purposes for which it was collected, or that were granted on it",
+            "Purposes for which it was collected, or that were granted for it",
             sources=("golden/provenance.collected_for",),
         ),
         Column(
             "allowed_for",
             TEXTS,
-            "Of these, those that the standing decisions allow for the customer, or on this very point where the "
-            "purpose is about one; publication decides again",
+            "Those of collected_for that the current decisions allow for the customer, or for this contact point where "
+            "the purpose decides on each; publication decides again",
             sources=("golden/provenance.collected_for", "consent/decision.is_allowed"),
         ),
         Column(
             "customer_count",
             pl.Int64(),
-            "Customers with a profile who share it, this one included",
+            "Number of customers with a profile who share it, including this one",
             sources=("golden/provenance.customer_id",),
         ),
     ),
-    subject=("customer_id",),
+    lifecycle=Lifecycle(
+        kind="derived",
+        subjects=(CUSTOMER_SUBJECT,),
+        write_mode="replace",
+        unit="customer",
+        on_erasure=DELETE_DERIVED,
+        retention="sources",
+    ),
 )
 ContactPointFrame = pl.LazyFrame
 ContactPointRows = pl.DataFrame
 
 HOUSEHOLD = Table(
     "golden/household",
-    "Customers with a profile who have one family name at one address. No will, decision, value or mart follows from "
-    "it.",
+    "Customers with a profile who share a family name and an address. No consent event, decision, golden value or mart "
+    "is derived from it.",
     ("customer_id",),
     (
         Column(
             "household_id",
             pl.String(),
-            "The household: named after its oldest customer, and so the same while that one belongs to it",
+            "Id of the household: that of its oldest customer, so it stays the same while that customer belongs to it",
             is_personal=True,
             sources=(
                 "golden/customer.last_name",
@@ -215,7 +274,9 @@ HOUSEHOLD = Table(
             ),
         ),
         *carry_columns(CROSSWALK, "customer_id"),
-        Column("member_count", pl.Int64(), "Customers of the household", sources=("golden/customer.customer_id",)),
+        Column(
+            "member_count", pl.Int64(), "Number of customers in the household", sources=("golden/customer.customer_id",)
+        ),
         Column(
             "collected_for",
             TEXTS,
@@ -223,37 +284,53 @@ HOUSEHOLD = Table(
             sources=("golden/provenance.collected_for",),
         ),
     ),
-    subject=("customer_id",),
+    lifecycle=Lifecycle(
+        kind="derived",
+        subjects=(CUSTOMER_SUBJECT, Subject("customer", ("household_id",))),
+        write_mode="replace",
+        unit="whole",
+        on_erasure=DELETE_DERIVED,
+        retention="sources",
+    ),
 )
 HouseholdFrame = pl.LazyFrame
 HouseholdRows = pl.DataFrame
 
 CONFLICT = Table(
     "golden/conflict",
-    "Where sources disagree: per attribute, which channel gave the golden value how often while another said something "
-    "else. Counts alone.",
+    "How often sources disagree: per attribute, the channel of the golden value against each channel with another "
+    "value. It holds only counts.",
     ("attribute", "winner", "loser"),
     (
         Column("attribute", pl.String(), "Column of golden/customer", sources=("golden/provenance.attribute",)),
-        Column("winner", pl.String(), "Channel that gave the golden value", sources=("golden/provenance.rank",)),
+        Column("winner", pl.String(), "Channel of the golden value", sources=("golden/provenance.rank",)),
         Column(
             "loser",
             pl.String(),
-            "Channel that has a value too; where it is the winner itself, its own other records",
+            "Channel that also has a value; the winner itself stands for its other records",
             sources=("golden/provenance.channel",),
         ),
         Column(
             "customer_count",
             pl.Int64(),
-            "Customers of whom both have a value; of a channel and itself, all whose golden value it gave",
+            "Number of customers for whom both have a value; where winner and loser are one channel, all its golden "
+            "values",
             sources=("golden/provenance.customer_id",),
         ),
         Column(
             "differing_count",
             pl.Int64(),
-            "Of these, customers of whom the loser says something else than the golden value",
+            "Number of these customers for whom the loser differs from the golden value",
             sources=("golden/provenance.value",),
         ),
+    ),
+    lifecycle=Lifecycle(
+        kind="derived",
+        subjects=(),
+        write_mode="replace",
+        unit="whole",
+        on_erasure=no_person("Counts over all customers"),
+        retention="sources",
     ),
 )
 ConflictFrame = pl.LazyFrame

@@ -7,8 +7,21 @@ from __future__ import annotations
 
 import polars as pl
 
-from cdp_pipelines.schema.table import TEXTS, UTC, Column, Table, carry_columns
-from cdp_pipelines.schema.vocabulary import IDENTIFIER_KINDS, RECORD_KEY
+from cdp_pipelines.schema.table import (
+    CUSTOMER_SUBJECT,
+    DELETE_DERIVED,
+    RECORD_SUBJECT,
+    TEXTS,
+    UTC,
+    Column,
+    Erasure,
+    Lifecycle,
+    Subject,
+    Table,
+    carry_columns,
+    no_person,
+)
+from cdp_pipelines.schema.vocabulary import CUSTOMER_EVENTS, IDENTIFIER_KINDS, RECORD_KEY
 
 # What records say that tells one person from another: identifiers, and what is compared and blocked on.
 _SAID = tuple(
@@ -21,7 +34,7 @@ _SAID = tuple(
 
 LINK = Table(
     "identity/link",
-    "Pairs of records held to be one person, each with its match weight and evidence.",
+    "Pairs of records that are linked as one person, each with its match weight and evidence.",
     ("left_channel", "left_source_record_id", "right_channel", "right_source_record_id", "rule"),
     (
         Column("left_channel", pl.String(), "Channel of the first record", sources=("standardised/party.channel",)),
@@ -43,17 +56,30 @@ LINK = Table(
         Column(
             "rule",
             pl.String(),
-            "What brought the two together: an identifier, comparison, review (a clerk) or same (they say the same)",
+            "Rule that linked them: an identifier, comparison, review (a clerk's decision) or same (equal records)",
             sources=(*_SAID, "identity/review.is_same"),
         ),
-        Column("is_exact", pl.Boolean(), "An exact match on an identifier, not a probable link", sources=_SAID),
+        Column(
+            "is_exact", pl.Boolean(), "The link is an exact match on an identifier, not a probable link", sources=_SAID
+        ),
         Column(
             "match_weight",
             pl.Float64(),
-            "Sum of log2(m/u) over the comparisons; null where an identifier alone joined them",
+            "Sum of log2(m/u) over the comparisons; null where only an identifier linked them",
             sources=_SAID,
         ),
-        Column("evidence", TEXTS, "Comparison levels reached, as field:level; never a value", sources=_SAID),
+        Column("evidence", TEXTS, "Comparison levels of the pair, as field:level; never a value", sources=_SAID),
+    ),
+    lifecycle=Lifecycle(
+        kind="derived",
+        subjects=(
+            Subject("record", ("left_channel", "left_source_record_id")),
+            Subject("record", ("right_channel", "right_source_record_id")),
+        ),
+        write_mode="replace",
+        unit="customer",
+        on_erasure=DELETE_DERIVED,
+        retention="sources",
     ),
 )
 LinkFrame = pl.LazyFrame
@@ -130,6 +156,14 @@ RECORD_STATE = Table(
             for name, source in _PARTS.items()
         ),
     ),
+    lifecycle=Lifecycle(
+        kind="state",
+        subjects=(Subject("digest", ("record_digest",)),),
+        write_mode="replace",
+        unit="customer",
+        on_erasure=DELETE_DERIVED,
+        retention="sources",
+    ),
 )
 RecordStateFrame = pl.LazyFrame
 RecordStateRows = pl.DataFrame
@@ -200,6 +234,14 @@ MODEL = Table(
         Column("configuration_digest", pl.Int64(), "Digest of the rules and the code that trained the model"),
         Column("table_versions", pl.String(), "Versions of the other identity tables of the same night"),
     ),
+    lifecycle=Lifecycle(
+        kind="state",
+        subjects=(),
+        write_mode="replace",
+        unit="whole",
+        on_erasure=no_person("Probabilities learned from many records; no row is about one person"),
+        retention="sources",
+    ),
 )
 ModelFrame = pl.LazyFrame
 ModelRows = pl.DataFrame
@@ -213,19 +255,40 @@ FREQUENCY = Table(
         Column("digest", pl.Int64(), "Digest of the value", is_personal=True, sources=_SAID),
         Column("record_count", pl.Int64(), "Distinct records that have the value", sources=_SAID),
     ),
+    lifecycle=Lifecycle(
+        kind="state",
+        subjects=(Subject("digest", ("digest",)),),
+        write_mode="replace",
+        unit="whole",
+        on_erasure=Erasure(
+            "delete_row", "A digest can be compared with a guessed value; the next learning counts without the person"
+        ),
+        retention="sources",
+    ),
 )
 FrequencyFrame = pl.LazyFrame
 FrequencyRows = pl.DataFrame
 
 REVIEW = Table(
     "identity/review",
-    "What clerks decided on pairs of records; it outranks all else from the next night on. The latest holds.",
+    "Decisions of clerks on pairs of records. From the next night, the latest decision on a pair outranks every rule.",
     ("left_channel", "left_source_record_id", "right_channel", "right_source_record_id"),
     (
         *LINK.columns[:4],
         Column("is_same", pl.Boolean(), "The two records are about one person"),
-        Column("decided_by", pl.String(), "Who decided"),
-        Column("decided_at", UTC, "When"),
+        Column("decided_by", pl.String(), "Clerk who decided"),
+        Column("decided_at", UTC, "When the clerk decided"),
+    ),
+    lifecycle=Lifecycle(
+        kind="source",
+        subjects=(
+            Subject("record", ("left_channel", "left_source_record_id")),
+            Subject("record", ("right_channel", "right_source_record_id")),
+        ),
+        write_mode="merge",
+        unit="record",
+        on_erasure=Erasure("delete_row", "A decision on a record that is erased decides nothing"),
+        retention="evidence",
     ),
 )
 ReviewFrame = pl.LazyFrame
@@ -233,7 +296,7 @@ ReviewRows = pl.DataFrame
 
 CLUSTER = Table(
     "identity/cluster",
-    "Which records are one person, over all records: what decisions and rights are about. Nothing else reads it.",
+    "The customer of every record, over all records. Only decisions and rights of data subjects use it.",
     RECORD_KEY,
     (
         Column("channel", pl.String(), "Channel of the record", sources=("standardised/party.channel",)),
@@ -247,7 +310,7 @@ CLUSTER = Table(
         Column(
             "customer_id",
             pl.String(),
-            "The customer: named after its earliest record",
+            "Id of the customer, derived from its earliest record",
             is_personal=True,
             sources=(
                 "standardised/party.source_record_id",
@@ -260,11 +323,18 @@ CLUSTER = Table(
         Column(
             "is_exact",
             pl.Boolean(),
-            "The record joins by an exact match on an identifier, or alone",
+            "The record belongs to the customer by an exact match on an identifier, or is its only record",
             sources=("identity/link.is_exact",),
         ),
     ),
-    subject=("customer_id",),
+    lifecycle=Lifecycle(
+        kind="derived",
+        subjects=(CUSTOMER_SUBJECT, RECORD_SUBJECT),
+        write_mode="replace",
+        unit="customer",
+        on_erasure=DELETE_DERIVED,
+        retention="sources",
+    ),
     found_by=("customer_id",),
 )
 ClusterFrame = pl.LazyFrame
@@ -272,7 +342,7 @@ ClusterRows = pl.DataFrame
 
 IDENTIFIER = Table(
     "identity/identifier",
-    "To which customers an identifier leads: what whoever asks is found by, without reading every record.",
+    "Customers of each identifier, for look-ups that do not read every record.",
     ("value", "kind", "customer_id"),
     (
         Column(
@@ -287,19 +357,26 @@ IDENTIFIER = Table(
         Column(
             "is_certain",
             pl.Boolean(),
-            "A record that carries it joins the customer by an exact match, or alone",
+            "A record with it belongs to the customer by an exact match, or is its only record",
             sources=("identity/cluster.is_exact",),
         ),
         Column("is_exclusive", pl.Boolean(), "No other customer has it", sources=("identity/cluster.customer_id",)),
     ),
-    subject=("customer_id",),
+    lifecycle=Lifecycle(
+        kind="derived",
+        subjects=(CUSTOMER_SUBJECT, Subject("identifier", ("kind", "value"))),
+        write_mode="replace",
+        unit="customer",
+        on_erasure=DELETE_DERIVED,
+        retention="sources",
+    ),
 )
 IdentifierFrame = pl.LazyFrame
 IdentifierRows = pl.DataFrame
 
 CROSSWALK = Table(
     "identity/crosswalk",
-    "Which customer each record is about, and whether it may join the customer's profile.",
+    "The customer of each record, and whether the record may join the customer's profile.",
     RECORD_KEY,
     (
         *carry_columns(CLUSTER, "channel", "source_record_id", "customer_id", "is_exact"),
@@ -312,11 +389,18 @@ CROSSWALK = Table(
         Column(
             "gate",
             pl.String(),
-            "joined, or what keeps it out: unification:<reason of that decision, or not_collected_for>, no_purpose",
+            "joined, or why it may not join: unification:<reason of that decision, or not_collected_for>, no_purpose",
             sources=("consent/decision.reason",),
         ),
     ),
-    subject=("customer_id",),
+    lifecycle=Lifecycle(
+        kind="derived",
+        subjects=(CUSTOMER_SUBJECT, RECORD_SUBJECT),
+        write_mode="replace",
+        unit="customer",
+        on_erasure=DELETE_DERIVED,
+        retention="sources",
+    ),
     found_by=("customer_id",),
 )
 CrosswalkFrame = pl.LazyFrame
@@ -328,7 +412,7 @@ HISTORY = Table(
     ("customer_id", "event", "occurred_at", "other_customer_id"),
     (
         *carry_columns(CLUSTER, "customer_id"),
-        Column("event", pl.String(), "created, merged or split", sources=("identity/cluster.customer_id",)),
+        Column("event", pl.String(), ", ".join(CUSTOMER_EVENTS), sources=("identity/cluster.customer_id",)),
         Column(
             "other_customer_id",
             pl.String(),
@@ -344,32 +428,50 @@ HISTORY = Table(
         ),
         Column("occurred_at", UTC, "Logical time of the night"),
     ),
-    subject=("customer_id",),
+    lifecycle=Lifecycle(
+        kind="log",
+        subjects=(CUSTOMER_SUBJECT, Subject("customer", ("other_customer_id",))),
+        write_mode="append",
+        unit="customer",
+        on_erasure=Erasure(
+            "replace_by_digest",
+            "It stays visible that a merge or split happened and why (Art. 5(2)); no row leads to the person",
+            ("customer_id", "other_customer_id"),
+        ),
+        retention="evidence",
+    ),
 )
 HistoryFrame = pl.LazyFrame
 HistoryRows = pl.DataFrame
 
 GROUP = Table(
     "identity/group",
-    "Customers who are one person for purposes that asked for links of their own data, and for no others.",
+    "Customers who count as one person only for purposes that link within their own data.",
     ("purpose", "customer_id"),
     (
         Column(
             "purpose",
             pl.String(),
-            "For which purpose's data they are linked (`unification` of the register)",
+            "Purpose for which they are linked (`unification` in the register)",
             sources=("identity/link.left_channel", "identity/link.right_channel"),
         ),
         *carry_columns(CLUSTER, "customer_id"),
         Column(
             "group_id",
             pl.String(),
-            "The oldest of these customers, who stands for all",
+            "Id of the oldest of these customers, which stands for all of them",
             is_personal=True,
             sources=("identity/cluster.customer_id", "identity/link.rule"),
         ),
     ),
-    subject=("customer_id",),
+    lifecycle=Lifecycle(
+        kind="derived",
+        subjects=(CUSTOMER_SUBJECT, Subject("customer", ("group_id",))),
+        write_mode="replace",
+        unit="whole",
+        on_erasure=DELETE_DERIVED,
+        retention="sources",
+    ),
 )
 GroupFrame = pl.LazyFrame
 GroupRows = pl.DataFrame

@@ -7,12 +7,29 @@ from __future__ import annotations
 
 import polars as pl
 
-from cdp_pipelines.schema.table import TEXTS, UTC, Column, Table
-from cdp_pipelines.schema.vocabulary import RECORD_KEY
+from cdp_pipelines.schema.table import (
+    DELETE_DERIVED,
+    IDENTIFIER_SUBJECT,
+    RECORD_SUBJECT,
+    TEXTS,
+    UTC,
+    Column,
+    Lifecycle,
+    Table,
+)
+from cdp_pipelines.schema.vocabulary import (
+    INTERACTION_TYPES,
+    PREFERRED_CHANNELS,
+    PURPOSE_STATUSES,
+    RECORD_KEY,
+    REQUEST_KINDS,
+    SUBJECT_KINDS,
+    SUBJECT_STATUSES,
+)
 
 INGESTION_COLUMNS = (
-    Column("drop_date", pl.Date(), "Drop folder (night) in which the record came"),
-    Column("ingested_at", UTC, "Logical time of the night that took it in: the end of its drop date"),
+    Column("drop_date", pl.Date(), "Drop folder (night) that delivered the record"),
+    Column("ingested_at", UTC, "Logical time of the night that loaded it: the end of its drop date"),
 )
 
 
@@ -27,125 +44,171 @@ def list_record_columns(*more: Column) -> tuple[Column, ...]:
 
 PARTY = Table(
     "standardised/party",
-    "One row per source record that says something about a person; of a record sent again, its latest state.",
+    "One row per source record with data about a person; where a record was delivered again, its latest state.",
     RECORD_KEY,
     list_record_columns(
         *INGESTION_COLUMNS,
-        Column("observed_at", UTC, "When the record says this of the person (its event time)"),
-        Column("honorific", pl.String(), "Mr, Mrs, Ms, Dr as spoken", is_personal=True),
-        Column("first_name", pl.String(), "Given name, cased", is_personal=True),
-        Column("middle_name", pl.String(), "Middle name or initial, cased", is_personal=True),
-        Column("last_name", pl.String(), "Family name, cased", is_personal=True),
+        Column("observed_at", UTC, "Event time of the record"),
+        Column("honorific", pl.String(), "Form of address, such as Mr, Mrs, Ms or Dr", is_personal=True),
+        Column("first_name", pl.String(), "Given name, capitalised", is_personal=True),
+        Column("middle_name", pl.String(), "Middle name or initial, capitalised", is_personal=True),
+        Column("last_name", pl.String(), "Family name, capitalised", is_personal=True),
         Column("birth_date", pl.Date(), "Date of birth", is_personal=True),
-        Column("email", pl.String(), "E-mail, lower-cased and valid in form", is_personal=True),
-        Column("phone", pl.String(), "Phone in E.164", is_personal=True),
-        Column("street", pl.String(), "Street and number, lower-cased, one space between words", is_personal=True),
-        Column("city", pl.String(), "City, cased", is_personal=True),
-        Column("region_code", pl.String(), "State or province code", is_personal=True),
+        Column("email", pl.String(), "E-mail address in lower case and of valid form", is_personal=True),
+        Column("phone", pl.String(), "Phone number in E.164 format", is_personal=True),
+        Column("street", pl.String(), "Street and number in lower case, with single spaces", is_personal=True),
+        Column("city", pl.String(), "City, capitalised", is_personal=True),
+        Column("region_code", pl.String(), "Code of the state or province", is_personal=True),
         Column("postal_code", pl.String(), "Postal code", is_personal=True),
-        Column("country_code", pl.String(), "ISO 3166-1 alpha-2", is_personal=True),
+        Column("country_code", pl.String(), "Country, ISO 3166-1 alpha-2", is_personal=True),
         Column("loyalty_card", pl.String(), "Loyalty card number", is_personal=True),
-        Column("device_id", pl.String(), "Device or browser id", is_personal=True),
+        Column("device_id", pl.String(), "Id of a device or browser", is_personal=True),
         Column("advertising_id", pl.String(), "Advertising id of a device", is_personal=True),
         Column("serial", pl.String(), "Serial number of a connected product", is_personal=True),
-        Column("handle", pl.String(), "network:handle on a social network", is_personal=True),
+        Column("handle", pl.String(), "Handle on a social network, as network:handle", is_personal=True),
         Column("account_id", pl.String(), "Account id in the web shop", is_personal=True),
-        Column("defects", TEXTS, "Fields that were there but could not be read, as field:why"),
+        Column("defects", TEXTS, "Fields with a value that could not be read, as field:reason"),
     ),
-    subject=RECORD_KEY,
+    lifecycle=Lifecycle(
+        kind="derived",
+        subjects=(RECORD_SUBJECT,),
+        write_mode="replace",
+        unit="record",
+        on_erasure=DELETE_DERIVED,
+        retention="sources",
+    ),
 )
 PartyFrame = pl.LazyFrame
 PartyRows = pl.DataFrame
 
 INTERACTION = Table(
     "standardised/interaction",
-    "One row per thing that happened: orders, refunds, receipts, events, calls, posts, surveys, readings, visits, "
-    "warranties.",
+    "One row per interaction: orders, refunds, receipts, events, calls, posts, surveys, readings, visits, warranties.",
     RECORD_KEY,
     list_record_columns(
         *INGESTION_COLUMNS,
         Column(
             "interaction_type",
             pl.String(),
-            "order, refund, receipt, event, call, post, survey, reading, visit, warranty",
+            f"Kind of interaction: {', '.join(INTERACTION_TYPES)}",
         ),
-        Column("name", pl.String(), "What it was, within its type (event name, topic, metric, network, kind)"),
+        Column("name", pl.String(), "Name within its type: event name, topic, metric, network or kind"),
         Column("occurred_at", UTC, "When it happened"),
-        Column("amount_minor", pl.Int64(), "Amount in the currency's minor unit; what went back is negative"),
-        Column("currency_code", pl.String(), "ISO 4217"),
-        Column("quantity", pl.Int64(), "Units, items"),
-        Column("score", pl.Float64(), "Answer or reading: net promoter score 0 to 10, or the metric's own unit"),
+        Column(
+            "amount_minor",
+            pl.Int64(),
+            "Amount in the currency's minor unit; negative where money went back to the customer",
+        ),
+        Column("currency_code", pl.String(), "Currency of the amount, ISO 4217"),
+        Column("quantity", pl.Int64(), "Number of units or items"),
+        Column(
+            "score",
+            pl.Float64(),
+            "Survey answer or sensor reading: net promoter score from 0 to 10, or the unit of the metric",
+        ),
         Column("duration_s", pl.Float64(), "Duration in seconds"),
-        Column("location_code", pl.String(), "Store"),
-        Column("detail", pl.String(), "Free text as it came: notes, comments, posts", is_personal=True),
+        Column("location_code", pl.String(), "Code of the store"),
+        Column("detail", pl.String(), "Free text as received: notes, comments, posts", is_personal=True),
     ),
-    subject=RECORD_KEY,
+    lifecycle=Lifecycle(
+        kind="derived",
+        subjects=(RECORD_SUBJECT,),
+        write_mode="replace",
+        unit="record",
+        on_erasure=DELETE_DERIVED,
+        retention="sources",
+    ),
 )
 InteractionFrame = pl.LazyFrame
 InteractionRows = pl.DataFrame
 
 CONSENT_EVENT = Table(
     "standardised/consent_event",
-    "One row per expression of will about one purpose, from every channel that carries one.",
+    "One row per consent event and purpose (grant, denial, withdrawal, objection, block), from every channel that "
+    "delivers any.",
     ("event_id", "purpose", "status"),
     (
-        Column("event_id", pl.String(), "channel:source_record_id of the record that carries it"),
-        *list_record_columns(*INGESTION_COLUMNS),
-        Column("subject_kind", pl.String(), "email, phone, device_id, loyalty_card or account_id"),
-        Column("subject_value", pl.String(), "The identifier on which the will was expressed", is_personal=True),
         Column(
-            "purpose", pl.String(), "Purpose it is about; * for a will that is about the person or contact point itself"
+            "event_id", pl.String(), "Record that delivered the event, as channel:source_record_id", is_personal=True
+        ),
+        *list_record_columns(*INGESTION_COLUMNS),
+        Column("subject_kind", pl.String(), f"Kind of the identifier: {', '.join(SUBJECT_KINDS)}"),
+        Column("subject_value", pl.String(), "Identifier that the event is about", is_personal=True),
+        Column(
+            "purpose",
+            pl.String(),
+            "Purpose that the event is about; * where it is about the person or contact point itself",
         ),
         Column(
             "status",
             pl.String(),
-            "granted, denied, withdrawn, objected, objection_withdrawn; on *: restricted, "
-            "restriction_lifted, erased, unsubscribed, complained, bounced, verified",
+            f"{', '.join(PURPOSE_STATUSES)}; with purpose *: {', '.join(SUBJECT_STATUSES)}",
         ),
-        Column("event_at", UTC, "When the person expressed it"),
+        Column("event_at", UTC, "When the person made the choice"),
         Column("recorded_at", UTC, "When the source recorded it"),
-        Column("expires_at", UTC, "When a grant ends by itself"),
-        Column("notice_version", pl.String(), "Version of the notice shown"),
-        Column("jurisdiction", pl.String(), "Law under which it was given"),
-        Column("method", pl.String(), "How it was given: web form, double opt-in, agent, link"),
+        Column("expires_at", UTC, "When the grant expires"),
+        Column("notice_version", pl.String(), "Version of the notice that the person was shown"),
+        Column("jurisdiction", pl.String(), "Jurisdiction whose law applies"),
+        Column("method", pl.String(), "How the choice was made: web form, double opt-in, agent, link"),
     ),
-    subject=("subject_kind", "subject_value"),
+    lifecycle=Lifecycle(
+        kind="derived",
+        subjects=(IDENTIFIER_SUBJECT, RECORD_SUBJECT),
+        write_mode="replace",
+        unit="record",
+        on_erasure=DELETE_DERIVED,
+        retention="sources",
+    ),
 )
 ConsentEventFrame = pl.LazyFrame
 ConsentEventRows = pl.DataFrame
 
 PREFERENCE = Table(
     "standardised/preference",
-    "How a person wants to be reached; one row per record, its latest state.",
+    "How a person wants to be contacted; one row per record, in its latest state.",
     RECORD_KEY,
     list_record_columns(
         *INGESTION_COLUMNS,
-        Column("email", pl.String(), "E-mail by which the person is named", is_personal=True),
-        Column("preferred_channel", pl.String(), "email, sms, push, post or social"),
-        Column("language_code", pl.String(), "ISO 639-1"),
-        Column("quiet_from", pl.Int64(), "Hour (0 to 23) from which not to disturb"),
-        Column("quiet_until", pl.Int64(), "Hour (0 to 23) until which not to disturb"),
-        Column("max_per_week", pl.Int64(), "Messages a week at most"),
-        Column("updated_at", UTC, "When it was set"),
+        Column("email", pl.String(), "E-mail address that identifies the person", is_personal=True),
+        Column("preferred_channel", pl.String(), f"Preferred way of contact: {', '.join(PREFERRED_CHANNELS)}"),
+        Column("language_code", pl.String(), "Preferred language, ISO 639-1"),
+        Column("quiet_from", pl.Int64(), "Start of quiet hours (0 to 23)"),
+        Column("quiet_until", pl.Int64(), "End of quiet hours (0 to 23)"),
+        Column("max_per_week", pl.Int64(), "Maximum number of messages per week"),
+        Column("updated_at", UTC, "When the preference was set"),
     ),
-    subject=RECORD_KEY,
+    lifecycle=Lifecycle(
+        kind="derived",
+        subjects=(RECORD_SUBJECT,),
+        write_mode="replace",
+        unit="record",
+        on_erasure=DELETE_DERIVED,
+        retention="sources",
+    ),
 )
 PreferenceFrame = pl.LazyFrame
 PreferenceRows = pl.DataFrame
 
 PRIVACY_REQUEST = Table(
     "standardised/privacy_request",
-    "Requests of data subjects.",
+    "Requests of data subjects (GDPR Art. 15 to 21); one row per record.",
     RECORD_KEY,
     list_record_columns(
         *INGESTION_COLUMNS,
-        Column("kind", pl.String(), "access, erasure, portability, rectification, objection or restriction"),
-        Column("subject_kind", pl.String(), "Kind of identifier by which the person is named"),
-        Column("subject_value", pl.String(), "The identifier", is_personal=True),
-        Column("received_at", UTC, "When the request came"),
+        Column("kind", pl.String(), f"Kind of request: {', '.join(REQUEST_KINDS)}"),
+        Column("subject_kind", pl.String(), "Kind of the identifier"),
+        Column("subject_value", pl.String(), "Identifier of the person", is_personal=True),
+        Column("received_at", UTC, "When the request was received"),
         Column("detail", pl.String(), "What the person wrote", is_personal=True),
     ),
-    subject=("subject_kind", "subject_value"),
+    lifecycle=Lifecycle(
+        kind="derived",
+        subjects=(IDENTIFIER_SUBJECT, RECORD_SUBJECT),
+        write_mode="replace",
+        unit="record",
+        on_erasure=DELETE_DERIVED,
+        retention="sources",
+    ),
 )
 PrivacyRequestFrame = pl.LazyFrame
 PrivacyRequestRows = pl.DataFrame

@@ -12,6 +12,8 @@ Layer = Literal["raw", "quarantine", "standardised", "identity", "consent", "gol
 # In the order in which data moves through a night; audit tables describe all the others.
 LAYERS: tuple[Layer, ...] = get_args(Layer)
 
+# Data category of a whole record; a purpose can never name it.
+WHOLE_RECORD = "whole_record"
 # Columns that name a source record in every table.
 RECORD_KEY = ("channel", "source_record_id")
 
@@ -63,5 +65,5 @@ LAWFUL_BASES: tuple[LawfulBasis, ...] = get_args(LawfulBasis)
 
 FileOutcome = Literal["loaded", "loaded_with_warnings", "refused", "empty", "no_channel"]
 FILE_OUTCOMES: tuple[FileOutcome, ...] = get_args(FileOutcome)
-CustomerEvent = Literal["born", "merged", "split"]
+CustomerEvent = Literal["created", "merged", "split"]
 CUSTOMER_EVENTS: tuple[CustomerEvent, ...] = get_args(CustomerEvent)

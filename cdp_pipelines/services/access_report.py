@@ -253,7 +253,15 @@ def _purposes(of: ReportSubject, decisions: pl.DataFrame) -> list[dict]:
 def _put_right(of: ReportSubject) -> list[dict]:
     mine = read_records_of(of.lake, RECTIFICATION, of.records).sort(RECTIFICATION.key)
     return select_columns(
-        mine, "rectified_at", "attribute", "value", "replaces", "because", "rectified_by", "number", "ends"
+        mine,
+        "rectified_at",
+        "attribute",
+        "value",
+        "replaces",
+        "reason",
+        "rectified_by",
+        "rectification_number",
+        "withdraws_number",
     )
 
 

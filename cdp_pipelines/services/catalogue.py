@@ -17,10 +17,9 @@ from cdp_pipelines.lineage import (
     list_tables,
     purpose_graph,
 )
-from cdp_pipelines.lineage.graph import WHOLE_RECORD
 from cdp_pipelines.purposes.purpose import UNIFICATION
-from cdp_pipelines.retention import compute_retention_rules, quarantine_rule
-from cdp_pipelines.schema import RUN, Column, Table
+from cdp_pipelines.retention import compute_quarantine_rule, compute_retention_rules
+from cdp_pipelines.schema import RUN, WHOLE_RECORD, Column, Table
 from cdp_pipelines.schema.duration import describe_duration
 from cdp_pipelines.services.check_results import latest_results
 from cdp_pipelines.services.declarations import (
@@ -33,16 +32,11 @@ from cdp_pipelines.services.declarations import (
 from expectations.result import GateResult
 from warehouse.delta.lake import Lake
 
-# How long what is neither a channel's nor a mart's is kept: it is of those tables, or it is evidence.
-DERIVED = "as long as what it is made of: made anew each night"
-EVIDENCE = "as evidence (Art. 5(2)); no end is declared"
-HISTORIES = {
-    "consent/ledger",
-    "consent/seal",
-    "consent/decision",
-    "identity/history",
-    "identity/review",
-    "golden/rectification",
+# Retention of tables for which neither a channel nor a purpose declares one.
+RETENTIONS = {
+    "sources": "as long as the rows it is computed from",
+    "record": "as long as the record that it is about",
+    "evidence": "as evidence (Art. 5(2)); no end is declared",
 }
 
 
@@ -102,7 +96,7 @@ def collect_facts(lake: Lake, owners: Mapping[str, str]) -> Facts:
             TableFacts(
                 table,
                 owners.get(name, ""),
-                _retention(name),
+                _retention(table),
                 purposes_of,
                 state.row_count if state else None,
                 night,
@@ -174,23 +168,22 @@ def _own_purposes(layer: str) -> set[str]:
     return purposes.get(layer, set())
 
 
-def _retention(name: str) -> str:
-    layer, _, key = name.partition("/")
-    if layer in {"raw", "quarantine"}:
-        return _of_channel(load_all_contracts()[key], is_refused=layer == "quarantine")
-    if layer == "mart":
+def _retention(table: Table) -> str:
+    key = table.name.removeprefix(f"{table.layer}/")
+    if table.lifecycle.retention == "channel":
+        return _of_channel(load_all_contracts()[key], is_refused=table.layer == "quarantine")
+    if table.lifecycle.retention == "purpose":
         purpose = load_company_register()[key]
         return f"{describe_duration(purpose.retention)} from {purpose.retention_from}"
-    return EVIDENCE if layer == "audit" or name in HISTORIES else DERIVED
+    return RETENTIONS[table.lifecycle.retention]
 
 
 def _of_channel(contract: ChannelContract, *, is_refused: bool) -> str:
     policy = load_retention()
     held = f"and a hold of {describe_duration(policy.hold)}"
     if is_refused:
-        return (
-            f"{describe_duration(quarantine_rule(contract, policy).retention)} from the night that refused it, {held}"
-        )
+        refused = compute_quarantine_rule(contract, policy)
+        return f"{describe_duration(refused.retention)} from the night that refused it, {held}"
     found = compute_retention_rules(contract, load_company_register())
     row = f"rows {describe_duration(found.row.retention)} from the event ({found.row.rule})"
     values = [f"{', '.join(each.columns)} {describe_duration(each.retention)} ({each.rule})" for each in found.values]

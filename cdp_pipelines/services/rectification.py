@@ -77,7 +77,7 @@ def _append(lake: Lake, before: pl.DataFrame, rows: pl.DataFrame) -> list[int]:
         check_and_write(lake, None, staged)
     except CheckFailedError as error:
         raise CdpError(f"the rectification does not pass the suite of {RECTIFICATION.name}: {error}") from None
-    return rows["number"].unique().sort().to_list()
+    return rows["rectification_number"].unique().sort().to_list()
 
 
 class _AttributeGroup:
@@ -92,24 +92,26 @@ class _AttributeGroup:
         if self.records.is_empty():
             raise LakeError(f"{customer_id} has no golden record: none of its records may join a profile")
         self.frames = (lake.scan(RECTIFICATION), crosswalk, self.group_of)
-        candidates = lake.scan(PROVENANCE).filter(pl.col("customer_id") == customer_id, pl.col("together") == self.name)
+        candidates = lake.scan(PROVENANCE).filter(
+            pl.col("customer_id") == customer_id, pl.col("attribute_group") == self.name
+        )
         self.candidates = candidates.collect().sort("rank", "attribute")
         self.current = (
             rectification.select_current(*self.frames)
-            .filter(pl.col("together") == self.name)
+            .filter(pl.col("attribute_group") == self.name)
             .collect()
-            .sort("number", descending=True)
+            .sort("rectification_number", descending=True)
         )
 
     def open_rows(self) -> pl.DataFrame:
         """Rectifications of the group that are not withdrawn; columns of `RECTIFICATION`."""
-        own = rectification.select_open(*self.frames).filter(pl.col("together") == self.name)
+        own = rectification.select_open(*self.frames).filter(pl.col("attribute_group") == self.name)
         return RECTIFICATION.conform(own).collect()
 
     def current_values(self) -> dict[str, str | None]:
         """Attribute to value: of the latest rectification, else of the golden record."""
         names = [name for name, group in self.group_of.items() if group == self.name]
-        latest = self.current.filter(pl.col("number") == pl.col("number").max())
+        latest = self.current.filter(pl.col("rectification_number") == pl.col("rectification_number").max())
         if latest.is_empty():
             latest = self.candidates.filter(pl.col("rank") == 1)
         return dict.fromkeys(names) | dict(latest.select("attribute", "value").iter_rows())

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from cdp_pipelines.retention import (
+    compute_quarantine_rule,
     compute_retention_rules,
     extend_retention_log,
     find_expired_quarantine,
     find_expired_rectifications,
     find_expired_values,
     find_orphaned_rectifications,
-    quarantine_rule,
     select_refused_within_hold,
     select_within_hold,
 )
@@ -46,7 +46,11 @@ def apply_retention(lake: Lake, night: date, as_of: datetime) -> WriteReport:
     removal = _find_removal(lake, as_of)
     log = lake.read(RETENTION)
     new = extend_retention_log(log, removal.expired)
-    by_rule = removal.expired.group_by("table", "field", "rule", "retention").agg(pl.col("n").sum()).sort(pl.all())
+    by_rule = (
+        removal.expired.group_by("table", "field", "rule", "retention")
+        .agg(pl.col("removed_count").sum())
+        .sort(pl.all())
+    )
     removed = [
         f"{table}{'.' if field else ''}{field}: {count:,} by {rule} {retention}"
         for table, field, rule, retention, count in by_rule.iter_rows()
@@ -67,7 +71,8 @@ def _find_removal(lake: Lake, as_of: datetime) -> Removal:
     hold, purposes = load_retention().hold, load_company_register().at(as_of)
     expired, orphaned, remaining, rectified = [], [], {}, lake.scan(RECTIFICATION)
     for contract in load_all_contracts().values():
-        of_rows, of_refused = compute_retention_rules(contract, purposes), quarantine_rule(contract, load_retention())
+        of_rows = compute_retention_rules(contract, purposes)
+        of_refused = compute_quarantine_rule(contract, load_retention())
         raw, refused = lake.scan(contract.raw), lake.scan(contract.quarantine)
         remaining[contract.raw] = select_within_hold(raw, contract, of_rows, hold, as_of)
         remaining[contract.quarantine] = select_refused_within_hold(refused, of_refused, hold, as_of)

@@ -78,7 +78,7 @@ def test_every_column_of_every_derived_table_names_its_sources(specs):
         "country_code",
         "attribute",
         "collected_for",
-        "together",
+        "attribute_group",
         "rank",
         "currency_code",
         "field",

@@ -113,13 +113,13 @@ OWN: Mapping[str, Mapping[str, object]] = {
         "columns": [["email"], [], ["email", "city"]],
         "cause": "review",
     },
-    "golden/provenance": {"together": ["email", "phone", "street"]},
+    "golden/provenance": {"attribute_group": ["email", "phone", "street"]},
     "golden/rectification": {
-        "number": [1, 2, 3],
+        "rectification_number": [1, 2, 3],
         "attribute": ["email", "phone", "email"],
         "value": ["b@example.com", "+12065550100", None],
         "replaces": ["a@example.com", None, None],
-        "ends": [None, None, 1],
+        "withdraws_number": [None, None, 1],
     },
     "golden/contact_point": {
         "kind": ["email", "phone", "email"],

@@ -61,9 +61,9 @@ class Profiles:
         newest: dict[object, int] = {}
         rows = [row for row in self.rectifications.get(customer, ()) if row["attribute"] in group]
         for row in rows:
-            newest[row["replaces"]] = max(newest.get(row["replaces"], 0), row["number"])
+            newest[row["replaces"]] = max(newest.get(row["replaces"], 0), row["rectification_number"])
         numbers = sorted(set(newest.values()), reverse=True)
-        return [[row for row in rows if row["number"] == number] for number in numbers]
+        return [[row for row in rows if row["rectification_number"] == number] for number in numbers]
 
     def rate_doubt(self, kind: str, value: str) -> int:
         """0 for a verified contact point, 2 for one that bounced since, 1 for any other value."""
@@ -119,7 +119,7 @@ class Profiles:
             collected_for = set(self.channels[first["channel"]]["collected_for"])
             values = {row["attribute"]: parse_value(row["attribute"], row["value"]) for row in rectification}
             purposes = purposes_of_replaced.get(first["replaces"], collected_for)
-            candidates.append(((0, -first["number"]), dict.fromkeys(group) | values, purposes))
+            candidates.append(((0, -first["rectification_number"]), dict.fromkeys(group) | values, purposes))
         return [(values, purposes) for _, values, purposes in sorted(candidates, key=lambda candidate: candidate[0])]
 
     def score_candidate(
@@ -181,9 +181,13 @@ class Profiles:
 def read_rectifications(lake: Path, facts: Facts, joined: set[tuple]) -> dict[str, list[dict]]:
     """Rectifications that were not withdrawn, by the customer whose record they belong to."""
     rows, by_customer = read_rows(lake, "golden/rectification"), {}
-    withdrawn = {row["ends"] for row in rows}
+    withdrawn = {row["withdraws_number"] for row in rows}
     for row in rows:
-        if row["ends"] is None and row["number"] not in withdrawn and record_key(row) in joined:
+        if (
+            row["withdraws_number"] is None
+            and row["rectification_number"] not in withdrawn
+            and record_key(row) in joined
+        ):
             by_customer.setdefault(facts.customer_by_record[record_key(row)], []).append(row)
     return by_customer
 

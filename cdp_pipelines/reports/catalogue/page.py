@@ -6,8 +6,9 @@ from pathlib import Path
 
 from cdp_pipelines.lineage import StorageLocation
 from cdp_pipelines.reports.catalogue.drawing import draw_lineage
-from cdp_pipelines.reports.quality import LAYERS, draw_mark, render_page
+from cdp_pipelines.reports.quality import draw_mark, render_page
 from cdp_pipelines.reports.words import describe_expectation
+from cdp_pipelines.schema import LAYERS
 from cdp_pipelines.services.catalogue import ColumnFacts, Facts, TableFacts
 
 OWN_STYLE = Path(__file__).with_name("catalogue.css")
@@ -149,7 +150,7 @@ def _table(each: TableFacts, facts: Facts) -> str:
         "Quality": _quality(each),
         "Retention": escape(each.retention),
         "One row per": escape(", ".join(table.key)),
-        "Whose a row is": escape(", ".join(table.subject) or "nobody's"),
+        "Whose a row is": escape("; ".join(", ".join(each.columns) for each in table.lifecycle.subjects) or "nobody's"),
         "Purposes": _purposes(each.purposes, facts),
     }
     told = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in shown.items())

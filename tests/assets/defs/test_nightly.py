@@ -96,7 +96,9 @@ def test_received_is_raw_plus_quarantined_plus_left_per_file(company):
                     company.lake.scan(table).group_by("file_sha256").agg(pl.len().cast(pl.Int64)).collect()
                     for table in tables
                 ),
-                left.filter(pl.col("table").is_in([table.name for table in tables])).select("file_sha256", len="n"),
+                left.filter(pl.col("table").is_in([table.name for table in tables])).select(
+                    "file_sha256", len="removed_count"
+                ),
             ]
         )
         held = held.group_by("file_sha256").agg(pl.col("len").sum().alias("count"))

@@ -7,9 +7,9 @@ import pytest
 from assets.runtime.lake import LakeResource
 from assets.runtime.lake_assets import lake_assets
 from assets.runtime.specs import build_spec
-from cdp_pipelines.schema import Column, Table
+from cdp_pipelines.schema import CONFLICT, Column, Table
 
-PEOPLE = Table("layer/people", "People", ("id",), (Column("id", pl.String(), "id"),))
+PEOPLE = Table("golden/people", "People", ("id",), (Column("id", pl.String(), "id"),), CONFLICT.lifecycle)
 CANARY = "tweety@canary.example"
 
 

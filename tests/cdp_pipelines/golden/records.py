@@ -61,8 +61,8 @@ def will(position, kind, value, status, day, purpose="*", **more):
 def put_right(number, record, attribute, value, **more):
     channel, source_record_id = record
     return {
-        "number": number, "channel": channel, "source_record_id": source_record_id, "attribute": attribute,
-        "value": value, "rectified_by": "clerk", "because": "asked", "rectified_at": NOW, **more,
+        "rectification_number": number, "channel": channel, "source_record_id": source_record_id, "attribute": attribute,
+        "value": value, "rectified_by": "clerk", "reason": "asked", "rectified_at": NOW, **more,
     }  # fmt: skip
 
 

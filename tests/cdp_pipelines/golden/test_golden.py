@@ -55,7 +55,7 @@ def built(decisions, candidates, purpose=PURPOSE):
                 "attribute": attribute,
                 "value": value,
                 "channel": f"ch{n}",
-                "together": attribute,
+                "attribute_group": attribute,
                 "collected_for": list(purposes),
                 "rank": rank,
             }

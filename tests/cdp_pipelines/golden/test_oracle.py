@@ -91,7 +91,7 @@ def random_tables(seed):
         more = {"replaces": rng.choice(SAYS["email"])} if name == "email" else {}
         value = {"first_name": "Hanna", "birth_date": "1972-02-29", "email": "z@x.de", "city": "Oslo"}[name]
         if number % 10 == 0:
-            value, more = None, {"ends": rng.randrange(1, number)}
+            value, more = None, {"withdraws_number": rng.randrange(1, number)}
         rectified.append(put_right(number, (records[at][0], f"r{at}"), name, value, **more))
     return party, preference, crosswalk, ledger, consents, rectified
 

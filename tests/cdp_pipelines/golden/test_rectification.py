@@ -82,9 +82,11 @@ def test_it_follows_its_person_through_merges_and_splits(customers, expected):
 HOLDS = [
     pytest.param([put_right(2, CRM, "first_name", "Joan")], "Joan", id="the_latest_of_one_record"),
     pytest.param([put_right(2, SHOP, "first_name", "Joan")], "Joan", id="the_latest_of_two_records"),
-    pytest.param([put_right(2, CRM, "first_name", None, ends=1)], "Anna", id="withdrawn"),
+    pytest.param([put_right(2, CRM, "first_name", None, withdraws_number=1)], "Anna", id="withdrawn"),
     pytest.param(
-        [put_right(2, CRM, "first_name", None, ends=1), put_right(3, CRM, "first_name", "Joan")], "Joan", id="anew"
+        [put_right(2, CRM, "first_name", None, withdraws_number=1), put_right(3, CRM, "first_name", "Joan")],
+        "Joan",
+        id="anew",
     ),
     pytest.param([put_right(2, ("crm", "r9"), "first_name", "Joan")], "Hanna", id="a_record_that_is_gone"),
 ]
@@ -102,9 +104,12 @@ def test_rows_are_numbered_and_a_withdrawal_ends_each():
     first = record_rectification(none, CRM, {"street": "5 oak st", "city": "Rome"}, None, "carl", "asked", NOW)
     second = record_rectification(first, SHOP, {"first_name": "Hanna"}, None, "carl", "asked", NOW)
     both = pl.concat([first, second])
-    assert both["number"].to_list() == [1, 1, 2]
+    assert both["rectification_number"].to_list() == [1, 1, 2]
     ends = record_withdrawal(both, both, "carl", "wrong person", NOW)
-    assert ends.select("number", "source_record_id", "ends", "value").rows() == [(3, "r0", 1, None), (4, "r1", 2, None)]
+    assert ends.select("rectification_number", "source_record_id", "withdraws_number", "value").rows() == [
+        (3, "r0", 1, None),
+        (4, "r1", 2, None),
+    ]
 
 
 READ = [

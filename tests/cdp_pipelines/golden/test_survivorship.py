@@ -121,7 +121,7 @@ def test_what_survives_together_comes_from_one_record(rules, records, expected):
     candidates, record = golden(records, policy_of(rules, attribute_groups=(NAME,)))
     assert record.select(NAME).row(0) == expected
     assert expected in [tuple(says.get(name) for name in NAME) for _, _, says in records]
-    assert set(candidates["together"]) == {"first_name"}
+    assert set(candidates["attribute_group"]) == {"first_name"}
     assert candidates.select(PROVENANCE.key).is_unique().all()
 
 

@@ -12,7 +12,7 @@ from cdp_pipelines.lineage import STOPS, LineageError, column_graph, list_tables
 from cdp_pipelines.marts.mart import build_mart_table
 from cdp_pipelines.marts.measures import compute_measures
 from cdp_pipelines.schema import CUSTOMER, INTERACTION, LINK, TABLES, Column, Table
-from cdp_pipelines.schema.mart import MEASURES, TYPES
+from cdp_pipelines.schema.mart import AGGREGATE_LIFECYCLE, MEASURES, TYPES
 from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
 
 MARTS = {key: each for key, each in load_company_register().items() if each.columns}
@@ -24,12 +24,12 @@ MADE = {
     "identity/review.decided_at",
     "identity/history.occurred_at",
     "golden/provenance.attribute",
-    "golden/provenance.together",
-    "golden/rectification.number",
+    "golden/provenance.attribute_group",
+    "golden/rectification.rectification_number",
     "golden/rectification.attribute",
-    "golden/rectification.ends",
+    "golden/rectification.withdraws_number",
     "golden/rectification.rectified_by",
-    "golden/rectification.because",
+    "golden/rectification.reason",
     "golden/rectification.rectified_at",
     "consent/decision.purpose",
     "consent/decision.lawful_basis",
@@ -53,7 +53,7 @@ MADE = {
     "audit/retention.retention",
     "audit/retention.hold",
     "audit/retention.ended_date",
-    "audit/retention.n",
+    "audit/retention.removed_count",
     "audit/membership.valid_to",
     "audit/correction.recipient",
     "audit/correction.change",
@@ -170,7 +170,8 @@ def test_the_type_of_a_measure_is_the_one_that_changes_it(name):
 
 
 def test_a_source_that_no_table_has_is_refused_with_the_way_to_it():
-    odd = Table("mart/odd", "Odd", ("id",), (Column("id", pl.String(), "Id", sources=("golden/customer.shoe_size",)),))
+    column = Column("id", pl.String(), "Id", sources=("golden/customer.shoe_size",))
+    odd = Table("mart/odd", "Odd", ("id",), (column,), AGGREGATE_LIFECYCLE)
     with pytest.raises(LineageError, match=r"mart/odd.id <- golden/customer.shoe_size: there is no such column"):
         column_graph(load_all_contracts()).with_table(odd).back("mart/odd.id")
 

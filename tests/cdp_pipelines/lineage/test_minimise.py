@@ -17,8 +17,8 @@ from cdp_pipelines.lineage import (
 )
 from cdp_pipelines.marts.mart import build_mart_table
 from cdp_pipelines.purposes.mart_terms import COLUMN_SOURCES, MartColumn
-from cdp_pipelines.schema import CUSTOMER, TABLES, Column
-from cdp_pipelines.schema.mart import MEASURES
+from cdp_pipelines.schema import CONFLICT, CUSTOMER, TABLES, Column
+from cdp_pipelines.schema.mart import AGGREGATE_LIFECYCLE, MEASURES
 from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
 
 FILE = "purposes/x/defs.yaml"
@@ -39,6 +39,8 @@ def planted(monkeypatch):
     area = replace(
         CUSTOMER,
         name="golden/area",
+        key=(),
+        lifecycle=CONFLICT.lifecycle,
         columns=(
             Column(
                 "average",
@@ -145,7 +147,8 @@ def test_a_column_that_sql_makes_of_others_derives_from_each_of_them(monkeypatch
     planted = asked("loyalty_programme", {"name": "postal_code", "source": "customer.postal_code"})
     seen = build_mart_table(planted)
     sources = tuple(dict.fromkeys(source for column in seen.columns for source in column.sources))
-    shaped = replace(seen, columns=(Column("segment", pl.String(), "Of what they buy", sources=sources),))
+    segment = Column("segment", pl.String(), "Of what they buy", sources=sources)
+    shaped = replace(seen, key=("segment",), columns=(segment,), lifecycle=AGGREGATE_LIFECYCLE)
     for module in (graph, minimise):
         monkeypatch.setattr(module, "build_mart_table", lambda _: shaped)
     assert found(planted) == (
@@ -176,7 +179,7 @@ def test_a_column_that_sql_makes_is_not_told_by_its_name(monkeypatch):
     )
     seen = build_mart_table(planted)
     sources = tuple(dict.fromkeys(source for column in seen.columns for source in column.sources))
-    shaped = replace(seen, columns=(Column("receipt_count", pl.Int64(), "Of both", sources=sources),))
+    shaped = replace(seen, key=(), columns=(Column("receipt_count", pl.Int64(), "Of both", sources=sources),))
     monkeypatch.setattr(graph, "build_mart_table", lambda _: shaped)
     paths = purpose_graph(planted, load_all_contracts()).back("mart/customer_value_reporting.receipt_count", STOPS)
     assert {path.end for path in paths} >= {"raw/webshop_orders.id", "raw/pos_receipts.receipt_no"}

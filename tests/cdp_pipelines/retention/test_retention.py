@@ -16,6 +16,7 @@ from cdp_pipelines.purposes.purpose import Purpose
 from cdp_pipelines.retention import (
     RetentionPolicy,
     RetentionRule,
+    compute_quarantine_rule,
     compute_retention_rules,
     count_removed_rows,
     extend_retention_log,
@@ -23,7 +24,6 @@ from cdp_pipelines.retention import (
     find_expired_rectifications,
     find_expired_values,
     find_orphaned_rectifications,
-    quarantine_rule,
     select_refused_within_hold,
     select_usable,
     select_within_hold,
@@ -293,7 +293,7 @@ def test_what_was_put_right_of_a_record_leaves_with_it(age, removed_count):
     rows = raw(of, [("1", MOMENT, "old", None, None), ("1", MOMENT + timedelta(days=9), "new", None, None)])
     rectified = RECTIFICATION.conform(
         pl.LazyFrame({name: [None] * 3 for name in RECTIFICATION.schema}).with_columns(
-            number=pl.Series([1, 1, 2]),
+            rectification_number=pl.Series([1, 1, 2]),
             attribute=pl.Series(["city", "street", "city"]),
             channel=pl.Series(["shop", "shop", "other"]),
             source_record_id=pl.lit("1"),
@@ -304,14 +304,14 @@ def test_what_was_put_right_of_a_record_leaves_with_it(age, removed_count):
     hanging = find_orphaned_rectifications(rectified, rows, of, lives, HOLD, as_of)
     assert hanging.collect().height == removed_count
     counted = find_expired_rectifications(hanging, lives, HOLD, as_of).collect()
-    assert counted["n"].sum() == removed_count
+    assert counted["removed_count"].sum() == removed_count
     assert set(counted["file_sha256"]) <= {"b" * 64}
 
 
 def test_a_refused_record_is_kept_from_the_night_that_refused_it():
     of, policy = channel("P30D"), RetentionPolicy(hold=HOLD, quarantine="P1Y")
-    assert quarantine_rule(of, policy) == RetentionRule("channel", "P30D")
-    span = quarantine_rule(channel("P5Y"), policy)
+    assert compute_quarantine_rule(of, policy) == RetentionRule("channel", "P30D")
+    span = compute_quarantine_rule(channel("P5Y"), policy)
     assert span == RetentionRule("quarantine", "P1Y")
     night = datetime(2011, 1, 31, tzinfo=UTC)
     rows = of.quarantine.conform(
@@ -331,7 +331,7 @@ def test_a_refused_record_is_kept_from_the_night_that_refused_it():
         "retention": "P1Y",
         "hold": HOLD,
         "ended_date": date(2012, 1, 31),
-        "n": 1,
+        "removed_count": 1,
         "removed_at": datetime(2012, 3, 1, tzinfo=UTC),
     }
 

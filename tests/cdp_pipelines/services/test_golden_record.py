@@ -49,7 +49,7 @@ def test_each_golden_value_is_the_first_of_its_candidates(lake):
     )
     order = ["customer_id", "attribute"]
     assert held.drop_nulls("value").sort(order).equals(first.sort(order))
-    ranks = candidates.group_by("customer_id", "together").agg(pl.col("rank").min())
+    ranks = candidates.group_by("customer_id", "attribute_group").agg(pl.col("rank").min())
     assert set(ranks["rank"]) == {1}
 
 

@@ -73,10 +73,10 @@ def test_the_next_night_obeys_and_a_withdrawal_gives_all_back(copy, night, capsy
         assert value not in answer.output
     rows = copy.read(RECTIFICATION)
     # The other parts of the name stay as they were; of the address the second time knows the first.
-    assert rows.filter(number=1)["attribute"].sort().to_list() == sorted(
+    assert rows.filter(rectification_number=1)["attribute"].sort().to_list() == sorted(
         name for name in ("first_name", "middle_name", "last_name") if who[name] or name == "last_name"
     )
-    assert rows.filter(number=5, attribute="street")["value"].to_list() == ["99 long lane"]
+    assert rows.filter(rectification_number=5, attribute="street")["value"].to_list() == ["99 long lane"]
     assert rows.filter(attribute="email")["replaces"].to_list() == [old]
     night(copy, "golden", "mart")
     golden = copy.read(CUSTOMER).row(by_predicate=pl.col("customer_id") == of, named=True)

@@ -81,7 +81,7 @@ def test_what_ended_leaves_no_byte_and_what_was_decided_can_still_be_proven(samp
     )
     assert account.select("email", "tags", "record").row(0) == ("ann@yellow.example", None, None)
 
-    left = lake.read(RETENTION).group_by("table", "field", "rule").agg(pl.col("n").sum())
+    left = lake.read(RETENTION).group_by("table", "field", "rule").agg(pl.col("removed_count").sum())
     assert {("raw/beacons", "", "channel"), ("raw/webshop_customers", "tags", "customer_service")} <= {
         row[:3] for row in left.rows()
     }

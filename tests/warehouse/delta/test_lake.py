@@ -1,16 +1,17 @@
 """The lake: what is written stays, what is equal is not written, and no personal value reaches the Delta log."""
 
 import multiprocessing
+from dataclasses import replace
 
 import polars as pl
 import pytest
 
 from cdp_pipelines.errors import LakeError
-from cdp_pipelines.schema import UTC, Column, Table
+from cdp_pipelines.schema import CUSTOMER, UTC, Column, Subject, Table
 from warehouse.delta.lake import Lake
 
 TABLE = Table(
-    "layer/people",
+    "golden/people",
     "People",
     ("id",),
     (
@@ -19,6 +20,7 @@ TABLE = Table(
         Column("seen_at", UTC, "seen"),
         Column("tags", pl.List(pl.String), "tags"),
     ),
+    replace(CUSTOMER.lifecycle, subjects=(Subject("customer", ("id",)),)),
 )
 
 
@@ -41,7 +43,7 @@ def test_equal_content_keeps_its_version(tmp_path):
     assert lake.append(TABLE, rows()).version == 1
     assert lake.append(TABLE, rows("3")).version == 2
     assert lake.read(TABLE)["id"].to_list() == ["1", "3"]
-    assert lake.tables() == {"layer/people": 2}
+    assert lake.tables() == {"golden/people": 2}
 
 
 def test_a_path_with_a_blank(tmp_path):
@@ -57,7 +59,7 @@ def test_no_personal_value_in_the_log(tmp_path):
     lake = Lake(tmp_path)
     lake.replace(TABLE, rows("1"))
     lake.append(TABLE, rows("2"))
-    log = "".join(path.read_text() for path in (tmp_path / "layer" / "people" / "_delta_log").glob("*.json"))
+    log = "".join(path.read_text() for path in (lake.location(TABLE.name) / "_delta_log").glob("*.json"))
     assert "minValues" in log
     assert "canary" not in log
 
