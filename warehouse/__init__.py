@@ -1,1 +1,1 @@
-"""Where it lies: Delta tables of the lake, the drop folder, and serving to BI tools. Imports `cdp_pipelines` alone."""
+"""Storage: Delta tables of the lake, the drop folder, keys, and serving to BI tools. Imports only `cdp_pipelines`."""

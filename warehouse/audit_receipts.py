@@ -1,7 +1,8 @@
-"""Answers given to customers and authorities: each leaves a note of its digest, which the next night's ledger takes in.
+"""Receipts of answers to customers and authorities: the digest of each answer, which the next night adds to the ledger.
 
-A note is a file of its own under `<lake>/audit/answers/`, named after the digest, so that an answer need not wait for
-whoever is writing the lake. It says what kind of answer was given and when, and nothing of a person.
+Here belong storing and reading receipts; the answers are written by `cdp_pipelines.services`. A receipt is a file under
+`<lake>/audit/answers/` with the digest as its name, so that an answer does not wait for the writer of the lake. It
+contains the kind and the time of the answer, and no personal data.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ CHANNEL, STATUS, DIGEST = "audit", "answered", "sha256"
 
 
 def store_receipt(lake: Path, digest: str, kind: str, answered_at: datetime) -> None:
-    """Keep that an answer of this SHA-256 (hex) was given; the first time counts. `OSError` where it cannot be kept."""
+    """Store the receipt of an answer with this SHA-256 (hex); only the first time counts. `OSError` if that fails."""
     folder = lake / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / f".{digest}.{os.getpid()}"
@@ -38,14 +39,14 @@ def store_receipt(lake: Path, digest: str, kind: str, answered_at: datetime) -> 
 
 
 def read_receipts(lake: Path, night: date, purpose: str) -> pl.DataFrame:
-    """Every answer noted so far, as events for the ledger of a night; columns of `CONSENT_EVENT`.
+    """Every receipt so far, as events for the ledger of a night; columns of `CONSENT_EVENT`.
 
     `purpose`: the key of the company's purpose under which privacy requests are answered.
     """
     rows = []
     for path in sorted((lake / FOLDER).glob("*.json")):
-        told = json.loads(path.read_text())
-        at = datetime.fromisoformat(told["answered_at"])
+        receipt = json.loads(path.read_text())
+        at = datetime.fromisoformat(receipt["answered_at"])
         rows.append(
             {
                 "event_id": f"{CHANNEL}:{path.stem}",
@@ -58,7 +59,7 @@ def read_receipts(lake: Path, night: date, purpose: str) -> pl.DataFrame:
                 "status": STATUS,
                 "event_at": at,
                 "recorded_at": at,
-                "method": told["kind"],
+                "method": receipt["kind"],
             }
         )
     return pl.DataFrame(rows, schema=CONSENT_EVENT.schema)

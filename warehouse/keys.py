@@ -1,13 +1,16 @@
-"""The key that signs the ledger, the signed head that leaves the lake, and the keys of the marts.
+"""Keys: the ledger's signing key, its published signed head, and the keys of the marts.
+
+Here belong making, reading and storing keys and the signed head. What is signed is in `cdp_pipelines.consent.seal`; the
+pseudonyms are in `cdp_pipelines.marts.pseudonym`.
 
 The private key is that of the environment variable CDP_LEDGER_KEY (PKCS #8 in PEM, or the 32 bytes of the seed in hex)
-or else lies in `<lake>/keys/ledger.pem`, made on the first run, readable by its owner alone. What is public lies in
+or else that of `<lake>/keys/ledger.pem`, created on the first run and readable by its owner only. Public files are in
 `<lake>/audit/`: the newest signed head, and the public key. An auditor who keeps a copy of both elsewhere will notice
-when seals are cut off or everything is signed anew. Files are swapped in whole: a crash leaves the old or the new.
+if seals are cut off or everything is signed anew. Files are replaced as a whole: a crash leaves the old or the new one.
 
-The names of people in marts rest on one secret, that of the environment variable CDP_MART_SECRET (32 bytes in hex) or
-else of `<lake>/keys/marts.key`, made and kept like the ledger's key. Each purpose's key is derived from it (HKDF, RFC
-5869), so that who has one has no other. Another secret gives everybody another name in every mart.
+The pseudonyms in marts depend on one secret: that of the environment variable CDP_MART_SECRET (32 bytes in hex) or
+else of `<lake>/keys/marts.key`, created and protected like the ledger's key. Each purpose's key is derived from it
+(HKDF, RFC 5869), so that one key reveals no other. A new secret changes every pseudonym in every mart.
 """
 
 from __future__ import annotations
@@ -52,36 +55,36 @@ class LedgerKey:
 
 
 def keyed_digest(key: LedgerKey, text: str) -> str:
-    """A digest that nobody can find the text to who does not hold the key; 32 hex digits."""
+    """A digest of a text that cannot be guessed from candidates without the key; 32 hex digits."""
     return sha256(key.sign(b"digest of: " + text.encode())).hexdigest()[:32]
 
 
 def ledger_key(lake: Path) -> LedgerKey:
-    """The key of this lake; made where there is none. `LakeError` where what is there is no Ed25519 key."""
+    """The key of this lake; created if it is missing. `LakeError` if the stored key is not an Ed25519 key."""
     if VARIABLE in os.environ:
-        return LedgerKey(_parsed(os.environ[VARIABLE].strip(), VARIABLE))
-    path = _kept(
+        return LedgerKey(_parse_key(os.environ[VARIABLE].strip(), VARIABLE))
+    path = _ensure_secret(
         lake / PRIVATE,
         lambda: Ed25519PrivateKey.generate().private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         ),
     )
-    return LedgerKey(_parsed(path.read_text(), str(path)))
+    return LedgerKey(_parse_key(path.read_text(), str(path)))
 
 
 def mart_key(lake: Path, purpose: str) -> str:
     """The key of a purpose's mart, 64 hex digits; `LakeError` where the secret is not 32 bytes in hex."""
     if MART_VARIABLE in os.environ:
-        source, told = MART_VARIABLE, os.environ[MART_VARIABLE]
+        source, text = MART_VARIABLE, os.environ[MART_VARIABLE]
     else:
-        path = _kept(lake / MART_SECRET, lambda: secrets.token_hex(SECRET_BYTES).encode())
-        source, told = str(path), path.read_text()
+        path = _ensure_secret(lake / MART_SECRET, lambda: secrets.token_hex(SECRET_BYTES).encode())
+        source, text = str(path), path.read_text()
     try:
-        secret = bytes.fromhex(told.strip())
+        secret = bytes.fromhex(text.strip())
     except ValueError:
         secret = b""
     if len(secret) != SECRET_BYTES:
-        raise LakeError(f"{source} holds no secret of {2 * SECRET_BYTES} hex digits")
+        raise LakeError(f"{source} does not hold a secret of {2 * SECRET_BYTES} hex digits")
     derived = HKDF(hashes.SHA256(), SECRET_BYTES, salt=None, info=f"cdp mart {purpose}".encode())
     return derived.derive(secret).hex()
 
@@ -99,10 +102,10 @@ def store_head(lake: Path, seal: Mapping[str, object]) -> None:
         path = lake / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or path.read_bytes() != content:
-            _swap_in(path, content, mode=0o644)
+            _replace_file(path, content, mode=0o644)
 
 
-def _parsed(text: str, source: str) -> Ed25519PrivateKey:
+def _parse_key(text: str, source: str) -> Ed25519PrivateKey:
     try:
         if len(text) == SEED_DIGITS:
             return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(text))
@@ -111,22 +114,23 @@ def _parsed(text: str, source: str) -> Ed25519PrivateKey:
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise LakeError(
-            f"{source} holds no Ed25519 private key; it takes a PEM without a password or {SEED_DIGITS} hex digits"
+            f"{source} does not hold an Ed25519 private key; "
+            f"allowed are a PEM without a password or {SEED_DIGITS} hex digits"
         )
     return key
 
 
-def _kept(path: Path, made: Callable[[], bytes]) -> Path:
-    """A secret's file, made where there is none; its owner alone reads it and its folder."""
+def _ensure_secret(path: Path, make: Callable[[], bytes]) -> Path:
+    """The file of a secret, created if it is missing; only its owner can read it and its folder."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.parent.chmod(0o700)
     if not path.exists():
-        _swap_in(path, made(), mode=0o600)
+        _replace_file(path, make(), mode=0o600)
     path.chmod(0o600)
     return path
 
 
-def _swap_in(path: Path, content: bytes, mode: int) -> None:
+def _replace_file(path: Path, content: bytes, mode: int) -> None:
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:

@@ -1,7 +1,7 @@
-"""One person's rows, found without reading everybody's.
+"""Look-ups of one person's rows that skip the rows of others.
 
-Every question here is a predicate on the columns by which a table is laid (`Table.found_by`, or its key), so that the
-groups of rows that cannot hold an answer are passed over.
+Here belong predicates on the columns by which the rows of a table are sorted (`Table.found_by`, or its key), so that
+groups of rows that cannot match are skipped. Reports on a person are in `cdp_pipelines.services`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from warehouse.delta.lake import Lake
 
-NONE = pl.lit(value=False)
+NEVER = pl.lit(value=False)
 
 
 def is_in(column: str, values: Iterable[object]) -> pl.Expr:
-    """Is a column one of these values? A plain list, for by nothing else does Polars pass groups of rows over."""
+    """Whether a column is one of these values. A plain list lets Polars skip row groups."""
     return pl.col(column).is_in(list(values))
 
 
@@ -34,7 +34,7 @@ def find_customers(lake: Lake, values: Iterable[str]) -> pl.DataFrame:
 
 
 def standard_forms(identifier: str) -> list[str]:
-    """Forms in which the lake may hold an identifier as somebody writes it."""
+    """Forms in which the lake may store an identifier that somebody typed."""
     value = identifier.strip()
     return sorted({value, value.lower(), re.sub(r"[^\d+]", "", value)} - {""})
 
@@ -45,21 +45,21 @@ def find_records(lake: Lake, customers: Iterable[str]) -> pl.DataFrame:
 
 
 def match_records(records: pl.DataFrame, channel: str = "channel", record: str = "source_record_id") -> pl.Expr:
-    """Is a row about one of these `records`? `channel` and `record` are what its columns are called."""
-    named = (
-        (pl.col(channel) == key) & is_in(record, mine["source_record_id"])
-        for (key,), mine in records.select(RECORD_KEY).group_by("channel", maintain_order=True)
+    """Whether a row is about one of these `records`; `channel` and `record` name the row's columns."""
+    conditions = (
+        (pl.col(channel) == name) & is_in(record, of_channel["source_record_id"])
+        for (name,), of_channel in records.select(RECORD_KEY).group_by("channel", maintain_order=True)
     )
-    return reduce(or_, named, NONE)
+    return reduce(or_, conditions, NEVER)
 
 
 def read_records_of(lake: Lake, table: Table, records: pl.DataFrame) -> pl.DataFrame:
-    """Rows of a table keyed by record that are about these `records`."""
+    """Rows about these `records` of a table that is keyed by record."""
     return lake.scan(table).filter(match_records(records)).collect()
 
 
 def list_record_identifiers(party: pl.DataFrame) -> pl.DataFrame:
-    """Identifiers that rows of `PARTY` carry; kind and value, key both, sorted."""
+    """Identifiers in rows of `PARTY`; columns kind and value, key both, sorted."""
     return (
         party.select(IDENTIFIER_KINDS)
         .unpivot(on=list(IDENTIFIER_KINDS), variable_name="kind", value_name="value")

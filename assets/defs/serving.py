@@ -14,6 +14,7 @@ from cdp_pipelines.schema import CORRECTION
 from cdp_pipelines.services.mart_history import list_mart_tables
 from cdp_pipelines.services.mart_publication import publish_marts
 from warehouse.serving import postgres
+from warehouse.serving.server_error import SERVER
 
 MARTS = ["serving", "marts"]
 POSTGRES = ["serving", "postgres"]
@@ -53,7 +54,7 @@ def marts(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materiali
 @dg.asset(
     key=POSTGRES,
     deps=[dg.AssetKey(MARTS)],
-    description=f"The published marts on the PostgreSQL server that {postgres.SERVER} names: a schema per purpose, "
+    description=f"The published marts on the PostgreSQL server that {SERVER} names: a schema per purpose, "
     "readable by the role cdp_<purpose> alone, all changed in one transaction. Without a server, nothing.",
     group_name="serving",
     owners=[find_owner("serving/postgres")],
@@ -67,6 +68,6 @@ def marts(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materiali
 )
 def served_by_postgres(lake: LakeResource) -> Iterator:
     """Make the marts on the server equal to the published file."""
-    if server := os.environ.get(postgres.SERVER):
+    if server := os.environ.get(SERVER):
         with redact_errors():
             yield report_server_publication(lambda: postgres.publish(server, lake.open))

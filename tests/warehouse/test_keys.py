@@ -99,7 +99,7 @@ def test_from_the_environment(tmp_path, monkeypatch, told):
 )
 def test_no_key_is_refused_without_showing_it(tmp_path, monkeypatch, told):
     monkeypatch.setenv(VARIABLE, told)
-    with pytest.raises(LakeError, match="CDP_LEDGER_KEY holds no Ed25519 private key") as refused:
+    with pytest.raises(LakeError, match="CDP_LEDGER_KEY does not hold an Ed25519 private key") as refused:
         ledger_key(tmp_path)
     assert not told or told.strip() not in str(refused.value)
 
@@ -139,4 +139,4 @@ def test_a_secret_that_is_none_is_refused_without_saying_it(told, tmp_path, monk
     monkeypatch.setenv(MART_VARIABLE, told)
     with pytest.raises(LakeError) as raised:
         mart_key(tmp_path, "payment")
-    assert str(raised.value) == f"{MART_VARIABLE} holds no secret of 64 hex digits"
+    assert str(raised.value) == f"{MART_VARIABLE} does not hold a secret of 64 hex digits"

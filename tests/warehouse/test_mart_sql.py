@@ -73,11 +73,11 @@ ATTACKS = [
     pytest.param("SELECT epoch(now())::BIGINT AS n FROM permitted", "calls now", id="the_clock"),
     pytest.param("SELECT current_setting('threads') AS n FROM permitted", "calls current_setting", id="one_setting"),
     pytest.param("SELECT city::BIGINT AS n FROM permitted", "fails with ConversionException", id="a_value_in_an_error"),
-    pytest.param("SELECT error(city) AS n FROM permitted", "calls error, which", id="a_value_as_an_error"),
+    pytest.param("SELECT error(city) AS n FROM permitted", "calls error(), which", id="a_value_as_an_error"),
     pytest.param("SELEC 1", "syntax error", id="no_sql"),
     pytest.param("SELECT shoe_size AS n FROM permitted", "shoe_size", id="no_such_column"),
-    pytest.param("SELECT orders, amount AS n FROM permitted", "gives the columns orders, n; declared: n", id="other_columns"),
-    pytest.param("SELECT city AS n FROM permitted", "gives n as String, declared Int64: cast it", id="another_type"),
+    pytest.param("SELECT orders, amount AS n FROM permitted", "returns the columns orders, n; declared: n", id="other_columns"),
+    pytest.param("SELECT city AS n FROM permitted", "returns n as String, declared Int64; cast them", id="another_type"),
 ]  # fmt: skip
 
 

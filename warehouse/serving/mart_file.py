@@ -1,7 +1,8 @@
-"""Marts for BI tools: one DuckDB file, a schema per purpose, swapped in whole.
+"""Marts for BI tools: one DuckDB file with a schema per purpose, replaced as a whole.
 
-The file is built under another name and put in place by one rename: whoever has the old one open goes on reading it,
-whoever opens anew reads the new one, and building waits for nobody.
+Here belong building, replacing, reading and querying that file; its copy on a server is made in `postgres`. The file is
+built under another name and replaces the old one by a rename: open readers keep the old file, new readers get the new
+one, and nobody waits.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import polars as pl
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from cdp_pipelines.schema import Table
+    from cdp_pipelines.schema import MartRows, Table
     from warehouse.delta.lake import Lake
 
 FILE = "serving/marts.duckdb"
+# Delta version of a mart, number of its published rows, and a digest of their keys.
+MartState = tuple[int | None, int, str]
 
 
 def mart_file_path(lake: Lake) -> Path:
@@ -31,31 +34,31 @@ def mart_file_path(lake: Lake) -> Path:
     return lake.path / FILE
 
 
-def read_publication(lake: Lake) -> dict[str, tuple]:
-    """Purpose to what the published file holds of its mart, as `states` gives it."""
+def read_publication(lake: Lake) -> dict[str, MartState]:
+    """Purpose to the state of its mart in the published file."""
     if not mart_file_path(lake).exists():
         return {}
     with duckdb.connect(str(mart_file_path(lake)), read_only=True) as connection:
-        told = connection.execute("SELECT * FROM main.published").fetchall()
-    return {purpose: tuple(state) for purpose, *state in told}
+        rows = connection.execute("SELECT * FROM main.published").fetchall()
+    return {purpose: tuple(state) for purpose, *state in rows}
 
 
-def read_mart_states(lake: Lake, marts: Mapping[str, Table], frames: Mapping[str, pl.DataFrame]) -> dict[str, tuple]:
-    """Purpose to the Delta version of its mart, how many of its rows are to be published, and a digest of which."""
-    found = {}
+def read_mart_states(lake: Lake, marts: Mapping[str, Table], frames: Mapping[str, MartRows]) -> dict[str, MartState]:
+    """Purpose to the state of its mart once these rows are published."""
+    states = {}
     for purpose, table in marts.items():
         keys = frames[purpose].select(table.key).sort(table.key)
-        found[purpose] = lake.version(table.name), keys.height, sha256(keys.write_csv().encode()).hexdigest()
-    return found
+        states[purpose] = lake.version(table.name), keys.height, sha256(keys.write_csv().encode()).hexdigest()
+    return states
 
 
-def read_rows(lake: Lake, table: Table, purpose: str) -> pl.DataFrame:
-    """Published rows of a mart, of the columns that `table` still has; none where nothing with its key is published."""
+def read_rows(lake: Lake, table: Table, purpose: str) -> MartRows:
+    """Published rows of a mart, in those columns that `table` still has; no rows if none with its key are published."""
     if purpose not in read_publication(lake):
         return table.empty()
     with duckdb.connect(str(mart_file_path(lake)), read_only=True) as connection:
-        found = connection.sql(f"SELECT * FROM {quote_name(purpose)}.{quote_name('customer')}")
-        frame = pl.DataFrame(found.to_arrow_table())
+        rows = connection.sql(f"SELECT * FROM {quote_name(purpose)}.{quote_name('customer')}")
+        frame = pl.DataFrame(rows.to_arrow_table())
     if not {*table.key} <= {*frame.columns}:
         return table.empty()
     return frame.select(pl.col(name).cast(dtype) for name, dtype in table.schema.items() if name in frame.columns)
@@ -63,7 +66,7 @@ def read_rows(lake: Lake, table: Table, purpose: str) -> pl.DataFrame:
 
 @contextmanager
 def replace_file(lake: Lake) -> Iterator[Path]:
-    """A path to build the new file at; it takes the old one's place when the block ends well, and is gone if not."""
+    """Path for building the new file; it replaces the old file if the block succeeds, and is deleted if not."""
     final = mart_file_path(lake)
     final.parent.mkdir(parents=True, exist_ok=True)
     for leftover in final.parent.glob(f".{final.name}.*"):
@@ -71,18 +74,18 @@ def replace_file(lake: Lake) -> Iterator[Path]:
     draft = final.with_name(f".{final.name}.{os.getpid()}")
     try:
         yield draft
-        os.replace(draft, final)  # noqa: PTH105  the very call whose atomicity this rests on
+        os.replace(draft, final)  # noqa: PTH105  the call whose atomicity matters here
     finally:
         draft.unlink(missing_ok=True)
 
 
 def build_mart_file(
-    connection: duckdb.DuckDBPyConnection, lake: Lake, marts: Mapping[str, Table], frames: Mapping[str, pl.DataFrame]
+    connection: duckdb.DuckDBPyConnection, lake: Lake, marts: Mapping[str, Table], frames: Mapping[str, MartRows]
 ) -> None:
     """Write the rows of every mart into its own schema, with comments from the declared descriptions.
 
-    `marts` and `frames`: purpose to its table, and to the rows of it that are to be published. `main.published` says
-    from which version of each mart the file was made.
+    `marts` and `frames`: purpose to its table, and to its rows for publication. `main.published` records the version of
+    each mart.
     """
     connection.execute(
         "CREATE TABLE main.published (purpose VARCHAR, delta_version BIGINT, row_count BIGINT, keys_sha256 VARCHAR)"
@@ -102,8 +105,8 @@ def build_mart_file(
         connection.execute("INSERT INTO main.published VALUES (?, ?, ?, ?)", [purpose, *state])
 
 
-def query_marts(lake: Lake, sql: str) -> tuple[list[str], list[tuple]]:
-    """Column names and rows of a read-only query on the marts; files and other databases are out of its reach."""
+def query_marts(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Column names and rows of a read-only query on the marts, which cannot open files or other databases."""
     with duckdb.connect(
         str(mart_file_path(lake)),
         read_only=True,

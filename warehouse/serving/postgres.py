@@ -1,18 +1,18 @@
-"""Marts on a PostgreSQL server: what the published DuckDB file holds, in a schema per purpose, in one transaction.
+"""Marts on a PostgreSQL server: a copy of the published DuckDB file, a schema per purpose, in one transaction.
 
-Rows that differ are deleted and inserted in the tables that readers know, so publication takes no lock that a reader
-notices and waits for none: whoever asks gets yesterday until the commit and today after it, and whoever began a
-REPEATABLE READ transaction before keeps yesterday in every mart. A new table put in an old one's place would do
-neither: its ACCESS EXCLUSIVE lock waits for the longest reader while all others wait for it, and older snapshots find
-it empty. Only a mart whose columns are declared anew needs that lock, and gives up soon where it cannot have it.
+Here belongs the publication itself; `published_mart` reads the file, `roles` sets the rights, `server_error` words the
+errors. Rows that differ are deleted and inserted in the existing tables, so that a publication takes no lock that
+readers notice, and waits for no reader: readers see the old rows until the commit and the new rows after it, and a
+REPEATABLE READ transaction that began before keeps the old rows in every mart. A new table in place of the old one
+would do neither: its ACCESS EXCLUSIVE lock waits for the longest reader while all others wait for it, and older
+snapshots find it empty. Only a mart with changed columns needs that lock, and gives up soon if it does not get it.
 
-The file was decided at publication (`serving/marts`); here nothing is decided, so both always hold the same rows.
+What may be published was decided for the file (`serving/marts`); nothing is decided here, so file and server always
+hold the same rows.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,53 +21,28 @@ import duckdb
 from adbc_driver_postgresql import dbapi
 
 from cdp_pipelines.errors import LakeError, ServerError
-from warehouse.serving import mart_file as serving
-from warehouse.serving import roles
+from warehouse.serving import mart_file, roles
+from warehouse.serving.published_mart import read_published_marts
+from warehouse.serving.server_error import to_server_error
 from warehouse.serving.sql import quote_literal, quote_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from warehouse.delta.lake import Lake
+    from warehouse.serving.published_mart import PublishedMart
 
-SERVER = "CDP_POSTGRES"
-# Two publications of one database wait for each other on this number.
-PUBLICATION = 0x6364705F
-PATIENCE = "30s"
-# Below PostgreSQL's deadlock_timeout of 1 s: where a reader of several marts and we wait for each other, we step back.
-RESHAPE_PATIENCE, RESHAPE_TRIES, RESHAPE_PAUSE_S = "500ms", 20, 0.5
+# Key of the advisory lock that lets one publication of a database run at a time.
+ADVISORY_LOCK = 0x6364705F
+LOCK_TIMEOUT = "30s"
+# Below PostgreSQL's deadlock_timeout of 1 s: in a deadlock with a reader of several marts, the publication gives way.
+RESHAPE_LOCK_TIMEOUT, RESHAPE_TRIES, RESHAPE_PAUSE_S = "500ms", 20, 0.5
 BATCH_ROWS = 100_000
-LOCK_NOT_AVAILABLE = "55P03"
-
-# SQLSTATE or, where no statement was refused, words of libpq, of which the rest may quote a badly written password.
-REFUSALS = {
-    "28000": "the server does not let this user in",
-    "42501": "the user lacks a right: it must own the database and have CREATEROLE",
-    "42P06": "a schema of a purpose's name is there that no publication made; rename it, or use another database",
-    "2BP01": "a view or another object rests on a mart whose columns changed; drop it and publish again",
-    "password authentication failed": "the password is wrong",
-    "no password supplied": "it asks for a password",
-    "does not exist": "there is no such database or user",
-    "permission denied": "the user may not connect to the database",
-    "could not translate host name": "its host is not found",
-}
-PASSING = {
-    LOCK_NOT_AVAILABLE: "another publication, or a transaction that holds a mart whose columns changed, goes on for "
-    "too long; end it (pg_stat_activity, pg_locks) and publish again",
-    "53100": "its disk is full",
-    "57P01": "it ended the connection",
-    "terminating connection": "it ended the connection",
-    "server closed the connection": "it ended the connection",
-    "Connection refused": "nothing listens at its host and port",
-    "timeout expired": "it does not answer",
-    "starting up": "it is starting up",
-    "too many": "it has no connection left",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What a publication did: in which database, rows per purpose there, which marts changed, rows in and out."""
+    """Result of a publication: database, rows per purpose, changed marts, inserted and deleted rows."""
 
     database: str
     rows: dict[str, int]
@@ -76,61 +51,45 @@ class Publication:
     deleted_count: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Mart:
-    """A mart as the file holds it; `state` differs where a row, a column or a description does.
-
-    `comments`: column to its description; `query`: what gives its rows.
-    """
-
-    table: str
-    delta_version: int
-    row_count: int
-    comment: str
-    comments: dict[str, str]
-    query: str
-    state: str
-
-
 def publish(server: str, lake: Lake) -> Publication:
-    """Make the marts of the server at `server` (a libpq URI) equal to the published file, and their readers' rights.
+    """Make the marts of the server at `server` (a libpq URI) equal to the published file, and set the rights on them.
 
-    What is equal is not written. `LakeError` where nothing is published, `ServerError` where the server refuses.
+    Equal marts are not written. `LakeError` if the lake has no published file, `ServerError` if the server refuses.
     """
-    if not serving.mart_file_path(lake).exists():
+    if not mart_file.mart_file_path(lake).exists():
         raise LakeError(f"{lake.path} has no published marts; `cdp run` makes them")
     try:
-        return _published(server, lake)
+        return _publish_file(server, lake)
     except dbapi.Error as error:
-        refusal = _refusal(error)
-    # Raised out here, so that the driver's error, which may quote a row or a password, is not even its context.
-    raise refusal
+        server_error = to_server_error(error)
+    # Raised outside of the handler: the driver's error may quote a row or a password and must not be the context.
+    raise server_error
 
 
-def _published(server: str, lake: Lake) -> Publication:
+def _publish_file(server: str, lake: Lake) -> Publication:
     with _session(server) as cursor:
-        cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")
-        cursor.execute(f"SELECT pg_advisory_xact_lock({PUBLICATION})")
-        held = _held(cursor)
-        # Opened once we have the turn: nobody puts an older file over a newer one.
-        with duckdb.connect(str(serving.mart_file_path(lake)), read_only=True) as source:
-            wanted = _wanted(source)
-            changed = tuple(purpose for purpose, mart in wanted.items() if held.get(purpose) != mart.state)
+        cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+        cursor.execute(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
+        states = _read_states(cursor)
+        # Opened after the lock, so that no publication replaces newer rows with those of an older file.
+        with duckdb.connect(str(mart_file.mart_file_path(lake)), read_only=True) as source:
+            marts = read_published_marts(source)
+            changed = tuple(purpose for purpose, mart in marts.items() if states.get(purpose) != mart.state)
             for purpose in changed:
-                rows = source.sql(wanted[purpose].query).to_arrow_reader(BATCH_ROWS)
+                rows = source.sql(marts[purpose].query).to_arrow_reader(BATCH_ROWS)
                 cursor.adbc_ingest(purpose, rows, mode="create", temporary=True)
-        gone = held.keys() - wanted.keys()
-        _shape(cursor, {purpose: wanted[purpose] for purpose in changed}, held)
-        counts = {purpose: _fill(cursor, purpose, wanted[purpose]) for purpose in changed}
-        for purpose in gone:
-            _empty(cursor, purpose)
-        roles.establish_roles(cursor, {purpose: mart.table for purpose, mart in wanted.items()}, gone)
+        removed = states.keys() - marts.keys()
+        _create_tables(cursor, {purpose: marts[purpose] for purpose in changed}, states)
+        counts = {purpose: _update_rows(cursor, purpose, marts[purpose]) for purpose in changed}
+        for purpose in removed:
+            _delete_rows(cursor, purpose)
+        roles.establish_roles(cursor, {purpose: mart.table for purpose, mart in marts.items()}, removed)
         cursor.execute("SELECT current_database()")
         (database,) = cursor.fetchone()
-    _tidy(server, [purpose for purpose, (_, deleted_count) in counts.items() if deleted_count], gone)
+    _clean_up(server, [purpose for purpose, (_, deleted_count) in counts.items() if deleted_count], removed)
     return Publication(
         database,
-        {purpose: mart.row_count for purpose, mart in wanted.items()},
+        {purpose: mart.row_count for purpose, mart in marts.items()},
         changed,
         sum(inserted_count for inserted_count, _ in counts.values()),
         sum(deleted_count for _, deleted_count in counts.values()),
@@ -139,27 +98,17 @@ def _published(server: str, lake: Lake) -> Publication:
 
 @contextmanager
 def _session(server: str, *, autocommit: bool = False) -> Iterator[dbapi.Cursor]:
-    """A connection's cursor; what was done through it is committed when the block ends well, and undone if not."""
+    """A cursor of a new connection; the transaction is committed if the block succeeds, and rolled back if not."""
     with dbapi.connect(server, autocommit=autocommit) as connection, connection.cursor() as cursor:
         yield cursor
         if not autocommit:
             connection.commit()
 
 
-def _refusal(error: dbapi.Error) -> ServerError:
-    for known in (PASSING, REFUSALS):
-        for sign, told in known.items():
-            if sign == error.sqlstate or (not error.sqlstate and sign in str(error)):
-                return ServerError(told, is_passing=known is PASSING)
-    if error.sqlstate:
-        return ServerError(f"it refused a statement (SQLSTATE {error.sqlstate})")
-    return ServerError(f"it cannot be reached; is {SERVER} a URI, with its password percent-encoded?")
+def _read_states(cursor: dbapi.Cursor) -> dict[str, str | None]:
+    """Purpose to the state of its mart on the server; None where its table is missing.
 
-
-def _held(cursor: dbapi.Cursor) -> dict[str, str | None]:
-    """Purpose to the state of its mart on the server, None where its table is not there any more.
-
-    `main.published` is made where it is missing.
+    Creates `main.published` if it is missing.
     """
     cursor.execute("CREATE SCHEMA IF NOT EXISTS main")
     cursor.execute(
@@ -173,46 +122,8 @@ def _held(cursor: dbapi.Cursor) -> dict[str, str | None]:
     return dict(cursor.fetchall())
 
 
-def _wanted(source: duckdb.DuckDBPyConnection) -> dict[str, _Mart]:
-    """Purpose to its mart in the published file."""
-    marts = source.execute(
-        "SELECT schema_name, table_name, delta_version, row_count, comment "
-        "FROM duckdb_tables() JOIN main.published ON purpose = schema_name ORDER BY schema_name"
-    ).fetchall()
-    found = {}
-    for purpose, table, delta_version, row_count, comment in marts:
-        columns = source.execute(
-            "SELECT column_name, data_type, comment FROM duckdb_columns() WHERE schema_name = ? ORDER BY column_index",
-            [purpose],
-        ).fetchall()
-        ((total,),) = source.execute(
-            f"SELECT sum(hash(mart))::VARCHAR FROM {quote_name(purpose)}.{quote_name(table)} mart"
-        ).fetchall()
-        told = json.dumps([table, delta_version, row_count, comment, columns, total])
-        state = hashlib.sha256(told.encode()).hexdigest()
-        values = ", ".join(_kept(quote_name(name), dtype) for name, dtype, _ in columns)
-        query = f"SELECT {values} FROM {quote_name(purpose)}.{quote_name(table)}"
-        comments = {name: text for name, _, text in columns}
-        found[purpose] = _Mart(table, delta_version, row_count, comment, comments, query, state)
-    return found
-
-
-def _kept(name: str, dtype: str) -> str:
-    """A column as PostgreSQL can keep it: it knows no NUL in a text, which stands there as the replacement character.
-
-    Without this, one person with such a name would keep every mart from being published.
-    """
-    match dtype:
-        case "VARCHAR":
-            return f"replace({name}, chr(0), chr(65533)) AS {name}"
-        case "VARCHAR[]":
-            return f"list_transform({name}, lambda text: replace(text, chr(0), chr(65533))) AS {name}"
-        case _:
-            return name
-
-
-def _shape(cursor: dbapi.Cursor, marts: Mapping[str, _Mart], held: Iterable[str]) -> None:
-    """Give each mart a table of the columns and types that its incoming rows have; one that fits is left alone."""
+def _create_tables(cursor: dbapi.Cursor, marts: Mapping[str, PublishedMart], existing: Iterable[str]) -> None:
+    """Give each mart a table with the columns and types of its incoming rows; a table that fits is not changed."""
     cursor.execute(
         "SELECT CASE WHEN relnamespace = pg_my_temp_schema() THEN NULL ELSE nspname END, relname, "
         "array_agg(attname || ' ' || format_type(atttypid, atttypmod) ORDER BY attnum) "
@@ -229,41 +140,43 @@ def _shape(cursor: dbapi.Cursor, marts: Mapping[str, _Mart], held: Iterable[str]
     }
     old = [f"{quote_name(purpose)}.{quote_name(table)}" for purpose in unfit for table in shapes.get(purpose, {})]
     if old:
-        _lock(cursor, ", ".join(old))
+        _lock_tables(cursor, ", ".join(old))
         cursor.execute(f"DROP TABLE {', '.join(old)}")
     for purpose, mart in unfit.items():
-        cursor.execute(f"CREATE SCHEMA {'IF NOT EXISTS ' if purpose in held else ''}{quote_name(purpose)}")
+        cursor.execute(f"CREATE SCHEMA {'IF NOT EXISTS ' if purpose in existing else ''}{quote_name(purpose)}")
         cursor.execute(
             f"CREATE TABLE {quote_name(purpose)}.{quote_name(mart.table)} (LIKE pg_temp.{quote_name(purpose)})"
         )
 
 
-def _lock(cursor: dbapi.Cursor, tables: str) -> None:
-    """Have these tables to ourselves, all at once, without making readers wait for longer than a moment."""
-    cursor.execute(f"SET LOCAL lock_timeout = '{RESHAPE_PATIENCE}'")
+def _lock_tables(cursor: dbapi.Cursor, tables: str) -> None:
+    """Lock these tables exclusively, all at once, in short tries, so that readers wait for half a second at most."""
+    cursor.execute(f"SET LOCAL lock_timeout = '{RESHAPE_LOCK_TIMEOUT}'")
     cursor.execute(
         f"DO $lock$ BEGIN FOR i IN 1..{RESHAPE_TRIES} LOOP "
         f"BEGIN LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE; RETURN; "
         f"EXCEPTION WHEN lock_not_available THEN PERFORM pg_sleep({RESHAPE_PAUSE_S}); END; "
         "END LOOP; RAISE lock_not_available; END $lock$"
     )
-    cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")
+    cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
 
 
-def _fill(cursor: dbapi.Cursor, purpose: str, mart: _Mart) -> tuple[int, int]:
-    """Make the mart's rows those that came in; gives how many were inserted and deleted."""
+def _update_rows(cursor: dbapi.Cursor, purpose: str, mart: PublishedMart) -> tuple[int, int]:
+    """Make the rows of the mart equal to the incoming rows; returns (inserted rows, deleted rows)."""
     name = f"{quote_name(purpose)}.{quote_name(mart.table)}"
     incoming = f"pg_temp.{quote_name(purpose)}"
     # Whole rows are compared, null equal to null, by a hash join.
-    cursor.execute(f"DELETE FROM {name} held WHERE NOT EXISTS (SELECT FROM {incoming} new WHERE new = held)")
+    cursor.execute(f"DELETE FROM {name} old WHERE NOT EXISTS (SELECT FROM {incoming} new WHERE new = old)")
     deleted_count = cursor.rowcount
     cursor.execute(
-        f"INSERT INTO {name} SELECT * FROM {incoming} new WHERE NOT EXISTS (SELECT FROM {name} held WHERE held = new)"
+        f"INSERT INTO {name} SELECT * FROM {incoming} new WHERE NOT EXISTS (SELECT FROM {name} old WHERE old = new)"
     )
     inserted_count = cursor.rowcount
     cursor.execute(f"SELECT count(*) FROM {name}")
     if cursor.fetchone() != (mart.row_count,):
-        raise ServerError(f"{purpose} has other rows than the file; nothing was published")
+        raise ServerError(
+            f"the rows of {purpose} on the server differ from the published file; nothing was published, publish again"
+        )
     cursor.execute(f"COMMENT ON TABLE {name} IS {quote_literal(mart.comment)}")
     for column, comment in mart.comments.items():
         cursor.execute(f"COMMENT ON COLUMN {name}.{quote_name(column)} IS {quote_literal(comment)}")
@@ -276,26 +189,26 @@ def _fill(cursor: dbapi.Cursor, purpose: str, mart: _Mart) -> tuple[int, int]:
     return inserted_count, deleted_count
 
 
-def _empty(cursor: dbapi.Cursor, purpose: str) -> None:
-    """Take the rows of a mart that is not declared any more; its schema goes when nobody holds it (`_tidy`)."""
-    for name in _tables(cursor, purpose):
+def _delete_rows(cursor: dbapi.Cursor, purpose: str) -> None:
+    """Delete the rows of a mart that is not declared any more; `_clean_up` drops its schema when no reader uses it."""
+    for name in _list_tables(cursor, purpose):
         cursor.execute(f"DELETE FROM {name}")
     cursor.execute("UPDATE main.published SET row_count = 0, state = 'gone' WHERE purpose = $1", (purpose,))
 
 
-def _tidy(server: str, thinned: Iterable[str], gone: Iterable[str]) -> None:
-    """After publication: give back the space of deleted rows, and drop what is gone.
+def _clean_up(server: str, with_deletions: Iterable[str], removed: Iterable[str]) -> None:
+    """After publication: free the space of deleted rows, and drop the schemas of removed marts.
 
-    What a reader still holds is left to the next publication.
+    A schema that a reader still uses is left to the next publication.
     """
-    if thinned:
+    if with_deletions:
         with _session(server, autocommit=True) as cursor:
-            for purpose in thinned:
-                for name in _tables(cursor, purpose):
+            for purpose in with_deletions:
+                for name in _list_tables(cursor, purpose):
                     cursor.execute(f"VACUUM (TRUNCATE false, SKIP_LOCKED) {name}")
-    for purpose in gone:
+    for purpose in removed:
         with _session(server) as cursor:
-            cursor.execute(f"SET LOCAL lock_timeout = '{RESHAPE_PATIENCE}'")
+            cursor.execute(f"SET LOCAL lock_timeout = '{RESHAPE_LOCK_TIMEOUT}'")
             cursor.execute(
                 f"DO $drop$ BEGIN DROP SCHEMA IF EXISTS {quote_name(purpose)} CASCADE; "
                 f"DELETE FROM main.published WHERE purpose = {quote_literal(purpose)}; "
@@ -303,6 +216,6 @@ def _tidy(server: str, thinned: Iterable[str], gone: Iterable[str]) -> None:
             )
 
 
-def _tables(cursor: dbapi.Cursor, purpose: str) -> list[str]:
+def _list_tables(cursor: dbapi.Cursor, purpose: str) -> list[str]:
     cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = $1", (purpose,))
     return [f"{quote_name(purpose)}.{quote_name(table)}" for (table,) in cursor.fetchall()]

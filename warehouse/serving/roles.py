@@ -1,8 +1,9 @@
-"""Who may read what on a PostgreSQL server: `cdp_<purpose>` its own mart, and nobody anything else.
+"""Rights on a PostgreSQL server: the role `cdp_<purpose>` reads its own mart, and no role reads anything else.
 
-The roles are groups without login: a person or a tool reads by being granted membership. Rights are found, compared
-with what they are to be, and only the difference is written, so a right that somebody gave by hand is gone with the
-next publication. Superusers and members of pg_read_all_data are beyond this.
+Here belong roles and grants; rows are written in `postgres`. The roles are groups without login: a person or a tool
+gets access as a member. Existing rights are compared with the declared ones, and only differences are written, so the
+next publication removes rights that were granted by hand. Superusers and members of pg_read_all_data can still read
+everything.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 
     from adbc_driver_postgresql.dbapi import Cursor
 
-# What anybody but the owners may do on the database and in the schemas of publication, down to single columns. Of the
-# database itself, and of the schema that every new one has, only what concerns everybody or our roles is ours to say.
-FOUND = """
+# Rights of all but the owners on the database and in the published schemas, down to single columns. On the database and
+# on the schema `public`, only rights of PUBLIC and of our roles, because other rights there are not managed here.
+EXISTING_GRANTS = """
 WITH schemas AS (SELECT * FROM pg_namespace WHERE nspname = ANY($1)),
-kept AS (
+objects AS (
     SELECT 'DATABASE' AS kind, datname AS name, NULL AS part, datdba AS owner,
         coalesce(datacl, acldefault('d', datdba)) AS acl
     FROM pg_database WHERE datname = current_database()
@@ -35,13 +36,13 @@ kept AS (
 )
 SELECT kind, name, part, CASE grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(grantee)::text END,
     privilege_type || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
-FROM kept, aclexplode(acl)
+FROM objects, aclexplode(acl)
 WHERE grantee <> owner AND (name = ANY($1) AND kind <> 'DATABASE' OR grantee = 0 OR pg_get_userbyid(grantee) = ANY($2))
 """
 
 
 class Grant(NamedTuple):
-    """That `grantee` (None: everybody) has a privilege on a database, a schema, or a table (`part`) of it."""
+    """A privilege of `grantee` (None: everybody) on a database, a schema, or a table (`part`) of a schema."""
 
     kind: str
     name: str
@@ -51,25 +52,25 @@ class Grant(NamedTuple):
 
     @property
     def target(self) -> str:
-        """What it is on, as GRANT and REVOKE name it."""
+        """The object, as GRANT and REVOKE name it."""
         return f"{self.kind} {quote_name(self.name)}" + (f".{quote_name(self.part)}" if self.part else "")
 
     @property
-    def who(self) -> str:
-        """Whose it is, as GRANT and REVOKE name them."""
+    def holder(self) -> str:
+        """The grantee, as GRANT and REVOKE name it."""
         return quote_name(self.grantee) if self.grantee else "PUBLIC"
 
 
 def role_name(purpose: str) -> str:
-    """The group whose members read the mart of a purpose."""
+    """Name of the role whose members read the mart of a purpose."""
     return f"cdp_{purpose}"
 
 
-def establish_roles(cursor: Cursor, marts: Mapping[str, str], gone: Iterable[str]) -> None:
-    """Let the role of each purpose of `marts` read the table given there, and nobody but owners anything else.
+def establish_roles(cursor: Cursor, marts: Mapping[str, str], removed: Iterable[str]) -> None:
+    """Let the role of each purpose of `marts` read its table, and nobody but owners anything else.
 
-    A role that is missing is made; those of purposes that are `gone` may not even connect. `ServerError` where other
-    rights stay, because the user does not own what they are on.
+    Creates missing roles; roles of `removed` purposes cannot connect any more. `ServerError` if other rights remain,
+    because the user does not own the objects.
     """
     cursor.execute("SELECT rolname FROM pg_roles")
     known = {name for (name,) in cursor.fetchall()}
@@ -78,7 +79,7 @@ def establish_roles(cursor: Cursor, marts: Mapping[str, str], gone: Iterable[str
             cursor.execute(f"CREATE ROLE {quote_name(role_name(purpose))} NOLOGIN")
     cursor.execute("SELECT current_database()")
     (database,) = cursor.fetchone()
-    wanted = {
+    declared = {
         right
         for purpose, table in marts.items()
         for right in (
@@ -87,21 +88,20 @@ def establish_roles(cursor: Cursor, marts: Mapping[str, str], gone: Iterable[str
             Grant("TABLE", purpose, table, role_name(purpose), "SELECT"),
         )
     }
-    schemas = ["main", *marts, *gone]
-    found = _found(cursor, schemas)
-    for right in sorted(found - wanted, key=str):
-        cursor.execute(f"REVOKE ALL ON {right.target} FROM {right.who} CASCADE")
-    for right in sorted(wanted - _found(cursor, schemas)):
-        cursor.execute(f"GRANT {right.privilege} ON {right.target} TO {right.who}")
-    left = _found(cursor, schemas) ^ wanted
-    if left:
+    schemas = ["main", *marts, *removed]
+    for right in sorted(_read_grants(cursor, schemas) - declared, key=str):
+        cursor.execute(f"REVOKE ALL ON {right.target} FROM {right.holder} CASCADE")
+    for right in sorted(declared - _read_grants(cursor, schemas)):
+        cursor.execute(f"GRANT {right.privilege} ON {right.target} TO {right.holder}")
+    wrong = _read_grants(cursor, schemas) ^ declared
+    if wrong:
         raise ServerError(
             "rights cannot be set on "
-            + ", ".join(sorted({right.target for right in left}))
-            + "; the user that publishes must own the database and what publication makes in it"
+            + ", ".join(sorted({right.target for right in wrong}))
+            + "; the user that publishes must own the database and everything that a publication creates in it"
         )
 
 
-def _found(cursor: Cursor, schemas: list[str]) -> set[Grant]:
-    cursor.execute(FOUND, (schemas, [role_name(name) for name in schemas]))
+def _read_grants(cursor: Cursor, schemas: list[str]) -> set[Grant]:
+    cursor.execute(EXISTING_GRANTS, (schemas, [role_name(name) for name in schemas]))
     return {Grant(*row) for row in cursor.fetchall()}

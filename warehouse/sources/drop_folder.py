@@ -1,4 +1,7 @@
-"""The drop folder: one folder per night, named by its date, each with the files that the channels delivered."""
+"""The drop folder: one folder per night, named by its date, with the files that the channels delivered.
+
+Here belongs finding the files. Their content is read in `cdp_pipelines.channels`.
+"""
 
 from __future__ import annotations
 
@@ -36,21 +39,21 @@ class DropFile:
 
 
 def list_drop_dates(drops: Path) -> list[date]:
-    """Nights that were delivered, in order; `LakeError` where the folder is missing."""
+    """Delivered nights, in order; `LakeError` where the folder is missing."""
     return sorted({file.drop_date for file in list_drop_files(drops) if file.drop_date is not None})
 
 
 def list_drop_files(drops: Path, until: date | None = None) -> list[DropFile]:
     """Files of all nights until `until`, in order of night and name. Hidden files are not deliveries."""
     if not drops.is_dir():
-        raise LakeError(f"there is no drop folder {drops}")
-    found = [
-        DropFile(path, _date(path.parent.name))
+        raise LakeError(f"the drop folder {drops} does not exist; create it, or name another one")
+    files = [
+        DropFile(path, _parse_date(path.parent.name))
         for path in drops.glob("*/*")
         if path.is_file() and not path.name.startswith(".")
     ]
-    kept = [file for file in found if until is None or file.drop_date is None or file.drop_date <= until]
-    return sorted(kept, key=lambda file: (file.drop_date or date.max, file.path.parent.name, file.name))
+    due = [file for file in files if until is None or file.drop_date is None or file.drop_date <= until]
+    return sorted(due, key=lambda file: (file.drop_date or date.max, file.path.parent.name, file.name))
 
 
 def digest_settled_folders(drops: Path, settled_before: float) -> dict[date, str]:
@@ -70,7 +73,7 @@ def digest_settled_folders(drops: Path, settled_before: float) -> dict[date, str
     }
 
 
-def _date(name: str) -> date | None:
+def _parse_date(name: str) -> date | None:
     if _DATE.fullmatch(name) is None:
         return None
     try:

@@ -421,7 +421,7 @@ def test_two_publications_at_once_take_turns(target, tmp_path):
     assert asked(target, "SELECT count(*) FROM a.customer, b.customer") == [(2,)]
 
 
-@pytest.mark.parametrize("step", ["_shape", "_fill", "roles.establish", "_tidy"])
+@pytest.mark.parametrize("step", ["_shape", "_update_rows", "roles.establish", "_tidy"])
 def test_a_publication_cut_short_leaves_yesterday_and_the_next_makes_it_good(step, target, tmp_path, monkeypatch):
     lake = put(Lake(tmp_path), a=people("1"), b=people("1"), c=people("1"))
     publish(target, lake)
@@ -431,7 +431,7 @@ def test_a_publication_cut_short_leaves_yesterday_and_the_next_makes_it_good(ste
 
     def cut(*given):
         whole(*given)
-        if step != "_fill" or given[1] == "b":
+        if step != "_update_rows" or given[1] == "b":
             raise ConnectionResetError
 
     monkeypatch.setattr(place, name, cut)
@@ -448,14 +448,14 @@ def test_a_publication_cut_short_leaves_yesterday_and_the_next_makes_it_good(ste
 def test_a_server_that_dies_is_told_without_a_value(admin, target, tmp_path, monkeypatch):
     text = "ann@example.com"
     lake = put(Lake(tmp_path), a=people(text))
-    whole = postgres._fill
+    whole = postgres._update_rows
 
     def shot(cursor, *given):
         admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'publisher'")
         admin.fetchall()
         return whole(cursor, *given)
 
-    monkeypatch.setattr(postgres, "_fill", shot)
+    monkeypatch.setattr(postgres, "_update_rows", shot)
     with pytest.raises(ServerError, match="ended the connection") as failed:
         publish(target, lake)
     assert_tells_nothing(failed.value, "ann")
@@ -476,10 +476,12 @@ ADDRESSES = [
     pytest.param(lambda there: there.replace("p%25s", "s3cret"), "the password is wrong", id="wrong_password"),
     pytest.param(lambda there: there.replace(PUBLISHER, "s3cret"), "the password is wrong", id="no_such_user"),
     pytest.param(
-        lambda there: re.sub(r"/marts_\d+$", "/s3cret", there), "no such database or user", id="no_such_database"
+        lambda there: re.sub(r"/marts_\d+$", "/s3cret", there),
+        "the database or the user does not exist",
+        id="no_such_database",
     ),
-    pytest.param(lambda _: "postgresql://u:p@s3cret@nowhere.invalid/db", "its host is not found", id="at_in_password"),
-    pytest.param(lambda _: "postgresql://u:s3cret@127.0.0.1:1/db", "nothing listens", id="nothing_listens"),
+    pytest.param(lambda _: "postgresql://u:p@s3cret@nowhere.invalid/db", "the host is unknown", id="at_in_password"),
+    pytest.param(lambda _: "postgresql://u:s3cret@127.0.0.1:1/db", "no server listens", id="no_listener"),
     pytest.param(lambda _: "postgresql://u:s3cret%zz@127.0.0.1/db", "percent-encoded", id="percent_in_password"),
     pytest.param(lambda _: "s3cret", "a URI", id="no_uri"),
 ]
