@@ -41,11 +41,13 @@ class Company:
     def canaries(self) -> pl.DataFrame:
         """Scripted people and the marts that they must be in after each drop; none but the sample has any."""
         return (
-            canaries.truth(list_drop_dates(self.drops)) if (self.truth / "canaries.parquet").exists() else NO_CANARIES
+            canaries.build_truth(list_drop_dates(self.drops))
+            if (self.truth / "canaries.parquet").exists()
+            else NO_CANARIES
         )
 
 
-NO_CANARIES = canaries.truth([])
+NO_CANARIES = canaries.build_truth([])
 
 
 @pytest.fixture(scope="session", autouse=True)

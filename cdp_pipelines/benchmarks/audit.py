@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table as Drawn
 
 from cdp_pipelines.marts.mart import build_mart_table
-from cdp_pipelines.sample import benchmark_lake as census
+from cdp_pipelines.sample import benchmark_lake
 from cdp_pipelines.schema import (
     CLUSTER,
     CONSENT_EVENT,
@@ -72,12 +72,14 @@ def measure(customers: int, lake: Path | None, repeats: int, out: Console) -> No
     `lake`: where it lies, or is made to stay; else it is made, and gone afterwards.
     """
     with _lake_of(customers, lake, out) as store:
-        someone = census.Census(customers).ids(census.Census(customers).numbers(0)[-1:])[0]
+        someone = benchmark_lake.BenchmarkCustomers(customers).ids(
+            benchmark_lake.BenchmarkCustomers(customers).numbers(0)[-1:]
+        )[0]
         email = _email(store, someone)
         marts = [build_mart_table(each) for each in load_company_register().values() if each.columns]
         mart = next(each for each in marts if each.name == f"mart/{MART}")
         raw = [each.raw for each in load_all_contracts().values()]
-        about = ["--on", str(census.NIGHT), "--customer", someone]
+        about = ["--on", str(benchmark_lake.NIGHT), "--customer", someone]
         asked: dict[str, tuple[Sequence[str], Sequence[Table], str, str]] = {
             "customer by id": (["audit", "customer", someone], (*HELD, *raw, *marts), "customer_id", someone),
             "customer by e-mail": (["audit", "customer", email], (IDENTIFIER, *HELD, *raw, *marts), "email", email),
@@ -122,22 +124,24 @@ def _lake_of(customers: int, folder: Path | None, out: Console) -> Iterator[Lake
 
 def make(store: Lake, customers: int) -> Counter[str]:
     """Write every table of a census; gives the rows of each."""
-    people, rows = census.Census(customers), Counter()
+    people, rows = benchmark_lake.BenchmarkCustomers(customers), Counter()
     keys = {key: mart_key(store.path, key) for key in load_company_register()}
     for tables in (
-        census.by_record(people, load_all_contracts()),
-        census.by_customer(people, load_company_register(), keys),
+        benchmark_lake.build_record_tables(people, load_all_contracts()),
+        benchmark_lake.build_customer_tables(people, load_company_register(), keys),
     ):
         for table, frame in tables:
             store.append(table, frame)
             rows[table.name] += frame.height
-    night = {"night": [census.NIGHT], "as_of": [census.AS_OF]}
+    night = {"night": [benchmark_lake.NIGHT], "as_of": [benchmark_lake.AS_OF]}
     store.append(
         RUN, RUN.conform(pl.LazyFrame(night).with_columns(file_count=6, received_count=rows[PARTY.name])).collect()
     )
     for table in (FILE, *(each.quarantine for each in load_all_contracts().values())):
         store.replace(table, table.empty())
-    left = store.list_versions().with_columns(pl.lit(census.NIGHT).alias("night"), pl.lit(census.AS_OF).alias("as_of"))
+    left = store.list_versions().with_columns(
+        pl.lit(benchmark_lake.NIGHT).alias("night"), pl.lit(benchmark_lake.AS_OF).alias("as_of")
+    )
     store.replace(VERSION, VERSION.conform(left.lazy()).collect())
     return rows
 

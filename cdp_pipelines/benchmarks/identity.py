@@ -137,9 +137,9 @@ def _make_set(name: str, folder: Path, lake: Path | None, truth: Path | None) ->
 
 
 def _make_sample(record_count: int, folder: Path) -> str:
-    from cdp_pipelines.sample.duplicates import copies
+    from cdp_pipelines.sample.duplicates import generate_duplicates
 
-    party, persons = copies(record_count)
+    party, persons = generate_duplicates(record_count)
     party.write_parquet(folder / "party.parquet")
     persons.write_parquet(folder / "truth.parquet")
     return ""

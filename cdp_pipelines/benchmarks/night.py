@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cdp_pipelines.benchmarks.isolated_run import apart
-from cdp_pipelines.sample.duplicates import TODAY, copies
+from cdp_pipelines.sample.duplicates import TODAY, generate_duplicates
 from cdp_pipelines.schema import CLUSTER, FREQUENCY, GROUP, LINK, MODEL, PARTY, RECORD_KEY, RECORD_STATE
 from cdp_pipelines.schema.duration import end_of_night
 from warehouse.delta.lake import Lake
@@ -94,7 +94,7 @@ def measure(records: int, percents: Sequence[float], out: Console) -> bool:
 
 
 def _make(file: Path, records: int, percent: float) -> str:
-    copies(records + round(records * percent / 100))[0].write_parquet(file)
+    generate_duplicates(records + round(records * percent / 100))[0].write_parquet(file)
     return ""
 
 

@@ -112,10 +112,10 @@ def audit(
 
 
 def _make(folder: Path, events: int, customers: int, purposes: int) -> str:
-    from cdp_pipelines.sample import shared_identifiers as crowd
+    from cdp_pipelines.sample import decision_benchmark
 
-    crowd.ledger(events, customers, purposes).write_parquet(folder / "ledger.parquet")
-    for name, frame in zip(("party", "cluster", "interaction"), crowd.people(customers), strict=True):
+    decision_benchmark.build_ledger(events, customers, purposes).write_parquet(folder / "ledger.parquet")
+    for name, frame in zip(("party", "cluster", "interaction"), decision_benchmark.build_customers(customers), strict=True):
         frame.write_parquet(folder / f"{name}.parquet")
     return ""
 
@@ -129,20 +129,20 @@ def _read_and_sort(folder: Path) -> str:
 def _decide(folder: Path, purposes: int) -> str:
     from cdp_pipelines.consent import DecisionInput, decide, list_identifiers
     from cdp_pipelines.purposes import Register
-    from cdp_pipelines.sample import shared_identifiers as crowd
+    from cdp_pipelines.sample import decision_benchmark
 
     party, cluster, interaction = (
         pl.scan_parquet(folder / f"{name}.parquet") for name in ("party", "cluster", "interaction")
     )
     decisions = decide(
         DecisionInput(
-            register=Register.from_purposes(crowd.purposes(purposes).values()),
+            register=Register.from_purposes(decision_benchmark.build_purposes(purposes).values()),
             ledger=pl.scan_parquet(folder / "ledger.parquet"),
             identifiers=list_identifiers(party, cluster),
             interactions=interaction,
             crosswalk=cluster,
-            as_of=crowd.AS_OF,
-            known_at=crowd.AS_OF,
+            as_of=decision_benchmark.AS_OF,
+            known_at=decision_benchmark.AS_OF,
             party=party,
         )
     )

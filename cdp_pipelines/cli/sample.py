@@ -37,7 +37,7 @@ def write_sample(folder: Path, people: int, nights: int, seed: int, out: Console
     truth.mkdir(parents=True)
     pl.concat(persons).write_parquet(truth / "persons.parquet")
     pl.concat(defects).write_parquet(truth / "defects.parquet")
-    canaries.truth([date.fromisoformat(path.name) for path in sorted(drops.iterdir())]).write_parquet(
+    canaries.build_truth([date.fromisoformat(path.name) for path in sorted(drops.iterdir())]).write_parquet(
         truth / "canaries.parquet"
     )
     seconds = time.perf_counter() - started

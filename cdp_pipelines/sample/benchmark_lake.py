@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 NIGHT = date(2024, 6, 30)
 AS_OF = datetime(2024, 7, 1, tzinfo=UTC)
-BEFORE, SEEN = AS_OF - timedelta(days=1), AS_OF - timedelta(days=90)
+NIGHT_BEFORE, OBSERVED_AT = AS_OF - timedelta(days=1), AS_OF - timedelta(days=90)
 CHUNK = 50_000
 # Channel, how its records are named, and how many a customer has; those named twice are told as two records.
 RECORDS = (
@@ -58,7 +58,7 @@ RECORDS = (
     ("webshop_customers", "gid://shop/Customer/{}"),
     ("webshop_orders", "gid://shop/Order/{}-1"),
 )
-DONE = {"app_events": "event", "pos_receipts": "receipt", "webshop_orders": "order"}
+INTERACTION_TYPES = {"app_events": "event", "pos_receipts": "receipt", "webshop_orders": "order"}
 # In order of their values.
 VALUES = (
     ("phone", "+1206{}"),
@@ -68,7 +68,7 @@ VALUES = (
     ("email", "mail{}@mail.example"),
 )
 # Kind of identifier, record that tells it, purpose, status.
-WILLS = (
+CONSENT_EVENTS = (
     ("phone", 3, "sms_marketing", "denied"),
     ("device_id", 1, "analytics", "granted"),
     ("email", 2, "email_marketing", "granted"),
@@ -80,11 +80,11 @@ LINKS = ((0, 5), (1, 3), (2, 3), (3, 4), (3, 5), (5, 6))
 ATTRIBUTES = ("city", "country_code", "email", "first_name", "last_name", "loyalty_card", "phone", "postal_code",
               "region_code", "street")  # fmt: skip
 # Of so many customers one is in a mart, and one decision in so many was another before.
-ONE_IN, CHANGED = 9, 11
+MEMBER_EVERY, CHANGED = 9, 11
 
 
 @dataclass(frozen=True)
-class Census:
+class BenchmarkCustomers:
     """`n` customers. The step between numbers has no divisor in common with `n`, so that every `v` is somebody's."""
 
     n: int
@@ -112,73 +112,89 @@ class Census:
         return pl.Series("customer_id", [f"c_{x:016x}" for x in k * span + k * 2_654_435_761 % span])
 
 
-def _text(form: str, v: np.ndarray) -> pl.Series:
+def _format_ids(form: str, v: np.ndarray) -> pl.Series:
     return pl.select(pl.format(form, pl.Series(v).cast(pl.String).str.zfill(8))).to_series()
 
 
-def _rows(table: Table, **columns: object) -> pl.DataFrame:
+def _build_rows(table: Table, **columns: object) -> pl.DataFrame:
     told = {name: value if isinstance(value, pl.Series | pl.Expr) else pl.lit(value) for name, value in columns.items()}
     return table.conform(pl.select(**{name: pl.lit(None) for name in table.schema} | told).lazy()).collect()
 
 
-def _woven(parts: list[pl.DataFrame]) -> pl.DataFrame:
+def _interleave(parts: list[pl.DataFrame]) -> pl.DataFrame:
     """Rows of frames of one height, the first of each, then the second of each."""
     order = np.arange(len(parts) * parts[0].height).reshape(len(parts), -1).T.ravel()
     return pl.concat(parts)[order]
 
 
-def by_record(census: Census, contracts: Mapping[str, ChannelContract]) -> Iterator[tuple[Table, pl.DataFrame]]:
+def build_record_tables(
+    census: BenchmarkCustomers, contracts: Mapping[str, ChannelContract]
+) -> Iterator[tuple[Table, pl.DataFrame]]:
     """Tables that are laid by records, identifiers and wills, chunk by chunk, each chunk in the table's order."""
     for n, (channel, form) in enumerate(RECORDS):
         contract = contracts[channel]
         for v in map(census.numbers, range(0, census.n, CHUNK)):
-            ids = _text(form, v)
-            yield contract.raw, _raw(contract, f"{n:064x}", ids, v)
-            held = {kind: _text(value, v) for kind, value in VALUES}
+            ids = _format_ids(form, v)
+            yield contract.raw, _build_raw(contract, f"{n:064x}", ids, v)
+            held = {kind: _format_ids(value, v) for kind, value in VALUES}
             record = {"channel": channel, "source_record_id": ids, "drop_date": NIGHT, "ingested_at": AS_OF}
-            yield PARTY, _rows(PARTY, **record, observed_at=SEEN, **held, first_name="Ann", last_name=_text("Lee{}", v))
-            if channel in DONE:
-                done = {"interaction_type": DONE[channel], "occurred_at": SEEN, "amount_minor": pl.Series(v % 10_000)}
-                yield INTERACTION, _rows(INTERACTION, **record, **done, currency_code="USD", quantity=1)
+            yield (
+                PARTY,
+                _build_rows(
+                    PARTY,
+                    **record,
+                    observed_at=OBSERVED_AT,
+                    **held,
+                    first_name="Ann",
+                    last_name=_format_ids("Lee{}", v),
+                ),
+            )
+            if channel in INTERACTION_TYPES:
+                done = {
+                    "interaction_type": INTERACTION_TYPES[channel],
+                    "occurred_at": OBSERVED_AT,
+                    "amount_minor": pl.Series(v % 10_000),
+                }
+                yield INTERACTION, _build_rows(INTERACTION, **record, **done, currency_code="USD", quantity=1)
     for one, other in LINKS:
         for v in map(census.numbers, range(0, census.n, CHUNK)):
             pair = zip(("left", "right"), (one, other), strict=True)
-            sides = [(side, RECORDS[n][0], _text(RECORDS[n][1], v)) for side, n in pair]
+            sides = [(side, RECORDS[n][0], _format_ids(RECORDS[n][1], v)) for side, n in pair]
             named = {f"{side}_channel": channel for side, channel, _ in sides}
             named |= {f"{side}_source_record_id": ids for side, _, ids in sides}
             evidence = pl.lit(["last_name:exact", "email:exact"])
-            yield LINK, _rows(LINK, **named, rule="email", is_exact=True, match_weight=17.5, evidence=evidence)
+            yield LINK, _build_rows(LINK, **named, rule="email", is_exact=True, match_weight=17.5, evidence=evidence)
     for kind, form in VALUES:
         for v in map(census.numbers, range(0, census.n, CHUNK)):
-            whose = {"value": _text(form, v), "kind": kind, "customer_id": census.ids(census.k_of(v))}
-            yield IDENTIFIER, _rows(IDENTIFIER, **whose, is_certain=True, is_exclusive=True)
-        yield from _wills(census, kind, form)
+            whose = {"value": _format_ids(form, v), "kind": kind, "customer_id": census.ids(census.k_of(v))}
+            yield IDENTIFIER, _build_rows(IDENTIFIER, **whose, is_certain=True, is_exclusive=True)
+        yield from _build_consent_events(census, kind, form)
 
 
-def _wills(census: Census, kind: str, form: str) -> Iterator[tuple[Table, pl.DataFrame]]:
-    told = [(n, *will[1:]) for n, will in enumerate(WILLS) if will[0] == kind]
+def _build_consent_events(census: BenchmarkCustomers, kind: str, form: str) -> Iterator[tuple[Table, pl.DataFrame]]:
+    told = [(n, *will[1:]) for n, will in enumerate(CONSENT_EVENTS) if will[0] == kind]
     for v in map(census.numbers, range(0, census.n, CHUNK)) if told else ():
         parts = []
         for n, record, purpose, status in told:
             channel, named = RECORDS[record]
-            ids = _text(named, v)
+            ids = _format_ids(named, v)
             event = {"event_id": channel + pl.Series([":"]) + ids, "channel": channel, "source_record_id": ids}
-            about = {"subject_kind": kind, "subject_value": _text(form, v), "purpose": purpose, "status": status}
-            when = {"drop_date": NIGHT, "event_at": SEEN, "recorded_at": SEEN, "ingested_at": AS_OF}
+            about = {"subject_kind": kind, "subject_value": _format_ids(form, v), "purpose": purpose, "status": status}
+            when = {"drop_date": NIGHT, "event_at": OBSERVED_AT, "recorded_at": OBSERVED_AT, "ingested_at": AS_OF}
             how = {"notice_version": "2024-01", "method": "web_form"}
             parts.append(
-                _rows(CONSENT_EVENT, **event, **about, **when, **how).with_columns(
-                    pl.Series("position", v * len(WILLS) + n + 1)
+                _build_rows(CONSENT_EVENT, **event, **about, **when, **how).with_columns(
+                    pl.Series("position", v * len(CONSENT_EVENTS) + n + 1)
                 )
             )
-        yield LEDGER, LEDGER.conform(_woven(parts).lazy()).collect()
+        yield LEDGER, LEDGER.conform(_interleave(parts).lazy()).collect()
         for part in parts:
             yield CONSENT_EVENT, CONSENT_EVENT.conform(part.lazy()).collect()
 
 
-def _raw(contract: ChannelContract, digest: str, ids: pl.Series, v: np.ndarray) -> pl.DataFrame:
+def _build_raw(contract: ChannelContract, digest: str, ids: pl.Series, v: np.ndarray) -> pl.DataFrame:
     fields = {
-        column: _text(f"{field} {{}}", v) if contract.fields[field].category != "other" else "as usual"
+        column: _format_ids(f"{field} {{}}", v) if contract.fields[field].category != "other" else "as usual"
         for field, column in contract.columns.items()
     }
     fields[contract.columns[contract.key]] = ids
@@ -187,11 +203,11 @@ def _raw(contract: ChannelContract, digest: str, ids: pl.Series, v: np.ndarray) 
     whole = pl.concat_str(
         [each if isinstance(each, pl.Series) else pl.lit(each) for each in fields.values()], separator=","
     )
-    return _rows(contract.raw, source_record_id=ids, record=whole, **stood, **came, **fields)
+    return _build_rows(contract.raw, source_record_id=ids, record=whole, **stood, **came, **fields)
 
 
-def by_customer(
-    census: Census, purposes: Mapping[str, Purpose], keys: Mapping[str, str]
+def build_customer_tables(
+    census: BenchmarkCustomers, purposes: Mapping[str, Purpose], keys: Mapping[str, str]
 ) -> Iterator[tuple[Table, pl.DataFrame]]:
     """Tables that are laid by customers, chunk by chunk, each chunk in the table's order.
 
@@ -201,77 +217,93 @@ def by_customer(
         v, ids = census.v_of(k), census.ids(k)
         whose = {"customer_id": ids}
         records = [
-            _rows(CROSSWALK, **whose, channel=channel, source_record_id=_text(form, v), is_exact=True,
+            _build_rows(CROSSWALK, **whose, channel=channel, source_record_id=_format_ids(form, v), is_exact=True,
                   is_profiled=True, gate="joined")
             for channel, form in RECORDS
         ]  # fmt: skip
-        crosswalk = _woven(records)
+        crosswalk = _interleave(records)
         yield CROSSWALK, crosswalk
         yield CLUSTER, CLUSTER.conform(crosswalk.lazy()).collect()
-        yield HISTORY, _rows(HISTORY, **whose, event="created", occurred_at=BEFORE)
-        values = {name: _text(f"{name} {{}}", v) for name in ATTRIBUTES} | {
-            kind: _text(form, v) for kind, form in VALUES
+        yield HISTORY, _build_rows(HISTORY, **whose, event="created", occurred_at=NIGHT_BEFORE)
+        values = {name: _format_ids(f"{name} {{}}", v) for name in ATTRIBUTES} | {
+            kind: _format_ids(form, v) for kind, form in VALUES
         }
         best = {name: values[name] for name in ATTRIBUTES}
-        seen = {"record_count": len(RECORDS), "channel_count": 6, "first_seen_at": SEEN, "last_seen_at": SEEN}
-        yield CUSTOMER, _rows(CUSTOMER, **whose, **best, **seen)
-        where = {"channel": "crm_west", "source_record_id": _text("W{}", v), "observed_at": SEEN, "rank": 1}
+        seen = {
+            "record_count": len(RECORDS),
+            "channel_count": 6,
+            "first_seen_at": OBSERVED_AT,
+            "last_seen_at": OBSERVED_AT,
+        }
+        yield CUSTOMER, _build_rows(CUSTOMER, **whose, **best, **seen)
+        where = {
+            "channel": "crm_west",
+            "source_record_id": _format_ids("W{}", v),
+            "observed_at": OBSERVED_AT,
+            "rank": 1,
+        }
         collected = pl.lit(["customer_account", "email_marketing", "payment"])
         parts = [
-            _rows(PROVENANCE, **whose, attribute=name, value=value, **where, collected_for=collected)
+            _build_rows(PROVENANCE, **whose, attribute=name, value=value, **where, collected_for=collected)
             for name, value in best.items()
         ]
-        yield PROVENANCE, _woven(parts)
+        yield PROVENANCE, _interleave(parts)
         used = {
             "state": "unverified",
             "is_golden": True,
             "is_preferred": False,
-            "last_reported_at": SEEN,
+            "last_reported_at": OBSERVED_AT,
             "customer_count": 1,
         }
         points = [
-            _rows(CONTACT_POINT, **whose, kind=kind, value=best[kind], **used, collected_for=collected,
+            _build_rows(CONTACT_POINT, **whose, kind=kind, value=best[kind], **used, collected_for=collected,
                   allowed_for=collected)
             for kind in ("email", "phone")
         ]  # fmt: skip
-        yield CONTACT_POINT, _woven(points)
+        yield CONTACT_POINT, _interleave(points)
         lives = {"household_id": "h" + ids.str.slice(1), "member_count": 1, "collected_for": collected}
-        yield HOUSEHOLD, _rows(HOUSEHOLD, **whose, **lives)
+        yield HOUSEHOLD, _build_rows(HOUSEHOLD, **whose, **lives)
         yield (
             DECISION,
-            _woven([part for n, each in enumerate(purposes.values()) for part in _decided(each, n, k, v, ids)]),
+            _interleave(
+                [part for n, each in enumerate(purposes.values()) for part in _build_decisions(each, n, k, v, ids)]
+            ),
         )
     for n, purpose in enumerate(purposes.values()):
         if purpose.columns:
-            yield from _members(census, purpose, n, keys[purpose.key])
+            yield from _build_members(census, purpose, n, keys[purpose.key])
 
 
-def _decided(purpose: Purpose, n: int, k: np.ndarray, v: np.ndarray, ids: pl.Series) -> list[pl.DataFrame]:
+def _build_decisions(purpose: Purpose, n: int, k: np.ndarray, v: np.ndarray, ids: pl.Series) -> list[pl.DataFrame]:
     """The decision that stands for each customer, and for some purposes one that it took the place of."""
-    point = _text(dict(VALUES)[purpose.kind], v) if purpose.kind else ""
-    is_in = pl.Series(k % ONE_IN == n % ONE_IN)
+    point = _format_ids(dict(VALUES)[purpose.kind], v) if purpose.kind else ""
+    is_in = pl.Series(k % MEMBER_EVERY == n % MEMBER_EVERY)
     what = {"purpose": purpose.key, "contact_point": point, "lawful_basis": purpose.lawful_basis}
-    evidence = pl.concat_list("webshop_customers:" + _text(RECORDS[5][1], v))
-    why = {"since_at": SEEN, "evidence": evidence, "purpose_version": purpose.version, "ledger_position": 6}
+    evidence = pl.concat_list("webshop_customers:" + _format_ids(RECORDS[5][1], v))
+    why = {"since_at": OBSERVED_AT, "evidence": evidence, "purpose_version": purpose.version, "ledger_position": 6}
     stands = {"is_allowed": is_in, "reason": pl.when(is_in).then(pl.lit("allowed")).otherwise(pl.lit("no_consent"))}
-    now = _rows(DECISION, customer_id=ids, **what, **why, **stands, valid_from=AS_OF if n % CHANGED == 0 else BEFORE)
+    now = _build_rows(
+        DECISION, customer_id=ids, **what, **why, **stands, valid_from=AS_OF if n % CHANGED == 0 else NIGHT_BEFORE
+    )
     if n % CHANGED:
         return [now]
-    was = {"is_allowed": False, "reason": "no_consent", "valid_from": BEFORE, "valid_to": AS_OF}
-    return [_rows(DECISION, customer_id=ids, **what, **why, **was), now]
+    was = {"is_allowed": False, "reason": "no_consent", "valid_from": NIGHT_BEFORE, "valid_to": AS_OF}
+    return [_build_rows(DECISION, customer_id=ids, **what, **why, **was), now]
 
 
-def _members(census: Census, purpose: Purpose, n: int, key: str) -> Iterator[tuple[Table, pl.DataFrame]]:
+def _build_members(
+    census: BenchmarkCustomers, purpose: Purpose, n: int, key: str
+) -> Iterator[tuple[Table, pl.DataFrame]]:
     table = build_mart_table(purpose)
     for k in map(census.numbers, range(0, census.n, CHUNK)):
-        mine = k[k % ONE_IN == n % ONE_IN]
-        evidence = pl.concat_list("webshop_customers:" + _text(RECORDS[5][1], census.v_of(mine)))
+        mine = k[k % MEMBER_EVERY == n % MEMBER_EVERY]
+        evidence = pl.concat_list("webshop_customers:" + _format_ids(RECORDS[5][1], census.v_of(mine)))
         why = {"lawful_basis": purpose.lawful_basis, "purpose_version": purpose.version, "evidence": evidence}
         ids = census.ids(mine)
-        yield MEMBERSHIP, _rows(MEMBERSHIP, purpose=purpose.key, customer_id=ids, **why, valid_from=BEFORE)
+        yield MEMBERSHIP, _build_rows(MEMBERSHIP, purpose=purpose.key, customer_id=ids, **why, valid_from=NIGHT_BEFORE)
         told = {name: 1 for name, dtype in table.schema.items() if dtype == pl.Int64}
         if purpose.aggregate:
             yield table, table.empty()
             continue
         own = pl.DataFrame({"customer_id": ids}).select(pseudonymise("customer_id", key)).to_series()
-        yield table, _rows(table, **{find_column(purpose, KEY): own}, **told).sort(table.order)
+        yield table, _build_rows(table, **{find_column(purpose, KEY): own}, **told).sort(table.order)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _NOTICE = "2011-06"
 # Of four drops: seen after the first, the second and so on; what is the last holds on.
-Seen = str
+Presence = str
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Canary:
 
     name: str
     script: tuple[tuple[int, str, dict], ...]
-    marts: Mapping[str, Seen]
+    marts: Mapping[str, Presence]
     own: Mapping[str, str | None] = field(default_factory=dict)
 
     def identifiers(self, number: int) -> dict[str, str | None]:
@@ -45,7 +45,7 @@ def _receipt(purpose: str, status: str = "granted", kind: str = "email", **more:
     return {"purpose": purpose, "status": status, "kind": kind} | more
 
 
-def _leaves(list_: str, reason: str, form: str = "{email}") -> dict:
+def _unsubscribe(list_: str, reason: str, form: str = "{email}") -> dict:
     return {"list": list_, "reason": reason, "contact": form}
 
 
@@ -56,14 +56,14 @@ CANARIES = (
     Canary("never_asked", (), {"email_marketing": "----", "sms_marketing": "----", "analytics": "----"}),
     Canary(
         "unsubscribes",
-        ((0, "consent_receipts", _MAIL), (2, "unsubscribes", _leaves("email", "unsubscribe link"))),
+        ((0, "consent_receipts", _MAIL), (2, "unsubscribes", _unsubscribe("email", "unsubscribe link"))),
         {"email_marketing": "++--"},
     ),
     Canary(
         "returns_to_the_list",
         (
             (0, "consent_receipts", _MAIL),
-            (1, "unsubscribes", _leaves("email", "unsubscribe link", " {EMAIL} ")),
+            (1, "unsubscribes", _unsubscribe("email", "unsubscribe link", " {EMAIL} ")),
             (2, "consent_receipts", _MAIL),
         ),
         {"email_marketing": "+-++"},
@@ -72,14 +72,14 @@ CANARIES = (
         "complains",
         (
             (0, "consent_receipts", _MAIL),
-            (1, "unsubscribes", _leaves("email", "spam complaint")),
+            (1, "unsubscribes", _unsubscribe("email", "spam complaint")),
             (2, "consent_receipts", _MAIL),
         ),
         {"email_marketing": "+---"},
     ),
     Canary(
         "bounces",
-        ((0, "consent_receipts", _MAIL), (1, "unsubscribes", _leaves("email", "hard bounce"))),
+        ((0, "consent_receipts", _MAIL), (1, "unsubscribes", _unsubscribe("email", "hard bounce"))),
         {"email_marketing": "+---"},
     ),
     Canary(
@@ -87,7 +87,7 @@ CANARIES = (
         (
             (0, "consent_receipts", _SMS),
             (0, "consent_receipts", _MAIL),
-            (2, "unsubscribes", _leaves("sms", "STOP", "({phone:area}) {phone:rest}")),
+            (2, "unsubscribes", _unsubscribe("sms", "STOP", "({phone:area}) {phone:rest}")),
         ),
         {"sms_marketing": "++--", "email_marketing": "++++"},
     ),
@@ -205,26 +205,26 @@ CANARIES = (
 _SYLLABLES = ("Ba", "Ce", "Di", "Fo", "Gu", "Ha", "Je", "Ki", "Lo", "Mu", "Na", "Pe", "Ri", "So", "Tu", "Va", "We")
 
 
-def _names(number: int) -> tuple[str, str]:
+def _make_names(number: int) -> tuple[str, str]:
     """A first and a last name that no other canary and nobody else has."""
     one, two = _SYLLABLES[number % 17], _SYLLABLES[number // 17 + 5]
     return f"{one}{two.lower()}x", f"{two}{one.lower()}zzyk{chr(97 + number % 26)}{chr(97 + number // 26)}"
 
 
-def records(channel: str, schema: pl.Schema, drops: list[date]) -> pl.DataFrame:
+def build_records(channel: str, schema: pl.Schema, drops: list[date]) -> pl.DataFrame:
     """The canaries' records in a channel, in its own columns (`schema`), unspoilt."""
     make = _CHANNELS.get(channel)
     rows = [] if make is None else [
-        row | {"_person": f"canary_{canary.name}", "_drop": drop, "_copy": 0, "_id": _id_of(channel, row)}
+        row | {"_person": f"canary_{canary.name}", "_drop": drop, "_copy": 0, "_id": _read_id(channel, row)}
         for number, canary in enumerate(CANARIES, 1)
-        for step, (drop, told) in enumerate(_scripted(canary, channel), 1)
+        for step, (drop, told) in enumerate(_list_steps(canary, channel), 1)
         if drop < len(drops)
-        for row in [make(canary, number, step, _at(drops[drop], step), told, drops)]
+        for row in [make(canary, number, step, _time_of(drops[drop], step), told, drops)]
     ]  # fmt: skip
     return pl.DataFrame(rows, schema=schema) if rows else pl.DataFrame(schema=schema)
 
 
-def truth(drops: list[date]) -> pl.DataFrame:
+def build_truth(drops: list[date]) -> pl.DataFrame:
     """Where each must be: canary, channel and source_record_id of the record that says who it is, drop, mart, is_in."""
     return pl.DataFrame(
         [
@@ -245,7 +245,7 @@ def truth(drops: list[date]) -> pl.DataFrame:
     )
 
 
-def _scripted(canary: Canary, channel: str) -> list[tuple[int, dict]]:
+def _list_steps(canary: Canary, channel: str) -> list[tuple[int, dict]]:
     told = [(drop, said) for drop, where, said in canary.script if where == channel]
     if channel == "crm_west":
         return [(0, {}), *told]
@@ -255,15 +255,15 @@ def _scripted(canary: Canary, channel: str) -> list[tuple[int, dict]]:
     return told
 
 
-def _at(drop: date, step: int) -> datetime:
+def _time_of(drop: date, step: int) -> datetime:
     return datetime.combine(drop, time(10)) + timedelta(minutes=step)
 
 
-def _iso(at: datetime) -> str:
+def _format_iso(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _id_of(channel: str, row: dict) -> str:
+def _read_id(channel: str, row: dict) -> str:
     return row[_IDS[channel]]
 
 
@@ -272,7 +272,7 @@ def _crm_id(number: int) -> str:
 
 
 def _crm_west(canary: Canary, number: int, _: int, at: datetime, __: dict, ___: list[date]) -> dict:
-    known, (first, last) = canary.identifiers(number), _names(number)
+    known, (first, last) = canary.identifiers(number), _make_names(number)
     return {
         "customer_no": _crm_id(number),
         "first_name": first,
@@ -299,12 +299,12 @@ def _consent_receipts(canary: Canary, number: int, step: int, at: datetime, told
         "subject": {"type": told["kind"], "value": known[of_kind[told["kind"]]]},
         "purpose": told["purpose"],
         "status": told["status"],
-        "event_time": _iso(at),
-        "recorded_at": _iso(at + timedelta(minutes=1)),
+        "event_time": _format_iso(at),
+        "recorded_at": _format_iso(at + timedelta(minutes=1)),
         "notice_version": told.get("notice_version", _NOTICE),
         "collection_point": "web_form",
         "jurisdiction": "EU",
-        "expires_at": expires and _iso(_at(drops[0] + timedelta(days=expires), 0)),
+        "expires_at": expires and _format_iso(_time_of(drops[0] + timedelta(days=expires), 0)),
     }
 
 
@@ -327,7 +327,7 @@ def _unsubscribes(canary: Canary, number: int, step: int, at: datetime, told: di
 
 
 def _call_centre(canary: Canary, number: int, step: int, at: datetime, told: dict, _: list[date]) -> dict:
-    first, last = _names(number)
+    first, last = _make_names(number)
     return {
         "ticket": f"CALL-canary-{number}-{step}",
         "opened": (at + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M:%S+02:00"),
@@ -344,15 +344,15 @@ def _privacy_requests(canary: Canary, number: int, step: int, at: datetime, told
         "request_id": f"dsr-canary-{number}-{step}",
         "kind": told["kind"],
         "subject": {"type": "email", "value": canary.identifiers(number)["email"]},
-        "received_at": _iso(at),
+        "received_at": _format_iso(at),
     }
 
 
 def _webshop_customers(canary: Canary, number: int, _: int, at: datetime, told: dict, __: list[date]) -> dict:
-    known, (first, last) = canary.identifiers(number), _names(number)
+    known, (first, last) = canary.identifiers(number), _make_names(number)
     return {
         "id": known["account"],
-        "created_at": _iso(at),
+        "created_at": _format_iso(at),
         "email": known["email"],
         "first_name": first,
         "last_name": last,
@@ -368,7 +368,7 @@ def _webshop_orders(canary: Canary, number: int, step: int, at: datetime, told: 
         "id": f"gid://shop/Order/{'C' if told['kind'] == 'refund' else ''}9{number:05}-{step}",
         "customer": {"id": known["account"]},
         "email": known["email"],
-        "created_at": _iso(at),
+        "created_at": _format_iso(at),
         "currency": "GBP",
         "total_price": told["total_price"],
         "units": 1,
@@ -378,14 +378,14 @@ def _webshop_orders(canary: Canary, number: int, step: int, at: datetime, told: 
 
 
 def _app_events(canary: Canary, number: int, step: int, at: datetime, told: dict, _: list[date]) -> dict:
-    known, (first, last) = canary.identifiers(number), _names(number)
+    known, (first, last) = canary.identifiers(number), _make_names(number)
     choices = {"Functional": True, "Advertising": None, "Analytics": told.get("Analytics")}
     return {
         "messageId": f"msg-canary-{number}-{step}",
         "type": "identify",
         "anonymousId": known["device"],
         "timestamp": at.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
-        "receivedAt": _iso(at),
+        "receivedAt": _format_iso(at),
         "channel": "mobile",
         "context": {
             "device": {"id": known["device"]},

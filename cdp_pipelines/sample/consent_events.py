@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from cdp_pipelines.sample.noise import chance, some, written_phone
-from cdp_pipelines.sample.records import ISO, NOTICES, base, numbered, often, once, pick
+from cdp_pipelines.sample.noise import draw_chance, keep_some, write_phone
+from cdp_pipelines.sample.records import ISO, NOTICES, build_hidden_columns, draw_often, draw_once, number_ids, pick
 
 if TYPE_CHECKING:
     from cdp_pipelines.sample.clock import Clock
@@ -26,30 +26,32 @@ PURPOSES = (
 _REQUESTS = ("access", "erasure", "portability", "rectification", "objection", "restriction")
 
 
-def consent_receipts(people: pl.DataFrame, clock: Clock, rng: np.random.Generator) -> pl.DataFrame:
+def generate_consent_receipts(people: pl.DataFrame, clock: Clock, rng: np.random.Generator) -> pl.DataFrame:
     """What people told the consent platform, each time about one of their identifiers."""
-    who = often(people, 3.06, clock, rng)
+    who = draw_often(people, 3.06, clock, rng)
     n = who.height
     told = pick(("email", "phone", "device_id", "loyalty_card"), n, rng, (0.15, 0.07, 0.48, 0.3))
     device = (
-        pl.when(chance(n, 0.3, rng)).then(pl.coalesce(who["second_device"], who["device"])).otherwise(who["device"])
+        pl.when(draw_chance(n, 0.3, rng))
+        .then(pl.coalesce(who["second_device"], who["device"]))
+        .otherwise(who["device"])
     )
     subject = pl.select(
         pl.when((told == "device_id") & who["device"].is_not_null())
         .then(pl.struct(pl.lit("device_id").alias("type"), device.alias("value")))
         .when((told == "loyalty_card") & who["card"].is_not_null())
         .then(pl.struct(pl.lit("loyalty_card").alias("type"), who["card"].alias("value")))
-        .when((told == "phone") | chance(n, 0.3, rng))
+        .when((told == "phone") | draw_chance(n, 0.3, rng))
         .then(pl.struct(pl.lit("phone").alias("type"), who["phone"].alias("value")))
         .otherwise(pl.struct(pl.lit("email").alias("type"), who["email"].alias("value")))
     ).to_series()
     late = pl.Series(rng.exponential(60, n).astype(np.int64) * 1_000_000).cast(pl.Duration("us"))
     ends = who["at"] + pl.Series(rng.integers(30, 720, n) * 86_400_000_000).cast(pl.Duration("us"))
     points = ("web_form", "call_centre", "double_opt_in_link", "app_settings", "store_tablet")
-    ids = numbered("cr-{}", n, width=7)
+    ids = number_ids("cr-{}", n, width=7)
     return pl.DataFrame(
         {
-            **base(ids, who),
+            **build_hidden_columns(ids, who),
             "receipt_id": ids,
             "subject": subject,
             "purpose": pick(PURPOSES, n, rng),
@@ -59,21 +61,21 @@ def consent_receipts(people: pl.DataFrame, clock: Clock, rng: np.random.Generato
             "notice_version": pick(NOTICES, n, rng, (2 / 3, 1 / 3)),
             "collection_point": pick(points, n, rng),
             "jurisdiction": who["jurisdiction"],
-            "expires_at": some(ends.dt.strftime(ISO), 0.2, rng),
+            "expires_at": keep_some(ends.dt.strftime(ISO), 0.2, rng),
         }
     )
 
 
-def unsubscribes(people: pl.DataFrame, clock: Clock, rng: np.random.Generator) -> pl.DataFrame:
+def generate_unsubscribes(people: pl.DataFrame, clock: Clock, rng: np.random.Generator) -> pl.DataFrame:
     """Opt-outs, bounces and complaints, by e-mail or phone as people write them."""
-    who = often(people, 0.255, clock, rng)
+    who = draw_often(people, 0.255, clock, rng)
     n = who.height
-    by_mail = chance(n, 0.7, rng)
-    contact = pl.select(pl.when(by_mail).then(who["email"]).otherwise(written_phone(who["phone"], rng))).to_series()
-    ids = numbered("u{}", n, width=5)
+    by_mail = draw_chance(n, 0.7, rng)
+    contact = pl.select(pl.when(by_mail).then(who["email"]).otherwise(write_phone(who["phone"], rng))).to_series()
+    ids = number_ids("u{}", n, width=5)
     return pl.DataFrame(
         {
-            **base(ids, who),
+            **build_hidden_columns(ids, who),
             "id": ids,
             "contact": contact,
             "list": pl.select(pl.when(by_mail).then(pl.lit("email")).otherwise(pl.lit("sms"))).to_series(),
@@ -83,14 +85,14 @@ def unsubscribes(people: pl.DataFrame, clock: Clock, rng: np.random.Generator) -
     )
 
 
-def preferences(people: pl.DataFrame, clock: Clock, rng: np.random.Generator) -> pl.DataFrame:
+def generate_preferences(people: pl.DataFrame, clock: Clock, rng: np.random.Generator) -> pl.DataFrame:
     """How people want to be reached."""
-    who = often(people, 0.305, clock, rng)
+    who = draw_often(people, 0.305, clock, rng)
     n = who.height
-    ids = numbered("pref{}", n, width=5)
+    ids = number_ids("pref{}", n, width=5)
     return pl.DataFrame(
         {
-            **base(ids, who),
+            **build_hidden_columns(ids, who),
             "id": ids,
             "email": who["email"],
             "preferred_channel": pick(("email", "sms", "push", "post", "social"), n, rng),
@@ -102,14 +104,14 @@ def preferences(people: pl.DataFrame, clock: Clock, rng: np.random.Generator) ->
     )
 
 
-def privacy_requests(people: pl.DataFrame, clock: Clock, rng: np.random.Generator) -> pl.DataFrame:
+def generate_privacy_requests(people: pl.DataFrame, clock: Clock, rng: np.random.Generator) -> pl.DataFrame:
     """Requests of data subjects; one to have something put right says what."""
-    who = once(people, 0.0062, clock, rng)
+    who = draw_once(people, 0.0062, clock, rng)
     kind = pick(_REQUESTS, who.height, rng)
-    ids = numbered("dsr-{}", who.height, width=4)
+    ids = number_ids("dsr-{}", who.height, width=4)
     return pl.DataFrame(
         {
-            **base(ids, who),
+            **build_hidden_columns(ids, who),
             "request_id": ids,
             "kind": kind,
             "subject": who.select(pl.lit("email").alias("type"), pl.col("email").alias("value")).to_struct(),
@@ -119,16 +121,16 @@ def privacy_requests(people: pl.DataFrame, clock: Clock, rng: np.random.Generato
     )
 
 
-def surveys(people: pl.DataFrame, clock: Clock, rng: np.random.Generator) -> pl.DataFrame:
+def generate_surveys(people: pl.DataFrame, clock: Clock, rng: np.random.Generator) -> pl.DataFrame:
     """Answers, by e-mail or loyalty card."""
-    who = often(people, 0.51, clock, rng)
+    who = draw_often(people, 0.51, clock, rng)
     n = who.height
-    card = some(who["card"], 0.6, rng)
+    card = keep_some(who["card"], 0.6, rng)
     comments = ("", "ok", '"good" value; will buy', '=HYPERLINK("http://x")', "Fast, but\nbroken box")
-    ids = numbered("R{}", n, width=6)
+    ids = number_ids("R{}", n, width=6)
     return pl.DataFrame(
         {
-            **base(ids, who),
+            **build_hidden_columns(ids, who),
             "response_id": ids,
             "submitted": who["at"].dt.strftime("%d/%m/%Y %H:%M"),
             "respondent": pl.select(pl.coalesce(card, who["email"])).to_series(),

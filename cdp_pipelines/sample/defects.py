@@ -41,7 +41,7 @@ PLANTED: dict[str, tuple[tuple[str, float, str, str | None], ...]] = {
 }
 
 
-def plant(channel: str, rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
+def plant_defects(channel: str, rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
     """`rows` with planted defects, told in `_defect` (kind or null) and `_copy` (0; 1 for the second of two).
 
     At least one row of each kind is spoilt, and no row twice. What spoils a whole line (`broken_json`) is only marked:

@@ -7,17 +7,17 @@ from datetime import UTC, date, datetime
 import numpy as np
 import polars as pl
 
-from cdp_pipelines.sample.noise import either, some, typo, written_address, written_date, written_names
-from cdp_pipelines.sample.people import people
+from cdp_pipelines.sample.noise import add_typos, choose_either, keep_some, write_address, write_date, write_names
+from cdp_pipelines.sample.people import generate_people
 from cdp_pipelines.schema import PARTY
 
 TODAY = date(2024, 6, 30)
 # Of a hundred records so many people; shares of people by how often they are in it again: on average 1.84 records.
-PEOPLE = 0.55
-_AGAIN = (0.49, 0.27, 0.15, 0.09)
+PEOPLE_SHARE = 0.55
+_REPEAT_SHARES = (0.49, 0.27, 0.15, 0.09)
 
 
-def copies(record_count: int, seed: int = 1) -> tuple[pl.DataFrame, pl.DataFrame]:
+def generate_duplicates(record_count: int, seed: int = 1) -> tuple[pl.DataFrame, pl.DataFrame]:
     """`record_count` of `PARTY`, in no order, and their truth: (channel, source_record_id, person).
 
     Typing and reading errors, short forms and initials, maiden names, swapped first and last names, day and month
@@ -26,13 +26,13 @@ def copies(record_count: int, seed: int = 1) -> tuple[pl.DataFrame, pl.DataFrame
     rows.
     """
     rng = np.random.default_rng(seed)
-    settled = people(round(record_count * PEOPLE), TODAY, rng)
-    times = 1 + rng.choice(len(_AGAIN), settled.height, p=_AGAIN)
-    who = settled[rng.permutation(np.repeat(np.arange(settled.height), times))[:record_count]]
+    population = generate_people(round(record_count * PEOPLE_SHARE), TODAY, rng)
+    times = 1 + rng.choice(len(_REPEAT_SHARES), population.height, p=_REPEAT_SHARES)
+    who = population[rng.permutation(np.repeat(np.arange(population.height), times))[:record_count]]
     n = who.height
-    first, last = written_names(who, rng)
+    first, last = write_names(who, rng)
     swapped = pl.Series(rng.random(n) < 0.01)
-    address = written_address(who, rng)
+    address = write_address(who, rng)
     ids = pl.select(pl.format("r{}", pl.int_range(n).cast(pl.String).str.zfill(8))).to_series()
     seen = datetime(TODAY.year, TODAY.month, TODAY.day, tzinfo=UTC)
     record = {"channel": pl.lit("register"), "source_record_id": ids}
@@ -40,13 +40,13 @@ def copies(record_count: int, seed: int = 1) -> tuple[pl.DataFrame, pl.DataFrame
         "drop_date": pl.lit(TODAY),
         "ingested_at": pl.lit(seen),
         "observed_at": pl.lit(seen),
-        "first_name": some(pl.select(pl.when(swapped).then(last).otherwise(first)).to_series(), 0.97, rng),
-        "middle_name": some(who["middle"], 0.4, rng),
+        "first_name": keep_some(pl.select(pl.when(swapped).then(last).otherwise(first)).to_series(), 0.97, rng),
+        "middle_name": keep_some(who["middle"], 0.4, rng),
         "last_name": pl.select(pl.when(swapped).then(first).otherwise(last)).to_series(),
-        "birth_date": _read(some(written_date(who["born"], rng), 0.65, rng)),
-        "email": typo(some(either(who["email"], who["new_email"], 0.4, rng), 0.55, rng), 0.01, rng),
-        "phone": some(either(who["phone"], who["old_phone"], 0.4, rng), 0.55, rng),
-        "street": some(address["street"], 0.95, rng),
+        "birth_date": _parse_date(keep_some(write_date(who["born"], rng), 0.65, rng)),
+        "email": add_typos(keep_some(choose_either(who["email"], who["new_email"], 0.4, rng), 0.55, rng), 0.01, rng),
+        "phone": keep_some(choose_either(who["phone"], who["old_phone"], 0.4, rng), 0.55, rng),
+        "street": keep_some(address["street"], 0.95, rng),
         "city": address["city"],
         "region_code": address["region"],
         "postal_code": address["zip"],
@@ -57,7 +57,7 @@ def copies(record_count: int, seed: int = 1) -> tuple[pl.DataFrame, pl.DataFrame
     return PARTY.conform(rows.lazy()).collect(), truth
 
 
-def _read(written: pl.Series) -> pl.Series:
+def _parse_date(written: pl.Series) -> pl.Series:
     """Dates as they were typed, null where that is none in living memory."""
     read = written.str.to_date("%m/%d/%Y", strict=False)
     return pl.select(pl.when(read.dt.year().is_between(1900, TODAY.year)).then(read)).to_series()

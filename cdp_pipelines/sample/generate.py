@@ -9,33 +9,32 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from cdp_pipelines.sample import canaries, parties, purchases, tracking
-from cdp_pipelines.sample import consent_events as wills
+from cdp_pipelines.sample import canaries, consent_events, parties, purchases, tracking
 from cdp_pipelines.sample.clock import Clock
-from cdp_pipelines.sample.defects import plant
-from cdp_pipelines.sample.encode import FILES, encode
-from cdp_pipelines.sample.people import people as settle
+from cdp_pipelines.sample.defects import plant_defects
+from cdp_pipelines.sample.encode import FILES, encode_records
+from cdp_pipelines.sample.people import generate_people
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LAST_NIGHT = date(2024, 6, 30)
 _CHANNELS = {
-    "crm_west": parties.crm_west,
-    "crm_east": parties.crm_east,
-    "webshop_customers": parties.webshop_customers,
-    "webshop_orders": purchases.webshop_orders,
-    "pos_receipts": purchases.pos_receipts,
-    "app_events": tracking.app_events,
-    "call_centre": parties.call_centre,
-    "social": parties.social,
-    "surveys": wills.surveys,
-    "iot": tracking.iot,
-    "beacons": tracking.beacons,
-    "consent_receipts": wills.consent_receipts,
-    "unsubscribes": wills.unsubscribes,
-    "preferences": wills.preferences,
-    "privacy_requests": wills.privacy_requests,
+    "crm_west": parties.generate_crm_west,
+    "crm_east": parties.generate_crm_east,
+    "webshop_customers": parties.generate_webshop_customers,
+    "webshop_orders": purchases.generate_webshop_orders,
+    "pos_receipts": purchases.generate_pos_receipts,
+    "app_events": tracking.generate_app_events,
+    "call_centre": parties.generate_call_centre,
+    "social": parties.generate_social,
+    "surveys": consent_events.generate_surveys,
+    "iot": tracking.generate_iot,
+    "beacons": tracking.generate_beacons,
+    "consent_receipts": consent_events.generate_consent_receipts,
+    "unsubscribes": consent_events.generate_unsubscribes,
+    "preferences": consent_events.generate_preferences,
+    "privacy_requests": consent_events.generate_privacy_requests,
 }
 
 
@@ -62,9 +61,11 @@ def generate(people: int, nights: int, seed: int, last_night: date = LAST_NIGHT)
     """
     clock = Clock(last_night, nights)
     rng = np.random.default_rng([seed, people, nights])
-    population = settle(people, last_night, rng)
+    population = generate_people(people, last_night, rng)
     # Channel by channel, so that only one channel's rows are held at a time; the files are far smaller.
-    by_channel = {name: _deliveries(name, make(population, clock, rng), clock, rng) for name, make in _CHANNELS.items()}
+    by_channel = {
+        name: _build_deliveries(name, make(population, clock, rng), clock, rng) for name, make in _CHANNELS.items()
+    }
     for night in clock.drops:
         tonight = {name: nights.pop(night) for name, nights in by_channel.items() if night in nights}
         yield Drop(
@@ -82,17 +83,17 @@ _DEFECTS = pl.DataFrame(
 )
 
 
-def _deliveries(channel: str, rows: pl.DataFrame, clock: Clock, rng: np.random.Generator) -> dict[date, Drop]:
+def _build_deliveries(channel: str, rows: pl.DataFrame, clock: Clock, rng: np.random.Generator) -> dict[date, Drop]:
     """One channel's part of each drop that has any of its rows."""
-    spoilt = plant(channel, rows, rng)
-    spoilt = pl.concat([spoilt, canaries.records(channel, spoilt.schema, clock.drops)])
+    spoilt = plant_defects(channel, rows, rng)
+    spoilt = pl.concat([spoilt, canaries.build_records(channel, spoilt.schema, clock.drops)])
     return {
-        clock.drops[number]: _delivery(channel, clock.drops[number], frame)
+        clock.drops[number]: _build_delivery(channel, clock.drops[number], frame)
         for (number,), frame in spoilt.partition_by("_drop", as_dict=True, maintain_order=True).items()
     }
 
 
-def _delivery(channel: str, night: date, rows: pl.DataFrame) -> Drop:
+def _build_delivery(channel: str, night: date, rows: pl.DataFrame) -> Drop:
     originals = rows.filter(pl.col("_copy") == 0).select(
         pl.lit(channel).alias("channel"),
         pl.lit(str(night)).alias("drop"),
@@ -102,7 +103,7 @@ def _delivery(channel: str, night: date, rows: pl.DataFrame) -> Drop:
     )
     return Drop(
         night,
-        {FILES[channel]: encode(channel, rows)},
+        {FILES[channel]: encode_records(channel, rows)},
         originals.filter(pl.col("person").is_not_null()).select(_PERSONS.columns),
         originals.filter(pl.col("kind").is_not_null()).select(_DEFECTS.columns),
         rows.height,

@@ -172,28 +172,33 @@ class Origin:
     family: tuple[str, ...]
 
 
-def _words(text: str) -> tuple[str, ...]:
+def _split_words(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word.replace("_", " ") for word in text.split()))
 
 
-def _tail() -> tuple[str, ...]:
+def _build_rare_names() -> tuple[str, ...]:
     """Rare English family names; shuffled once and for all, so that neighbours in rank share no stem."""
-    made = [stem + end for stem in _words(_STEMS) for end in _words(_ENDS) if stem[-1] != end[0]]
+    made = [stem + end for stem in _split_words(_STEMS) for end in _split_words(_ENDS) if stem[-1] != end[0]]
     return tuple(np.random.default_rng(1).permutation(made).tolist())
 
 
 ORIGINS = (
-    Origin(0.68, _words(_ENGLISH_FEMALE), _words(_ENGLISH_MALE), _words(_ENGLISH_FAMILY) + _tail()),
-    Origin(0.14, _words(_HISPANIC_FEMALE), _words(_HISPANIC_MALE), _words(_HISPANIC_FAMILY)),
-    Origin(0.05, _words(_ROMANIAN_FEMALE), _words(_ROMANIAN_MALE), _words(_ROMANIAN_FAMILY)),
-    Origin(0.04, _words(_GERMAN_FEMALE), _words(_GERMAN_MALE), _words(_GERMAN_FAMILY)),
-    Origin(0.03, _words(_FRENCH_FEMALE), _words(_FRENCH_MALE), _words(_FRENCH_FAMILY)),
-    Origin(0.06, _words(_ASIAN_FEMALE), _words(_ASIAN_MALE), _words(_ASIAN_FAMILY)),
+    Origin(
+        0.68,
+        _split_words(_ENGLISH_FEMALE),
+        _split_words(_ENGLISH_MALE),
+        _split_words(_ENGLISH_FAMILY) + _build_rare_names(),
+    ),
+    Origin(0.14, _split_words(_HISPANIC_FEMALE), _split_words(_HISPANIC_MALE), _split_words(_HISPANIC_FAMILY)),
+    Origin(0.05, _split_words(_ROMANIAN_FEMALE), _split_words(_ROMANIAN_MALE), _split_words(_ROMANIAN_FAMILY)),
+    Origin(0.04, _split_words(_GERMAN_FEMALE), _split_words(_GERMAN_MALE), _split_words(_GERMAN_FAMILY)),
+    Origin(0.03, _split_words(_FRENCH_FEMALE), _split_words(_FRENCH_MALE), _split_words(_FRENCH_FAMILY)),
+    Origin(0.06, _split_words(_ASIAN_FEMALE), _split_words(_ASIAN_MALE), _split_words(_ASIAN_FAMILY)),
 )
-SHORT_FORMS = {full: tuple(short.split(",")) for full, short in (pair.split(":") for pair in _words(_SHORT))}
+SHORT_FORMS = {full: tuple(short.split(",")) for full, short in (pair.split(":") for pair in _split_words(_SHORT))}
 
 
-def frequencies(n: int, exponent: float = 0.9, offset: float = 8.0) -> np.ndarray:
+def compute_frequencies(n: int, exponent: float = 0.9, offset: float = 8.0) -> np.ndarray:
     """Shares by rank after Zipf and Mandelbrot: few names are frequent, most are rare; `offset` flattens the top."""
     weights = 1.0 / (np.arange(1, n + 1) + offset) ** exponent
     return weights / weights.sum()

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from cdp_pipelines.sample.contacts import with_contacts
-from cdp_pipelines.sample.names import ORIGINS, frequencies
-from cdp_pipelines.sample.places import addresses
+from cdp_pipelines.sample.contacts import add_contacts
+from cdp_pipelines.sample.names import ORIGINS, compute_frequencies
+from cdp_pipelines.sample.places import generate_addresses
 
 if TYPE_CHECKING:
     from datetime import date
@@ -19,7 +19,7 @@ _SIZES = (0.28, 0.34, 0.16, 0.13, 0.06, 0.03)
 _ADDRESS = ("street", "city", "region", "zip")
 
 
-def people(n: int, today: date, rng: np.random.Generator) -> pl.DataFrame:
+def generate_people(n: int, today: date, rng: np.random.Generator) -> pl.DataFrame:
     """`n` people; key `person`, households one after another. True values, before any channel spoils them.
 
     A household shares home and mostly family name, some an e-mail and a phone; there are fathers and sons of one name
@@ -39,16 +39,16 @@ def people(n: int, today: date, rng: np.random.Generator) -> pl.DataFrame:
     origin = families[household]
     # Partners and flatmates come from elsewhere now and then.
     origin = np.where(~is_child & (rng.random(n) < 0.2), rng.choice(families, n), origin)
-    first, own = _first(origin, is_female, rng), _family(origin, rng)
+    first, own = _draw_first_names(origin, is_female, rng), _draw_family_names(origin, rng)
     junior = (place == 2) & is_child & (is_female == is_female[start])
     junior &= rng.random(n) < np.where(is_female, 0.02, 0.1)
     first = np.where(junior, first[start], first)
-    last, maiden = _last(own, start, is_partner, is_child, is_female, rng)
-    middle = rng.choice(list("JMARLEDCSTKBGHPWNFVI"), n, p=frequencies(20, 0.8, 2))
+    last, maiden = _draw_last_names(own, start, is_partner, is_child, is_female, rng)
+    middle = rng.choice(list("JMARLEDCSTKBGHPWNFVI"), n, p=compute_frequencies(20, 0.8, 2))
     middle = np.where(junior & (rng.random(n) < 0.5), middle[start], middle)
 
-    homes = addresses(household_count, rng)[household]
-    before = _before(homes, household, rng)
+    homes = generate_addresses(household_count, rng)[household]
+    before = _draw_former_homes(homes, household, rng)
     frame = pl.DataFrame(
         {
             "person": pl.select(pl.format("p{}", pl.int_range(n).cast(pl.String).str.zfill(7))).to_series(),
@@ -58,32 +58,32 @@ def people(n: int, today: date, rng: np.random.Generator) -> pl.DataFrame:
             "last": last.astype(str),
             "maiden_name": pl.Series(maiden.tolist(), dtype=pl.String),
             "is_female": is_female,
-            "born": _born(place, start, is_partner, is_child, today, rng),
+            "born": _draw_birth_dates(place, start, is_partner, is_child, today, rng),
             "activity": np.exp(rng.normal(0, 1, n)),
             "jurisdiction": rng.choice(["EU", "UK", "US-WA", "US-CA"], n, p=[0.4, 0.2, 0.2, 0.2]),
         }
     )
-    return with_contacts(pl.concat([frame, homes, before], how="horizontal"), rng)
+    return add_contacts(pl.concat([frame, homes, before], how="horizontal"), rng)
 
 
-def _first(origin: np.ndarray, is_female: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _draw_first_names(origin: np.ndarray, is_female: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     first = np.empty(origin.size, dtype=object)
     for number, names in enumerate(ORIGINS):
         for pool, is_one in ((names.female, is_female), (names.male, ~is_female)):
             of_pool = (origin == number) & is_one
-            first[of_pool] = rng.choice(pool, of_pool.sum(), p=frequencies(len(pool), 0.75, 5))
+            first[of_pool] = rng.choice(pool, of_pool.sum(), p=compute_frequencies(len(pool), 0.75, 5))
     return first
 
 
-def _family(origin: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _draw_family_names(origin: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     family = np.empty(origin.size, dtype=object)
     for number, names in enumerate(ORIGINS):
         of_pool = origin == number
-        family[of_pool] = rng.choice(names.family, of_pool.sum(), p=frequencies(len(names.family)))
+        family[of_pool] = rng.choice(names.family, of_pool.sum(), p=compute_frequencies(len(names.family)))
     return family
 
 
-def _last(
+def _draw_last_names(
     own: np.ndarray,
     start: np.ndarray,
     is_partner: np.ndarray,
@@ -104,7 +104,7 @@ def _last(
     return last, np.where(takes & is_female & (rng.random(n) < 0.35) & (own != last), own, None)
 
 
-def _born(
+def _draw_birth_dates(
     place: np.ndarray,
     start: np.ndarray,
     is_partner: np.ndarray,
@@ -124,7 +124,7 @@ def _born(
     return np.where(twin, np.roll(born, 1), born).astype("datetime64[D]")
 
 
-def _before(homes: pl.DataFrame, household: np.ndarray, rng: np.random.Generator) -> pl.DataFrame:
+def _draw_former_homes(homes: pl.DataFrame, household: np.ndarray, rng: np.random.Generator) -> pl.DataFrame:
     """Earlier addresses, `before_street` to `before_zip`: some households moved whole, some people moved in alone."""
     n, household_count = homes.height, int(household[-1]) + 1
     alone, together = rng.random(n) < 0.06, (rng.random(household_count) < 0.1)[household]
@@ -134,8 +134,8 @@ def _before(homes: pl.DataFrame, household: np.ndarray, rng: np.random.Generator
             name: pl.select(pl.when(pl.Series(alone)).then(single).otherwise(shared)).to_series()
             for name, single, shared in zip(
                 _ADDRESS,
-                addresses(n, rng).select(_ADDRESS),
-                addresses(household_count, rng)[household].select(_ADDRESS),
+                generate_addresses(n, rng).select(_ADDRESS),
+                generate_addresses(household_count, rng)[household].select(_ADDRESS),
                 strict=True,
             )
         }

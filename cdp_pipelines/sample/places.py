@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from cdp_pipelines.sample.names import frequencies
+from cdp_pipelines.sample.names import compute_frequencies
 
 # Town, region, first three digits of its postal codes, area code of its phones; biggest first. The towns are invented.
 _TOWNS = """
@@ -45,16 +45,16 @@ KINDS_IN_FULL = {
 }
 
 
-def addresses(n: int, rng: np.random.Generator) -> pl.DataFrame:
+def generate_addresses(n: int, rng: np.random.Generator) -> pl.DataFrame:
     """`n` homes: street (number, name, kind, sometimes a direction or a flat), city, region, zip, area_code."""
     towns = [town.strip().split("|") for town in _TOWNS.split(",")]
-    town = rng.choice(len(towns), n, p=frequencies(len(towns), 0.7, 2))
+    town = rng.choice(len(towns), n, p=compute_frequencies(len(towns), 0.7, 2))
     city, region, prefix, area = (pl.Series([row[part] for row in towns])[town] for part in range(4))
     # A big town has more postal codes than a small one.
     code = pl.Series((town * 7 + rng.integers(0, 100, n) % (3 + 24 // (town + 1))) % 100)
     names = pl.Series([name.replace("_", " ") for name in _NAMES.split()])
-    name = names[rng.choice(names.len(), n, p=frequencies(names.len(), 0.6, 4))]
-    kind = pl.Series(_KINDS)[rng.choice(len(_KINDS), n, p=frequencies(len(_KINDS), 1.0, 1))]
+    name = names[rng.choice(names.len(), n, p=compute_frequencies(names.len(), 0.6, 4))]
+    kind = pl.Series(_KINDS)[rng.choice(len(_KINDS), n, p=compute_frequencies(len(_KINDS), 1.0, 1))]
     number = pl.Series(np.where(rng.random(n) < 0.6, rng.integers(1, 1000, n), rng.integers(1000, 10_000, n)))
     direction = pl.Series(["", " n", " s", " e", " w", " ne", " sw"])[
         rng.choice(7, n, p=[0.76, 0.04, 0.04, 0.04, 0.04, 0.04, 0.04])

@@ -9,7 +9,7 @@ from cdp_pipelines.identity import IdentityState, ResolutionInput, resolve
 from cdp_pipelines.identity.policy import Refit
 from cdp_pipelines.identity.state import merge_rows
 from cdp_pipelines.identity.values import build_distinct_records
-from cdp_pipelines.sample.duplicates import copies
+from cdp_pipelines.sample.duplicates import generate_duplicates
 from cdp_pipelines.schema import CLUSTER, LINK, PARTY, RECORD_STATE, REVIEW
 from cdp_pipelines.services.declarations import load_identity_policy
 
@@ -83,7 +83,7 @@ SMALL = POLICY.model_copy(
         "refit": Refit(min_records=100, frozen_above=1),
     }
 )
-PEOPLE = copies(1500)[0]
+PEOPLE = generate_duplicates(1500)[0]
 
 
 class Lake:

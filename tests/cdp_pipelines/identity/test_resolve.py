@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cdp_pipelines.benchmarks.identity import febrl
 from cdp_pipelines.identity import evaluate
-from cdp_pipelines.sample.duplicates import copies
+from cdp_pipelines.sample.duplicates import generate_duplicates
 from cdp_pipelines.schema import CLUSTER, LINK, PARTY
 from tests.cdp_pipelines.identity.records import ANN, BOB, find_customers, party, people_of, review
 
@@ -217,7 +217,7 @@ def test_febrl_without_tuning(name, capsys):
 
 def test_households_namesakes_and_typos(capsys):
     """A company with fathers and sons of one name, twins, moves, short forms and gaps."""
-    records, truth = copies(10_000)
+    records, truth = generate_duplicates(10_000)
     assert (records.schema, records.height, truth.height) == (PARTY.schema, 10_000, 10_000)
     found = evaluate(find_customers(records).cluster, truth).row(0, named=True)
     with capsys.disabled():

@@ -7,7 +7,7 @@ import pytest
 
 from cdp_pipelines.identity.policy import Refit
 from cdp_pipelines.reports.identity import PAGE, write_identity_page
-from cdp_pipelines.sample.duplicates import TODAY, copies
+from cdp_pipelines.sample.duplicates import TODAY, generate_duplicates
 from cdp_pipelines.schema import CLUSTER, FREQUENCY, GROUP, HISTORY, LINK, MODEL, PARTY, RECORD_STATE
 from cdp_pipelines.schema.duration import end_of_night
 from cdp_pipelines.services import identity_resolution
@@ -31,7 +31,7 @@ def of_two_channels(frame):
     )
 
 
-PEOPLE = of_two_channels(copies(900)[0])
+PEOPLE = of_two_channels(generate_duplicates(900)[0])
 NIGHTS = [
     PEOPLE.slice(start, n).with_columns(pl.col("drop_date") + timedelta(days=day))
     for day, (start, n) in enumerate([(0, 700), (700, 30), (730, 30), (760, 30)])

@@ -1,4 +1,8 @@
-"""A crowd with wills, to measure decisions on: as many events, customers and purposes as are asked for."""
+"""Input of `cdp bench decide`: any number of consent events, customers and purposes.
+
+Here belong made-up rows of the tables that decisions read. Whole lakes are in `benchmark_lake`, the demonstration
+company in `generate`.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +18,12 @@ from cdp_pipelines.schema import CLUSTER, INTERACTION, LEDGER, PARTY, Table
 AS_OF = datetime(2024, 7, 1, tzinfo=UTC)
 KINDS = ("email", "phone", "device_id", "loyalty_card")
 _STATUSES = ("granted", "withdrawn", "denied", "objected")
-# Of four purposes one is about a contact point, one rests on a contract and one on an interest.
+# Of four purposes one is about a contact point, one has a contract as its basis and one a legitimate interest.
 _SCOPES = ("email", "phone", "device", "person")
 
 
-def purposes(n: int) -> dict[str, Purpose]:
-    """`n` purposes by key: by turns consent of the person, consent on a contact point, contract, interest."""
+def build_purposes(purpose_count: int) -> dict[str, Purpose]:
+    """`purpose_count` purposes by key: by turns consent of the person, consent on a contact point, contract, interest."""
     shared = {
         "title": "Measured",
         "effective_from": date(2020, 1, 1),
@@ -48,12 +52,12 @@ def purposes(n: int) -> dict[str, Purpose]:
             **shared,
             **of_kind[number % 4],
         )
-        for number in range(n)
+        for number in range(purpose_count)
     }
 
 
-def ledger(event_count: int, customer_count: int, purpose_count: int, seed: int = 1) -> pl.DataFrame:
-    """`event_count` wills of `LEDGER`, each on one of four identifiers of a customer, over two years."""
+def build_ledger(event_count: int, customer_count: int, purpose_count: int, seed: int = 1) -> pl.DataFrame:
+    """`event_count` consent events of `LEDGER`, each about one of four identifiers of a customer, over two years."""
     rng = np.random.default_rng(seed)
     seconds = pl.Series(rng.integers(0, 730 * 86_400, event_count))
     granted = (AS_OF - timedelta(days=730)) + (seconds * 1_000_000).cast(pl.Duration("us"))
@@ -72,7 +76,7 @@ def ledger(event_count: int, customer_count: int, purpose_count: int, seed: int 
         drop_date=pl.lit(AS_OF.date()),
         subject_kind=(kind := one_of(list(KINDS))),
         subject_value=kind + "-" + customer,
-        purpose=one_of(list(purposes(purpose_count))),
+        purpose=one_of(list(build_purposes(purpose_count))),
         status=one_of(list(_STATUSES), (0.6, 0.25, 0.13, 0.02)),
         event_at=granted,
         recorded_at=granted + timedelta(minutes=1),
@@ -81,16 +85,16 @@ def ledger(event_count: int, customer_count: int, purpose_count: int, seed: int 
     )
 
 
-def people(customer_count: int) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+def build_customers(customer_count: int) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """`PARTY`, `CLUSTER` and `INTERACTION` of customers with one record, four identifiers and one order each."""
     numbers = pl.int_range(customer_count, eager=True).cast(pl.String).str.zfill(8)
     record = {"channel": pl.lit("crm"), "source_record_id": numbers}
-    taken_in = pl.lit(AS_OF - timedelta(days=1))
+    ingested_at = pl.lit(AS_OF - timedelta(days=1))
     return (
         _rows(
             PARTY,
             **record,
-            ingested_at=taken_in,
+            ingested_at=ingested_at,
             observed_at=pl.lit(AS_OF - timedelta(days=400)),
             **{kind: f"{kind}-" + numbers for kind in KINDS},
         ),
@@ -98,7 +102,7 @@ def people(customer_count: int) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFram
         _rows(
             INTERACTION,
             **record,
-            ingested_at=taken_in,
+            ingested_at=ingested_at,
             interaction_type=pl.lit("order"),
             occurred_at=pl.lit(AS_OF - timedelta(days=30)),
             amount_minor=pl.lit(1000),
@@ -108,5 +112,5 @@ def people(customer_count: int) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFram
 
 
 def _rows(table: Table, **columns: pl.Series | pl.Expr) -> pl.DataFrame:
-    """Rows of a table, null where nothing is told."""
+    """Rows of a table; columns that are not given are null."""
     return table.conform(pl.select(**{name: pl.lit(None) for name in table.schema} | columns).lazy()).collect()
