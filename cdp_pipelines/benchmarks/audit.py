@@ -1,4 +1,7 @@
-"""`cdp bench audit`: seconds of each answer on a lake of many customers, beside a plain scan of what it reads."""
+"""`cdp bench audit`: seconds of each answer on a lake of many customers, beside a plain scan of the same tables.
+
+Here belongs the measurement; the lake's rows are made in `cdp_pipelines.sample.benchmark_lake`.
+"""
 
 import os
 import subprocess
@@ -14,10 +17,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 from rich.console import Console
-from rich.table import Table as Drawn
+from rich.table import Table as TextTable
 
 from cdp_pipelines.marts.mart import build_mart_table
-from cdp_pipelines.sample import benchmark_lake
+from cdp_pipelines.sample import benchmark_customers, benchmark_lake
 from cdp_pipelines.schema import (
     CLUSTER,
     CONSENT_EVENT,
@@ -49,7 +52,7 @@ if TYPE_CHECKING:
 
 TARGET_S = 2.0
 MART = "email_marketing"
-HELD = (
+OF_CUSTOMER = (
     CLUSTER,
     PARTY,
     INTERACTION,
@@ -67,22 +70,23 @@ HELD = (
 
 
 def measure(customers: int, lake: Path | None, repeats: int, out: Console) -> None:
-    """Ask each question `repeats` times of a lake of so many customers, in a process each, and print the medians.
+    """Measure each answer `repeats` times on a lake of this many customers, each in a process, and print the medians.
 
-    `lake`: where it lies, or is made to stay; else it is made, and gone afterwards.
+    `lake`: folder of the lake, which is made if it is missing, and kept; without it, the lake is temporary.
     """
     with _lake_of(customers, lake, out) as store:
-        someone = benchmark_lake.BenchmarkCustomers(customers).ids(
-            benchmark_lake.BenchmarkCustomers(customers).numbers(0)[-1:]
+        someone = benchmark_customers.BenchmarkCustomers(customers).ids(
+            benchmark_customers.BenchmarkCustomers(customers).numbers(0)[-1:]
         )[0]
         email = _email(store, someone)
         marts = [build_mart_table(each) for each in load_company_register().values() if each.columns]
         mart = next(each for each in marts if each.name == f"mart/{MART}")
         raw = [each.raw for each in load_all_contracts().values()]
-        about = ["--on", str(benchmark_lake.NIGHT), "--customer", someone]
-        asked: dict[str, tuple[Sequence[str], Sequence[Table], str, str]] = {
-            "customer by id": (["audit", "customer", someone], (*HELD, *raw, *marts), "customer_id", someone),
-            "customer by e-mail": (["audit", "customer", email], (IDENTIFIER, *HELD, *raw, *marts), "email", email),
+        about = ["--on", str(benchmark_customers.NIGHT), "--customer", someone]
+        questions: dict[str, tuple[Sequence[str], Sequence[Table], str, str]] = {
+            "customer by id": (["audit", "customer", someone], (*OF_CUSTOMER, *raw, *marts), "customer_id", someone),
+            "customer by e-mail": (["audit", "customer", email], (IDENTIFIER, *OF_CUSTOMER, *raw, *marts), "email",
+                                   email),
             "in a mart or out": (["audit", "mart", MART, *about], (MEMBERSHIP, DECISION, LEDGER, CONSENT_EVENT, PARTY,
                                  INTERACTION), "customer_id", someone),
             "row of a mart": (["audit", "rows", MART, *about], (MEMBERSHIP, mart),
@@ -92,20 +96,20 @@ def measure(customers: int, lake: Path | None, repeats: int, out: Console) -> No
             "purpose": (["audit", "purpose", MART], (DECISION, MEMBERSHIP), "purpose", MART),
             "why": (["why", email, MART], (IDENTIFIER, CLUSTER, PARTY, INTERACTION, LEDGER), "email", email),
         }  # fmt: skip
-        drawn = Drawn("answer", "seconds", "of which CPU", "plain scan, s", "ratio", box=None)
-        for column in drawn.columns[1:]:
+        printed = TextTable("answer", "seconds", "of which CPU", "plain scan, s", "ratio", box=None)
+        for column in printed.columns[1:]:
             column.justify = "right"
         slow = []
-        for name, (words, reads, column, value) in asked.items():
-            times = [_asked(words, store.path) for _ in range(repeats)]
+        for name, (words, reads, column, value) in questions.items():
+            times = [_time_command(words, store.path) for _ in range(repeats)]
             seconds, cpu = (median(each[n] for each in times) for n in (0, 1))
-            plain = _timed(lambda reads=reads, column=column, value=value: _scan(store, reads, column, value))
-            drawn.add_row(name, f"{seconds:.2f}", f"{cpu:.2f}", f"{plain:.2f}", f"{seconds / plain:.3f}")
+            plain = _time(lambda reads=reads, column=column, value=value: _scan(store, reads, column, value))
+            printed.add_row(name, f"{seconds:.2f}", f"{cpu:.2f}", f"{plain:.2f}", f"{seconds / plain:.3f}")
             slow += [name] if seconds > TARGET_S else []
-        out.print(drawn)
-        out.print(f"median of {repeats}, each the whole command with Python's start; target {TARGET_S:g} s each")
-        out.print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores: what others do is in the seconds")
-        out.print(f"missed by: {', '.join(slow)}" if slow else "met by all")
+        out.print(printed)
+        out.print(f"median of {repeats}, each the whole command with its start; target {TARGET_S:g} s each")
+        out.print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores: other work adds seconds")
+        out.print(f"target missed by: {', '.join(slow)}" if slow else "target met by all")
 
 
 @contextmanager
@@ -115,16 +119,16 @@ def _lake_of(customers: int, folder: Path | None, out: Console) -> Iterator[Lake
         if store.version(VERSION.name) is None:
             out.print(f"making a lake of {customers:,} customers")
             rows: Counter[str] = Counter()
-            seconds = _timed(lambda: rows.update(make(store, customers)))
+            seconds = _time(lambda: rows.update(build_lake(store, customers)))
             byte_count = sum(path.stat().st_size for path in store.path.rglob("*.parquet"))
             out.print(f"{sum(rows.values()):,} rows, {byte_count / 1024**3:.1f} GiB, in {seconds:.0f} s")
             out.print(", ".join(f"{name} {n:,}" for name, n in rows.items() if not name.startswith("mart/")))
         yield store
 
 
-def make(store: Lake, customers: int) -> Counter[str]:
-    """Write every table of a census; gives the rows of each."""
-    people, rows = benchmark_lake.BenchmarkCustomers(customers), Counter()
+def build_lake(store: Lake, customers: int) -> Counter[str]:
+    """Write every table of the benchmark lake; returns the rows of each."""
+    people, rows = benchmark_customers.BenchmarkCustomers(customers), Counter()
     keys = {key: mart_key(store.path, key) for key in load_company_register()}
     for tables in (
         benchmark_lake.build_record_tables(people, load_all_contracts()),
@@ -133,53 +137,53 @@ def make(store: Lake, customers: int) -> Counter[str]:
         for table, frame in tables:
             store.append(table, frame)
             rows[table.name] += frame.height
-    night = {"night": [benchmark_lake.NIGHT], "as_of": [benchmark_lake.AS_OF]}
+    night = {"night": [benchmark_customers.NIGHT], "as_of": [benchmark_customers.AS_OF]}
     store.append(
         RUN, RUN.conform(pl.LazyFrame(night).with_columns(file_count=6, received_count=rows[PARTY.name])).collect()
     )
     for table in (FILE, *(each.quarantine for each in load_all_contracts().values())):
         store.replace(table, table.empty())
-    left = store.list_versions().with_columns(
-        pl.lit(benchmark_lake.NIGHT).alias("night"), pl.lit(benchmark_lake.AS_OF).alias("as_of")
+    versions = store.list_versions().with_columns(
+        pl.lit(benchmark_customers.NIGHT).alias("night"), pl.lit(benchmark_customers.AS_OF).alias("as_of")
     )
-    store.replace(VERSION, VERSION.conform(left.lazy()).collect())
+    store.replace(VERSION, VERSION.conform(versions.lazy()).collect())
     return rows
 
 
 def _email(store: Lake, customer_id: str) -> str:
-    """The e-mail by which a customer is found."""
+    """An e-mail of the customer."""
     mine = find_records(store, [customer_id])["source_record_id"]
     party = store.scan(PARTY).filter(is_in("source_record_id", mine))
     return party.select(pl.col("email").drop_nulls().first()).collect().item()
 
 
-def _asked(words: "Sequence[str]", lake: Path) -> tuple[float, float]:
-    """Wall and CPU seconds of a command, as a user calls it."""
+def _time_command(words: "Sequence[str]", lake: Path) -> tuple[float, float]:
+    """(wall seconds, CPU seconds) of a command, as a user calls it."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-c", TIMED, *words, "--lake", str(lake), "--format", "json",
                    "--output", f"{folder}/answer.json"]  # fmt: skip
         started = time.perf_counter()
-        done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603  our own words
-        return time.perf_counter() - started, float(done.stderr.split()[-1])
+        process = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603  our own words
+        return time.perf_counter() - started, float(process.stderr.split()[-1])
 
 
-# The command, and at its end the CPU seconds of its process, that of Python's start included.
+# The command; at its end it prints the CPU seconds of its process, including the start of Python.
 TIMED = (
     "import atexit, sys, time; atexit.register(lambda: print(time.process_time(), file=sys.stderr)); "
     "from cdp_pipelines.cli import app; app()"
 )
 
 
-def _timed(work: Callable[[], object]) -> float:
+def _time(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
 def _scan(store: Lake, tables: "Sequence[Table]", column: str, value: str) -> None:
-    """Look for a value in every row of these tables, wherever one has the column, and else read their keys.
+    """Search a value in every row of these tables, or in their keys where they lack the column.
 
-    Without the statistics that an answer rests on.
+    Uses none of the statistics that the answers use.
     """
     for table in tables:
         files = [str(path) for path in store.location(table.name).glob("*.parquet")]

@@ -22,7 +22,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from cdp_pipelines.benchmarks.isolated_run import apart
+from cdp_pipelines.benchmarks.isolated_run import run_isolated
 from cdp_pipelines.errors import CdpError
 from cdp_pipelines.identity import IdentityPolicy, evaluate
 from cdp_pipelines.identity.classifiers import SUPERVISED
@@ -79,9 +79,9 @@ def _measure_set(
     if message := _make_set(name, folder, lake, truth):
         yield {"by": "-", "message": message}
         return
-    apart(_draw_reviews, folder)
+    run_isolated(_draw_reviews, folder)
     for classifier in CLASSIFIERS:
-        seconds, gib, pairs = apart(_resolve, folder, classifier)
+        seconds, gib, pairs = run_isolated(_resolve, folder, classifier)
         costs = {"seconds": seconds, "gib": gib, "pairs": int(pairs)}
         yield {"by": classifier} | costs | _judge(folder, CLUSTERS)
     if splink is None:
@@ -122,7 +122,7 @@ def _print_ratios(rows: list[dict[str, Any]], out: Console) -> None:
 def _make_set(name: str, folder: Path, lake: Path | None, truth: Path | None) -> str:
     """Write `party.parquet` and `truth.parquet`; what is missing, if they cannot be made."""
     if name.isdigit():
-        apart(_make_sample, int(name), folder)
+        run_isolated(_make_sample, int(name), folder)
     elif name == "anytown":
         if lake is None or truth is None:
             return "not run: --lake and --truth name Anytown's"

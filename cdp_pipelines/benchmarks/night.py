@@ -17,7 +17,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from cdp_pipelines.benchmarks.isolated_run import apart
+from cdp_pipelines.benchmarks.isolated_run import run_isolated
 from cdp_pipelines.sample.duplicates import TODAY, generate_duplicates
 from cdp_pipelines.schema import CLUSTER, FREQUENCY, GROUP, LINK, MODEL, PARTY, RECORD_KEY, RECORD_STATE
 from cdp_pipelines.schema.duration import end_of_night
@@ -66,7 +66,7 @@ def measure(records: int, percents: Sequence[float], out: Console) -> bool:
         folder = Path(name)
         before, night, anew = (folder / lake for lake in ("before", "night", "anew"))
         out.print(f"making {records:,} records, and up to {max(percents):g} % more", style="dim")
-        apart(_make, folder / "party.parquet", records, max(percents))
+        run_isolated(_make, folder / "party.parquet", records, max(percents))
         whole = _measure_night(before, folder / "party.parquet", records, 0, 0)
         table.add_row("all records", *whole.cells(), "", "", "")
         for percent, is_churned in [*((percent, False) for percent in percents), (max(percents), True)]:
@@ -103,8 +103,8 @@ def _measure_night(lake: Path, party: Path, records: int, added: int, churned: i
 
     `churned`: so many records have left, and so many have another street, reported that day.
     """
-    apart(_fill, lake, party, records, added, churned)
-    _, gib, measured = apart(_run_night, lake, added)
+    run_isolated(_fill, lake, party, records, added, churned)
+    _, gib, measured = run_isolated(_run_night, lake, added)
     seconds, cpu, *counts = measured.split()
     new, resolved, pairs = map(int, counts)
     return Night(float(seconds), float(cpu), gib, new, resolved, pairs)

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cdp_pipelines.benchmarks.isolated_run import apart
+from cdp_pipelines.benchmarks.isolated_run import run_isolated
 
 app = typer.Typer(no_args_is_help=True, help="Measure speed, side by side in one run.")
 # Into a file or a pipe as wide as the tables are.
@@ -30,9 +30,9 @@ def consent(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         out.print(f"making {events:,} wills of {customers:,} customers for {purposes} purposes")
-        apart(_make, folder, events, customers, purposes)
-        plain = apart(_read_and_sort, folder)
-        ours = apart(_decide, folder, purposes)
+        run_isolated(_make, folder, events, customers, purposes)
+        plain = run_isolated(_read_and_sort, folder)
+        ours = run_isolated(_decide, folder, purposes)
     table = Table("", "seconds", "peak GiB", "gives", box=None)
     table.add_row("Polars reads and sorts the events", f"{plain[0]:.1f}", f"{plain[1]:.1f}", plain[2])
     table.add_row("decide, from the same files", f"{ours[0]:.1f}", f"{ours[1]:.1f}", ours[2])

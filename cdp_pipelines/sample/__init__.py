@@ -1,4 +1,4 @@
-"""A company that never was: its raw exports in the formats of the fifteen channels, planted defects, and the truth."""
+"""The generated demonstration company: raw exports in the formats of fifteen channels, planted defects, and the truth."""
 
 from cdp_pipelines.sample.generate import Drop, generate
 

@@ -1,4 +1,7 @@
-"""When things happen: most in the year of the history, the rest evenly in the nights after it."""
+"""Times of events: most in the year of the history, the rest evenly in the nights after it.
+
+Here belong drop dates and random instants. Who acts at an instant is drawn in `records`.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,6 @@ class Clock:
         return pl.Series("at", at.astype("datetime64[us]"))
 
     def drop(self, at: pl.Expr) -> pl.Expr:
-        """The number of the drop that brings what happened `at`; null after the last night."""
+        """The number of the drop that delivers an event at `at`; null after the last night."""
         number = (at.dt.date() - self.drops[0]).dt.total_days().clip(0)
         return pl.when(number < self.nights).then(number)

@@ -27,21 +27,21 @@ _REQUESTS = ("access", "erasure", "portability", "rectification", "objection", "
 
 
 def generate_consent_receipts(people: pl.DataFrame, clock: Clock, rng: np.random.Generator) -> pl.DataFrame:
-    """What people told the consent platform, each time about one of their identifiers."""
+    """Receipts of the consent platform, each about one identifier of a person."""
     who = draw_often(people, 3.06, clock, rng)
     n = who.height
-    told = pick(("email", "phone", "device_id", "loyalty_card"), n, rng, (0.15, 0.07, 0.48, 0.3))
+    preferred_kind = pick(("email", "phone", "device_id", "loyalty_card"), n, rng, (0.15, 0.07, 0.48, 0.3))
     device = (
         pl.when(draw_chance(n, 0.3, rng))
         .then(pl.coalesce(who["second_device"], who["device"]))
         .otherwise(who["device"])
     )
     subject = pl.select(
-        pl.when((told == "device_id") & who["device"].is_not_null())
+        pl.when((preferred_kind == "device_id") & who["device"].is_not_null())
         .then(pl.struct(pl.lit("device_id").alias("type"), device.alias("value")))
-        .when((told == "loyalty_card") & who["card"].is_not_null())
+        .when((preferred_kind == "loyalty_card") & who["card"].is_not_null())
         .then(pl.struct(pl.lit("loyalty_card").alias("type"), who["card"].alias("value")))
-        .when((told == "phone") | draw_chance(n, 0.3, rng))
+        .when((preferred_kind == "phone") | draw_chance(n, 0.3, rng))
         .then(pl.struct(pl.lit("phone").alias("type"), who["phone"].alias("value")))
         .otherwise(pl.struct(pl.lit("email").alias("type"), who["email"].alias("value")))
     ).to_series()
@@ -105,7 +105,7 @@ def generate_preferences(people: pl.DataFrame, clock: Clock, rng: np.random.Gene
 
 
 def generate_privacy_requests(people: pl.DataFrame, clock: Clock, rng: np.random.Generator) -> pl.DataFrame:
-    """Requests of data subjects; one to have something put right says what."""
+    """Requests of data subjects; a rectification request names the value."""
     who = draw_once(people, 0.0062, clock, rng)
     kind = pick(_REQUESTS, who.height, rng)
     ids = number_ids("dsr-{}", who.height, width=4)

@@ -1,6 +1,6 @@
 """The identifiers by which channels know people: e-mails, phones, devices, cards, accounts, handles, serial numbers.
 
-Numbers come from permutations, so that none of them tells another one of the same person.
+Numbers come from permutations, so that no number of a person reveals another one.
 """
 
 from __future__ import annotations

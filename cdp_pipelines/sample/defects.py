@@ -1,4 +1,7 @@
-"""Rows spoilt on purpose: one defect each, of the kinds that real exports have."""
+"""Planted defects: rows that are spoilt on purpose, one defect each, of the kinds that real exports have.
+
+Here belong defects and their shares. Typing errors in values, which refuse no record, are in `noise`.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ PLANTED: dict[str, tuple[tuple[str, float, str, str | None], ...]] = {
 
 
 def plant_defects(channel: str, rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
-    """`rows` with planted defects, told in `_defect` (kind or null) and `_copy` (0; 1 for the second of two).
+    """`rows` with planted defects, listed in `_defect` (kind or null) and `_copy` (0; 1 for the second of two).
 
     At least one row of each kind is spoilt, and no row twice. What spoils a whole line (`broken_json`) is only marked:
     the line is not written yet.

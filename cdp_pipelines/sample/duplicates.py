@@ -1,4 +1,7 @@
-"""One register of many people, each in it once or several times, to measure record linkage on, with the truth."""
+"""A register with duplicates, to measure record linkage: people with one or several records each, and the truth.
+
+Here belongs one table in standard form. The demonstration company with its channels is in `generate`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from cdp_pipelines.sample.people import generate_people
 from cdp_pipelines.schema import PARTY
 
 TODAY = date(2024, 6, 30)
-# Of a hundred records so many people; shares of people by how often they are in it again: on average 1.84 records.
+# People per record; shares of people by their number of further records: on average 1.84 records a person.
 PEOPLE_SHARE = 0.55
 _REPEAT_SHARES = (0.49, 0.27, 0.15, 0.09)
 
@@ -21,7 +24,7 @@ def generate_duplicates(record_count: int, seed: int = 1) -> tuple[pl.DataFrame,
     """`record_count` of `PARTY`, in no order, and their truth: (channel, source_record_id, person).
 
     Typing and reading errors, short forms and initials, maiden names, swapped first and last names, day and month
-    swapped, homes and e-mails of before, households that share home, name, e-mail or phone, fathers and sons of one
+    swapped, former homes and e-mails, households that share home, name, e-mail or phone, fathers and sons of one
     name, twins. 45 % of e-mails and of phones and 35 % of birth dates are missing; the same arguments give the same
     rows.
     """
@@ -36,7 +39,7 @@ def generate_duplicates(record_count: int, seed: int = 1) -> tuple[pl.DataFrame,
     ids = pl.select(pl.format("r{}", pl.int_range(n).cast(pl.String).str.zfill(8))).to_series()
     seen = datetime(TODAY.year, TODAY.month, TODAY.day, tzinfo=UTC)
     record = {"channel": pl.lit("register"), "source_record_id": ids}
-    told = {
+    details = {
         "drop_date": pl.lit(TODAY),
         "ingested_at": pl.lit(seen),
         "observed_at": pl.lit(seen),
@@ -52,12 +55,12 @@ def generate_duplicates(record_count: int, seed: int = 1) -> tuple[pl.DataFrame,
         "postal_code": address["zip"],
         "country_code": pl.lit("US"),
     }
-    rows = pl.select(**{name: pl.lit(None) for name in PARTY.schema} | record | told)
+    rows = pl.select(**{name: pl.lit(None) for name in PARTY.schema} | record | details)
     truth = pl.select(**record, person=who["person"])
     return PARTY.conform(rows.lazy()).collect(), truth
 
 
 def _parse_date(written: pl.Series) -> pl.Series:
-    """Dates as they were typed, null where that is none in living memory."""
+    """Dates as they were typed; null where a date is invalid or before 1900."""
     read = written.str.to_date("%m/%d/%Y", strict=False)
     return pl.select(pl.when(read.dt.year().is_between(1900, TODAY.year)).then(read)).to_series()

@@ -32,21 +32,21 @@ _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n"}
 
 def encode_records(channel: str, rows: pl.DataFrame) -> bytes:
     """The file of one channel and night; columns that begin with an underscore are about the rows, not in the file."""
-    told = rows.select(name for name in rows.columns if not name.startswith("_"))
+    visible = rows.select(name for name in rows.columns if not name.startswith("_"))
     name = FILES[channel]
     if name.endswith(".parquet"):
         written = io.BytesIO()
-        told.write_parquet(written, compression="snappy")
+        visible.write_parquet(written, compression="snappy")
         return written.getvalue()
     if name.endswith(".json"):
-        text = "[" + ", ".join(_encode_objects(told)) + "]"
+        text = "[" + ", ".join(_encode_objects(visible)) + "]"
     elif ".ndjson" in name:
-        lines, is_broken = _encode_objects(told), rows["_defect"].eq_missing("broken_json")
-        # Cut in the middle, behind the id: that much can still be told.
+        lines, is_broken = _encode_objects(visible), rows["_defect"].eq_missing("broken_json")
+        # Cut in the middle, behind the id: that much can still be read.
         cut = pl.when(is_broken).then(lines.str.head(lines.str.len_chars() * 11 // 20)).otherwise(lines)
         text = pl.select(pl.concat_str(cut, pl.lit("\n"))).to_series().str.join().item()
     else:
-        text = _encode_table(told, _SEPARATORS.get(channel, ","))
+        text = _encode_table(visible, _SEPARATORS.get(channel, ","))
     if channel == "crm_east":
         data = text.encode("latin-1")
     else:
@@ -54,16 +54,16 @@ def encode_records(channel: str, rows: pl.DataFrame) -> bytes:
     return gzip.compress(data, 6, mtime=0) if name.endswith(".gz") else data
 
 
-def _encode_table(told: pl.DataFrame, separator: str) -> str:
+def _encode_table(visible: pl.DataFrame, separator: str) -> str:
     # Polars would write an empty text as a pair of quotes, and exports write nothing.
-    empty = told.with_columns(pl.when(pl.col(pl.String) != "").then(pl.col(pl.String)))
+    empty = visible.with_columns(pl.when(pl.col(pl.String) != "").then(pl.col(pl.String)))
     return empty.write_csv(separator=separator, line_terminator="\r\n")
 
 
-def _encode_objects(told: pl.DataFrame) -> pl.Series:
+def _encode_objects(visible: pl.DataFrame) -> pl.Series:
     """Each row as a JSON object, with a blank after colons and commas as most serializers put it."""
     whole = pl.struct(pl.all())
-    return told.select(_encode_json(whole, pl.Struct(told.schema)).alias("line")).to_series()
+    return visible.select(_encode_json(whole, pl.Struct(visible.schema)).alias("line")).to_series()
 
 
 def _encode_json(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
@@ -71,9 +71,11 @@ def _encode_json(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
         fields = []
         for field in dtype.fields:
             inner = value.struct.field(field.name)
-            told = pl.concat_str(pl.lit(f'{", " if fields else ""}"{field.name}": '), _encode_json(inner, field.dtype))
+            member = pl.concat_str(
+                pl.lit(f'{", " if fields else ""}"{field.name}": '), _encode_json(inner, field.dtype)
+            )
             fields.append(
-                pl.when(inner.is_not_null()).then(told).otherwise(pl.lit("")) if field.name in _OPTIONAL else told
+                pl.when(inner.is_not_null()).then(member).otherwise(pl.lit("")) if field.name in _OPTIONAL else member
             )
         text = pl.concat_str(pl.lit("{"), *fields, pl.lit("}"))
         return pl.when(value.is_not_null()).then(text).otherwise(pl.lit("null"))

@@ -1,4 +1,7 @@
-"""The company, drop by drop."""
+"""The demonstration company, drop by drop: files and truth.
+
+Here belongs the order of generation. Each channel's records are made in a module of its group.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +45,8 @@ _CHANNELS = {
 class Drop:
     """One delivery: file name to bytes, and the truth about its rows.
 
-    `persons`: (channel, source_record_id, person), of records that are known to be about somebody, spoilt ones too.
-    `defects`: (channel, drop, kind, source_record_id); of a row that lacks its id, the id that it would have had.
+    `persons`: (channel, source_record_id, person), of records that are about a known person, including spoilt ones.
+    `defects`: (channel, drop, kind, source_record_id); for a row without an id, the id that was removed.
     """
 
     drop_date: date
@@ -56,13 +59,13 @@ class Drop:
 def generate(people: int, nights: int, seed: int, last_night: date = LAST_NIGHT) -> Iterator[Drop]:
     """`nights` drops of a company of `people`, about twenty records each: the history, then one per night.
 
-    The same arguments give the same bytes. What a drop brings happened on its day in UTC; what the history brings, on
-    its day or in the year before.
+    The same arguments give the same bytes. Events of a drop happened on its day in UTC; events of the history on its day
+    or in the year before.
     """
     clock = Clock(last_night, nights)
     rng = np.random.default_rng([seed, people, nights])
     population = generate_people(people, last_night, rng)
-    # Channel by channel, so that only one channel's rows are held at a time; the files are far smaller.
+    # Channel by channel, so that only one channel's rows are in memory at a time; the files are far smaller.
     by_channel = {
         name: _build_deliveries(name, make(population, clock, rng), clock, rng) for name, make in _CHANNELS.items()
     }

@@ -147,8 +147,8 @@ def generate_call_centre(people: pl.DataFrame, clock: Clock, rng: np.random.Gene
         .then(first)
         .otherwise(pl.format("{} {}", first, last))
     ).to_series()
-    told = ("", "called about order\nwill ring back", "warranty claim; photo sent", 'angry, "third time"', "e-mail")
-    notes = pick(told, n, rng)
+    texts = ("", "called about order\nwill ring back", "warranty claim; photo sent", 'angry, "third time"', "e-mail")
+    notes = pick(texts, n, rng)
     ids = number_ids("CALL-{}", n, width=6)
     return pl.DataFrame(
         {

@@ -24,7 +24,7 @@ def generate_people(n: int, today: date, rng: np.random.Generator) -> pl.DataFra
 
     A household shares home and mostly family name, some an e-mail and a phone; there are fathers and sons of one name
     and twins. `maiden_name` and `before_*` (an address) are what some had earlier, null for the others. `activity`
-    weighs how much somebody does: few do most. Contact points are told in `with_contacts`.
+    is the weight of a person's events: few people have most of them. For contact points see `add_contacts`.
     """
     household = np.repeat(np.arange(n), rng.choice(np.arange(1, 7), n, p=_SIZES))[:n]
     start = np.searchsorted(household, household)

@@ -89,7 +89,7 @@ def generate_pos_receipts(people: pl.DataFrame, clock: Clock, rng: np.random.Gen
     sold = pl.concat([holders, others]).sort("at", maintain_order=True)
     who = _add_returns(sold, 0.17, clock, rng)
     n = who.height
-    # Samples and write-offs cost nothing; a write-off is told as minus nothing.
+    # Samples and write-offs cost nothing; a write-off has the amount minus zero.
     is_nothing = who["card"].is_null() & draw_chance(n, 0.1, rng)
     pence = who["pence"].set(is_nothing, 0)
     sign = pl.when(who["is_refund"]).then(pl.lit("-")).otherwise(pl.lit(""))

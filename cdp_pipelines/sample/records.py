@@ -1,8 +1,8 @@
-"""What all channels share: who acts when, record ids, and the columns that go along unseen.
+"""Parts that all channels share: who acts when, record ids, and hidden columns.
 
 A channel is a function of people, clock and generator to a frame of its records in the order of the file. Columns that
-begin with an underscore are about the record and not in the file: `_id` (unique in the channel), `_person` (null where
-truth tells none) and `_drop` (number of the drop).
+begin with an underscore describe the record and are not in the file: `_id` (unique in the channel), `_person` (null if
+unknown) and `_drop` (number of the drop).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def draw_by_activity(
 
 
 def add_times(who: pl.DataFrame, at: pl.Series, clock: Clock) -> pl.DataFrame:
-    """`who` with `at` and the `drop` that brings it, in order of time."""
+    """`who` with `at` and the `drop` that delivers it, in order of time."""
     return (
         who.with_columns(at.alias("at"))
         .with_columns(clock.drop(pl.col("at")).alias("drop"))
@@ -60,7 +60,7 @@ def number_ids(form: str, n: int, *, start: int = 0, width: int = 0) -> pl.Serie
 
 
 def build_hidden_columns(ids: pl.Series, who: pl.DataFrame) -> dict[str, pl.Series]:
-    """The unseen columns of records with these ids, about these people."""
+    """The hidden columns of records with these ids, about these people."""
     return {"_id": ids, "_person": who["person"], "_drop": who["drop"]}
 
 

@@ -65,7 +65,7 @@ def _draw_delays(mean_s: float, n: int, rng: np.random.Generator) -> pl.Series:
 
 def _build_context(who: pl.DataFrame, rng: np.random.Generator) -> pl.Series:
     n = who.height
-    # A device's banner is answered once in a quarter: what it says belongs to the device and the quarter.
+    # A device answers its banner once in a quarter: the choice depends on the device and the quarter.
     device = who["on"].str.head(8).str.to_integer(base=16, dtype=pl.Int64)
     choice = (device // 7 + who["at"].dt.quarter().cast(pl.Int64) * 31) % 100
     preferences = pl.DataFrame(

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from cdp_pipelines.benchmarks import audit as bench_audit
 from cdp_pipelines.cli import app
 from cdp_pipelines.marts.mart import build_mart_table
-from cdp_pipelines.sample import benchmark_lake
+from cdp_pipelines.sample import benchmark_customers, benchmark_lake
 from cdp_pipelines.schema import CLUSTER, DECISION, LEDGER, MEMBERSHIP, PARTY, RUN, VERSION
 from cdp_pipelines.schema.duration import end_of_night, end_of_retention
 from cdp_pipelines.services import signed_report as dossier
@@ -250,8 +250,8 @@ def test_a_night_notes_what_it_left_and_which_code_did(sample):
         assert pl.read_delta(str(sample.lake.location(name))).height == row_count, name
 
 
-def test_a_census_is_laid_as_a_night_lays_it_and_asked_as_any_lake(tmp_path):
-    lake, people = Lake(tmp_path), benchmark_lake.BenchmarkCustomers(60)
+def test_the_benchmark_lake_is_sorted_and_answers_like_any_lake(tmp_path):
+    lake, people = Lake(tmp_path), benchmark_customers.BenchmarkCustomers(60)
     written = {}
     for tables in (
         benchmark_lake.build_record_tables(people, load_all_contracts()),
@@ -268,9 +268,9 @@ def test_a_census_is_laid_as_a_night_lays_it_and_asked_as_any_lake(tmp_path):
     someone = people.ids(people.numbers(0))[13]
     told = build_access_report(lake, someone).facts()
     assert {row["purpose"] for row in told["Purposes"]} == set(load_company_register())
-    assert sum(row["records"] for row in told["Held, by channel"]) == len(benchmark_lake.RECORDS)
-    assert len(told["Wills"]) == len(benchmark_lake.CONSENT_EVENTS)
-    assert len(told["How the records were joined"]) == len(benchmark_lake.LINKS)
+    assert sum(row["records"] for row in told["Held, by channel"]) == len(benchmark_customers.RECORDS)
+    assert len(told["Wills"]) == len(benchmark_customers.CONSENT_EVENTS)
+    assert len(told["How the records were joined"]) == len(benchmark_customers.LINKS)
     assert all(len(told[f"Copy of {row['channel']}"]) == row["records"] for row in told["Held, by channel"])
 
 

@@ -421,7 +421,7 @@ def test_two_publications_at_once_take_turns(target, tmp_path):
     assert asked(target, "SELECT count(*) FROM a.customer, b.customer") == [(2,)]
 
 
-@pytest.mark.parametrize("step", ["_shape", "_update_rows", "roles.establish", "_tidy"])
+@pytest.mark.parametrize("step", ["_create_tables", "_update_rows", "roles.establish_roles", "_clean_up"])
 def test_a_publication_cut_short_leaves_yesterday_and_the_next_makes_it_good(step, target, tmp_path, monkeypatch):
     lake = put(Lake(tmp_path), a=people("1"), b=people("1"), c=people("1"))
     publish(target, lake)
@@ -439,7 +439,7 @@ def test_a_publication_cut_short_leaves_yesterday_and_the_next_makes_it_good(ste
         publish(target, lake)
     monkeypatch.undo()
     both = "SELECT a.id, b.id FROM a.customer a, b.customer b"
-    assert asked(target, both) == [("2", "2") if step == "_tidy" else ("1", "1")]
+    assert asked(target, both) == [("2", "2") if step == "_clean_up" else ("1", "1")]
     publish(target, lake)
     assert asked(target, both) == [("2", "2")]
     assert refused(target, "SELECT * FROM c.customer") == "42P01"
