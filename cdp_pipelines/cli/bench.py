@@ -115,7 +115,9 @@ def _make(folder: Path, events: int, customers: int, purposes: int) -> str:
     from cdp_pipelines.sample import decision_benchmark
 
     decision_benchmark.build_ledger(events, customers, purposes).write_parquet(folder / "ledger.parquet")
-    for name, frame in zip(("party", "cluster", "interaction"), decision_benchmark.build_customers(customers), strict=True):
+    for name, frame in zip(
+        ("party", "cluster", "interaction"), decision_benchmark.build_customers(customers), strict=True
+    ):
         frame.write_parquet(folder / f"{name}.parquet")
     return ""
 
