@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cdp_pipelines.benchmarks.isolated_run import run_isolated
-from cdp_pipelines.errors import CdpError
+from cdp_pipelines.errors import CdpError, TrainingError
 from cdp_pipelines.identity import IdentityPolicy, evaluate
 from cdp_pipelines.identity.classifiers import SUPERVISED
 from cdp_pipelines.identity.policy import Classifier
@@ -81,8 +81,11 @@ def _measure_set(
         return
     run_isolated(_draw_reviews, folder)
     for classifier in CLASSIFIERS:
-        seconds, gib, pairs = run_isolated(_resolve, folder, classifier)
-        costs = {"seconds": seconds, "gib": gib, "pairs": int(pairs)}
+        seconds, gib, result = run_isolated(_resolve, folder, classifier)
+        if not result.isdigit():
+            yield {"by": classifier, "message": f"not trained: {result}"}
+            continue
+        costs = {"seconds": seconds, "gib": gib, "pairs": int(result)}
         yield {"by": classifier} | costs | _judge(folder, CLUSTERS)
     if splink is None:
         yield {"by": "Splink", "message": "not run: name a Python that has it by --splink"}
@@ -247,11 +250,17 @@ def _load_policy() -> IdentityPolicy:
 
 
 def _resolve(folder: Path, classifier: str) -> str:
+    """Write the clusters; the number of compared pairs, or what the classifier lacks."""
     from cdp_pipelines.identity import ResolutionInput, resolve
 
     policy = _load_policy().model_copy(update={"classifier": classifier})
     review = pl.read_parquet(folder / "review.parquet") if classifier in SUPERVISED else REVIEW.empty()
-    found = resolve(ResolutionInput(pl.read_parquet(folder / "party.parquet"), policy, review))
+    try:
+        found = resolve(ResolutionInput(pl.read_parquet(folder / "party.parquet"), policy, review))
+    except TrainingError as error:
+        return (
+            f"{error.same} reviews of same pairs and {error.different} of different ones; it needs {error.needed} each"
+        )
     found.cluster.select(*RECORD_KEY, "customer_id").write_parquet(folder / CLUSTERS)
     return str(found.report["pairs compared"])
 

@@ -3,11 +3,11 @@
 Features, training and the conversion to a `Model` belong here; the built-in classifier belongs in `fellegi_sunter`.
 Every classifier of this module adds up a weight per feature, so each becomes match weights by field and level.
 
-Features are 0 or 1: one per level of each field, 1 if the pair is at that level. A missing field has 0 for all of its
-levels and so adds nothing to a linear classifier. ecm and naive_bayes also weigh the absence of a feature; for them a
-level's weight is log2(m/u) with m and u among the pairs that have the field on both sides, so that missing is neutral
-as well. A feature without variation, such as a field that every candidate pair agrees on because it blocks, teaches
-nothing and is left out.
+Features are 0 or 1 and speak for a match: a field reaches at least a level, and a field does not contradict. A missing
+field reaches no level and does not contradict. It has to be neutral, so weights are relative to it: in the linear
+classifiers its own sum is a part of the intercept; in ecm and naive_bayes a level's weight is log2(m/u), with m and u
+among the pairs that have the field on both sides. A feature without variation, such as a field in which all candidate
+pairs agree because it blocks, teaches nothing and is left out.
 
 Source: de Bruin (2019), Python Record Linkage Toolkit; Platt (1999), Probabilistic outputs for support vector machines,
 for the log odds of svm.
@@ -22,6 +22,7 @@ import numpy as np
 import polars as pl
 
 from cdp_pipelines.errors import TrainingError
+from cdp_pipelines.identity.compare import MISSING
 from cdp_pipelines.identity.fellegi_sunter import build_declared_model
 from cdp_pipelines.identity.model import Model
 from cdp_pipelines.identity.patterns import count_patterns, decode_patterns, encode_levels
@@ -55,7 +56,7 @@ def train_classifier(compared: pl.DataFrame, policy: IdentityPolicy, reviewed: p
     if min(same, reviewed.height - same) < LEAST_REVIEWS:
         raise TrainingError(policy.classifier, LEAST_REVIEWS, same, reviewed.height - same)
     levels = decode_patterns(encode_levels(reviewed, policy.compared).to_numpy(), policy.compared)
-    features = build_features(levels, policy)
+    features = _drop_constant(build_features(levels, policy))
     is_same = reviewed["is_same"].to_numpy()
     if policy.classifier == "naive_bayes":
         return _train_naive_bayes(features, is_same, policy)
@@ -63,14 +64,17 @@ def train_classifier(compared: pl.DataFrame, policy: IdentityPolicy, reviewed: p
 
 
 def build_features(levels: Mapping[str, NDArray[np.int64]], policy: IdentityPolicy) -> pl.DataFrame:
-    """One column of 0 and 1 per field and level, `field:level`; without those that never vary."""
-    features = pl.DataFrame(
-        {
-            f"{name}:{level}": (levels[name] == place).astype(np.int8)
-            for name, comparison in policy.compared.items()
-            for place, level in enumerate(LEVELS[comparison.kind])
-        }
-    )
+    """Columns of 0 and 1: `field>=level` for each level but the last, and `field!` for no contradiction."""
+    features = {}
+    for name, comparison in policy.compared.items():
+        *better, _ = order = LEVELS[comparison.kind]
+        for place, level in enumerate(better):
+            features[f"{name}>={level}"] = (levels[name] >= 0) & (levels[name] <= place)
+        features[f"{name}!"] = levels[name] != len(order) - 1
+    return pl.DataFrame(features).cast(pl.Int8)
+
+
+def _drop_constant(features: pl.DataFrame) -> pl.DataFrame:
     return features.select(name for name in features.columns if features[name].n_unique() > 1)
 
 
@@ -81,12 +85,14 @@ def _train_ecm(compared: pl.DataFrame, policy: IdentityPolicy) -> Model:
     levels, counts = count_patterns(compared, policy.compared)
     step = -(-compared.height // policy.random_pairs)
     rows = np.repeat(np.arange(counts.size), counts)[::step]
-    features = build_features({name: of_field[rows] for name, of_field in levels.items()}, policy)
+    features = _drop_constant(build_features({name: of_field[rows] for name, of_field in levels.items()}, policy))
+    # The library takes the logarithm of a probability that has become 0, and stops with NaN. So each outcome is seen
+    # once more in either class: a pair that agrees in all but one feature, and one that agrees in one alone.
+    single = np.eye(features.width, dtype=np.int8)
+    more = pl.DataFrame(np.vstack([1 - single, single]), schema=features.schema)
     classifier = recordlinkage.ECMClassifier(init="jaro", max_iter=200, atol=1e-5)
-    # A level that no match reaches has the probability 0, whose logarithm numpy warns of.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        classifier.fit(features.to_pandas())
-    return _read_probabilities(classifier, features.columns, float(classifier.p), policy)
+    classifier.fit(pl.concat([features, more]).to_pandas())
+    return _read_probabilities(classifier, features.columns, policy)
 
 
 def _train_naive_bayes(features: pl.DataFrame, is_same: NDArray[np.bool_], policy: IdentityPolicy) -> Model:
@@ -95,21 +101,35 @@ def _train_naive_bayes(features: pl.DataFrame, is_same: NDArray[np.bool_], polic
     frame = features.to_pandas()
     classifier = recordlinkage.NaiveBayesClassifier(alpha=_SMOOTHING)
     classifier.fit(frame, frame.index[is_same])
-    return _read_probabilities(classifier, features.columns, float(classifier.p), policy)
+    return _read_probabilities(classifier, features.columns, policy)
 
 
-def _read_probabilities(classifier: Any, columns: list[str], match_share: float, policy: IdentityPolicy) -> Model:
+def _read_probabilities(classifier: Any, columns: list[str], policy: IdentityPolicy) -> Model:
     """The model of a classifier with m and u probabilities."""
-    m_of, u_of = classifier.m_probs, classifier.u_probs
-    m, u = {}, {}
-    for name, comparison in policy.compared.items():
-        features = [f"{name}:{level}" for level in LEVELS[comparison.kind]]
-        m[name], u[name] = (
-            _normalise([of[feature].get(1, 0.0) if feature in columns else 0.0 for feature in features])
-            for of in (m_of, u_of)
-        )
+    m, u = (_compute_level_probabilities(of, columns, policy) for of in (classifier.m_probs, classifier.u_probs))
     weights = {name: np.log2(m[name] / u[name]) for name in m}
-    return _build_model(policy, weights, match_share, 0.0, m, u)
+    return _build_model(policy, weights, float(classifier.p), 0.0, m, u)
+
+
+def _compute_level_probabilities(
+    of_feature: Mapping[str, Mapping[int, float]], columns: list[str], policy: IdentityPolicy
+) -> dict[str, NDArray[np.float64]]:
+    """Probabilities of the levels among pairs that have the field, from those of the features.
+
+    The probability of a level is that of reaching it less that of reaching a better one.
+    """
+    found = {}
+    for name, comparison in policy.compared.items():
+        reached, probabilities = 0.0, []
+        for level in LEVELS[comparison.kind][:-1]:
+            feature = f"{name}>={level}"
+            at_least = float(of_feature[feature][1]) if feature in columns else reached
+            probabilities.append(max(at_least - reached, 0.0))
+            reached = at_least
+        contradicts = float(of_feature[f"{name}!"][0]) if f"{name}!" in columns else 0.0
+        values = np.array([*probabilities, contradicts])
+        found[name] = np.maximum(values / (values.sum() or 1.0), _LEAST)
+    return found
 
 
 def _train_linear(features: pl.DataFrame, is_same: NDArray[np.bool_], policy: IdentityPolicy) -> Model:
@@ -132,13 +152,26 @@ def _train_linear(features: pl.DataFrame, is_same: NDArray[np.bool_], policy: Id
         intercept = float(machine.kernel.intercept_[0]) * slope + float(scale.intercept)
     # Natural logarithms become bits.
     bits = dict(zip(features.columns, coefficients / log(2), strict=True))
-    weights = {
-        name: np.array([float(bits.get(f"{name}:{level}", 0.0)) for level in LEVELS[comparison.kind]])
-        for name, comparison in policy.compared.items()
-    }
+    weights, missing_total = _sum_coefficients(bits, policy)
     match_share = float(is_same.mean())
-    bias = intercept / log(2) - log2(match_share / (1 - match_share))
+    bias = intercept / log(2) + missing_total - log2(match_share / (1 - match_share))
     return _build_model(policy, weights, match_share, bias, {}, {})
+
+
+def _sum_coefficients(
+    coefficients: Mapping[str, float], policy: IdentityPolicy
+) -> tuple[dict[str, NDArray[np.float64]], float]:
+    """The weight of each level relative to a missing field, and the sum of all missing fields' coefficients."""
+    weights, missing_total = {}, 0.0
+    for name, comparison in policy.compared.items():
+        count = len(LEVELS[comparison.kind])
+        every = {other: np.full(count + 1, MISSING) for other in policy.compared}
+        every[name] = np.array([*range(count), MISSING])
+        features = build_features(every, policy).select(pl.col(f"^{name}(>=.*|!)$"))
+        sums = features.to_numpy() @ np.array([coefficients.get(feature, 0.0) for feature in features.columns])
+        weights[name] = sums[:-1] - sums[-1]
+        missing_total += float(sums[-1])
+    return weights, missing_total
 
 
 def _build_model(
@@ -152,10 +185,3 @@ def _build_model(
     kinds = {name: comparison.kind for name, comparison in policy.compared.items()}
     shares = (match_share, 0.0, 1 - match_share)
     return Model(kinds, weights, shares, f"learned by {policy.classifier}", intercept, m, u)
-
-
-def _normalise(probabilities: list[float]) -> NDArray[np.float64]:
-    """Probabilities of the levels among pairs that have the field; none is 0."""
-    values = np.nan_to_num(np.array(probabilities))
-    normal: NDArray[np.float64] = np.maximum(values / (values.sum() or 1.0), _LEAST)
-    return normal

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cdp_pipelines.identity.compare import MISSING, compare_pairs
-from cdp_pipelines.identity.model import INTERCEPT, weigh_rarity
+from cdp_pipelines.identity.model import INTERCEPT
 from cdp_pipelines.identity.patterns import PatternIndex, decode_patterns, encode_pattern
 from cdp_pipelines.identity.policy import LEVELS
-from cdp_pipelines.identity.score import score_pairs
+from cdp_pipelines.identity.score import score_pairs, weigh_rarity
 from cdp_pipelines.schema import RECORD_KEY
 
 if TYPE_CHECKING:

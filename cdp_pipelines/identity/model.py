@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from cdp_pipelines.identity.patterns import PatternIndex
     from cdp_pipelines.identity.policy import IdentityPolicy, Kind
-    from cdp_pipelines.identity.values import DistinctRecords
     from cdp_pipelines.schema import FrequencyRows, ModelRows
 
     # By field, one value per level in the order of `LEVELS`.
@@ -231,27 +230,6 @@ def sum_by_level(levels: Mapping[str, NDArray[np.int64]], values: ByLevel) -> ND
     for name, of_field in levels.items():
         total = total + np.append(values[name], 0.0)[of_field]
     return total
-
-
-def weigh_rarity(
-    pairs: pl.DataFrame, patterns: PatternIndex, distinct: DistinctRecords, model: Model
-) -> dict[str, NDArray[np.float64]]:
-    """Per field with term frequencies: log2 of its average chance agreement over the share of the pair's own value.
-
-    `pairs`: left, right; `patterns`: their patterns. 0 where the pair does not agree exactly.
-    """
-    left = pairs["left"].to_numpy()
-    rarity = {}
-    for name, term in model.term_frequencies.items():
-        codes, values = distinct.codes[name], distinct.values[name]
-        # A value that came after the training counts as one record.
-        counts = values.join(term.counts, on="digest", how="left", maintain_order="left")["record_count"].fill_null(1)
-        share = np.append(counts.to_numpy(), 1) / max(1, term.record_count)
-        of_value = np.log2(term.chance_agreement / np.maximum(share, LEAST_U))
-        exact = np.flatnonzero((patterns.levels[name] == 0)[patterns.of_pair])
-        rarity[name] = np.zeros(left.size)
-        rarity[name][exact] = of_value[codes.fill_null(0).to_numpy()[left[exact]]]
-    return rarity
 
 
 def _take(by_level: ByLevel, name: str, place: int) -> float | None:

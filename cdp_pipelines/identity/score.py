@@ -11,11 +11,13 @@ import numpy as np
 import polars as pl
 
 from cdp_pipelines.identity.clusters import find_uncompared_pairs, label_components
-from cdp_pipelines.identity.model import weigh_rarity
+from cdp_pipelines.identity.model import LEAST_U
 from cdp_pipelines.identity.patterns import PatternIndex, compare_as_patterns
 from cdp_pipelines.identity.policy import LEVELS
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from cdp_pipelines.identity.model import Model
     from cdp_pipelines.identity.policy import IdentityPolicy
     from cdp_pipelines.identity.values import DistinctRecords
@@ -41,6 +43,27 @@ def score_pairs(
         (pl.Series(differs[patterns.of_pair]) & (scored["log_odds"] < 0)).alias("contradicts"),
         pl.Series("agrees", agrees[patterns.of_pair]),
     )
+
+
+def weigh_rarity(
+    pairs: pl.DataFrame, patterns: PatternIndex, distinct: DistinctRecords, model: Model
+) -> dict[str, NDArray[np.float64]]:
+    """Per field with term frequencies: log2 of its average chance agreement over the share of the pair's own value.
+
+    `pairs`: left, right; `patterns`: their patterns. 0 where the pair does not agree exactly.
+    """
+    left = pairs["left"].to_numpy()
+    rarity = {}
+    for name, term in model.term_frequencies.items():
+        codes, values = distinct.codes[name], distinct.values[name]
+        # A value that came after the training counts as one record.
+        counts = values.join(term.counts, on="digest", how="left", maintain_order="left")["record_count"].fill_null(1)
+        share = np.append(counts.to_numpy(), 1) / max(1, term.record_count)
+        of_value = np.log2(term.chance_agreement / np.maximum(share, LEAST_U))
+        exact = np.flatnonzero((patterns.levels[name] == 0)[patterns.of_pair])
+        rarity[name] = np.zeros(left.size)
+        rarity[name][exact] = of_value[codes.fill_null(0).to_numpy()[left[exact]]]
+    return rarity
 
 
 def score_rest_of_groups(
