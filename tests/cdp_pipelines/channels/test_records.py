@@ -32,7 +32,7 @@ def channel(**declared):
     return load_contract("t", yaml.safe_load(json.dumps(attributes)), "t/defs.yaml")
 
 
-def told(data: bytes, **declared):
+def read_rows(data: bytes, **declared):
     """(line, id, note, rule) of each record."""
     found = read_records(data, channel(**declared))
     return found.frame.select("line_number", "id", "note", "rule").rows(), found
@@ -97,7 +97,7 @@ CSV = [
 
 @pytest.mark.parametrize(("data", "declared", "expected"), CSV)
 def test_csv(data, declared, expected):
-    assert told(data, **declared)[0] == expected
+    assert read_rows(data, **declared)[0] == expected
 
 
 NDJSON = [
@@ -114,7 +114,7 @@ NDJSON = [
     pytest.param(
         b'{"id":"1","note":"x"}\n{"id": "2", "note": "brok\n{"id":"3"}\n',
         [(1, "1", "x", None), (2, "2", None, "broken_json"), (3, "3", None, None)],
-        id="broken_tells_its_id",
+        id="broken_after_its_id",
     ),
     pytest.param(b'{"note":"x","id"\n', [(1, None, None, "broken_json")], id="broken_before_its_id"),
     pytest.param(b"[1]\n", [(1, None, None, "broken_json")], id="no_object"),
@@ -129,8 +129,8 @@ NDJSON = [
 
 @pytest.mark.parametrize(("data", "expected"), NDJSON)
 def test_ndjson(data, expected):
-    found, _ = told(data, format="ndjson")
-    # What is told of a record that is no UTF-8 is for people; what counts is that it is refused and whole.
+    found, _ = read_rows(data, format="ndjson")
+    # Values of a record that is not UTF-8 are only shown to people; it must be refused, and stay whole.
     assert [(line, key, rule) for line, key, _, rule in found] == [(line, key, rule) for line, key, _, rule in expected]
     assert [note for *_, note, rule in found if rule is None] == [note for *_, note, rule in expected if rule is None]
 
@@ -155,7 +155,7 @@ JSON = [
 
 @pytest.mark.parametrize(("data", "expected"), JSON)
 def test_json_array(data, expected):
-    found, _ = told(data, format="json_array")
+    found, _ = read_rows(data, format="json_array")
     assert [(line, key, rule) for line, key, _, rule in found] == expected
 
 
@@ -170,13 +170,13 @@ def test_records_are_verbatim():
 
 def test_gzip_in_several_members():
     data = gzip.compress(b"id,at,note\n1,d,x\n") + gzip.compress(b"2,d,y\n")
-    assert [row[1] for row in told(data, compression="gzip")[0]] == ["1", "2"]
+    assert [row[1] for row in read_rows(data, compression="gzip")[0]] == ["1", "2"]
 
 
-def test_truncated_gzip_keeps_what_is_complete():
+def test_truncated_gzip_keeps_complete_records():
     rows = "".join(f"{number},d,{number * 7919 % 1000003}\n" for number in range(5000))
     data = gzip.compress(("id,at,note\n" + rows).encode())
-    found, file = told(data[: len(data) // 2], compression="gzip")
+    found, file = read_rows(data[: len(data) // 2], compression="gzip")
     sound = [row for row in found if row[3] is None]
     assert len(sound) > 1000
     assert [row[1] for row in sound] == [str(number) for number in range(len(sound))]

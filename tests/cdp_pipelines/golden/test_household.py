@@ -1,12 +1,10 @@
-"""Households and conflicts: who lives together, under which name; where sources disagree."""
+"""Households: which customers are one, and which id it has."""
 
 from datetime import timedelta
 
 import networkx as nx
-import polars as pl
 import pytest
 
-from cdp_pipelines.golden.conflict import count_conflicts
 from cdp_pipelines.golden.household import build_households
 from cdp_pipelines.schema import HISTORY, HOUSEHOLD
 from tests.cdp_pipelines.golden.records import START, frame, golden, policy_of
@@ -16,7 +14,7 @@ IDS = {f"r{at}": f"c_{at:016x}" for at in range(20)}
 GROUPS = (("first_name", "last_name"), ("street", "postal_code", "country_code"))
 
 
-def lived(people, *, born=(), max_members=12, channels=None):
+def build(people, *, born=(), max_members=12, channels=None):
     """Households of customers 0, 1, 2 and so on; `born`: night of birth of each."""
     records = [((channels or {}).get(at, "crm"), 1, says) for at, says in enumerate(people)]
     candidates, customers = golden(records, policy_of(attribute_groups=GROUPS), customers=IDS)
@@ -47,40 +45,40 @@ SAME = [
 
 
 @pytest.mark.parametrize(("one", "change", "expected"), SAME)
-def test_who_lives_together(one, change, expected):
-    found = lived([one, one | change])
+def test_customers_of_one_name_and_address_share_a_household(one, change, expected):
+    found = build([one, one | change])
     assert found.height == (2 if expected else 0)
     assert found.schema == HOUSEHOLD.schema
     assert found["household_id"].n_unique() <= 1
 
 
-def test_it_is_named_after_its_oldest_customer_whoever_joins_or_leaves():
-    before = lived([HOME, HOME], born=(9, 3))
-    more = lived([HOME, HOME, HOME], born=(9, 3, 12))
-    fewer = lived([HOME | {"last_name": "Li"}, HOME, HOME], born=(9, 3, 12))
+def test_the_oldest_customer_gives_the_id_whoever_joins_or_leaves():
+    before = build([HOME, HOME], born=(9, 3))
+    more = build([HOME, HOME, HOME], born=(9, 3, 12))
+    fewer = build([HOME | {"last_name": "Li"}, HOME, HOME], born=(9, 3, 12))
     assert len({*before["household_id"], *more["household_id"], *fewer["household_id"]}) == 1
     assert more["member_count"].to_list() == [3, 3, 3]
-    gone = lived([HOME, HOME | {"last_name": "Li"}, HOME], born=(9, 3, 12))
+    gone = build([HOME, HOME | {"last_name": "Li"}, HOME], born=(9, 3, 12))
     assert set(gone["household_id"]) != set(before["household_id"])
     assert gone["household_id"][0].removeprefix("h_") not in gone["customer_id"][0]
 
 
-def test_a_building_is_no_household():
-    assert lived([HOME] * 5, max_members=4).is_empty()
-    assert lived([HOME] * 4, max_members=4).height == 4
+def test_more_customers_than_the_maximum_are_not_a_household():
+    assert build([HOME] * 5, max_members=4).is_empty()
+    assert build([HOME] * 4, max_members=4).height == 4
 
 
-def test_it_carries_the_purposes_of_name_and_address():
-    found = lived([HOME, HOME, HOME | {"street": "7 elm st"}], channels={1: "shop"})
+def test_its_purposes_are_those_of_both_name_and_address():
+    found = build([HOME, HOME, HOME | {"street": "7 elm st"}], channels={1: "shop"})
     assert found["collected_for"].to_list() == [["letters", "service"], ["service"]]
 
 
-def test_who_may_not_be_unified_is_in_none():
+def test_a_customer_without_a_profile_is_in_no_household():
     candidates, customers = golden([("crm", 1, HOME)] * 2, policy_of(), customers=IDS, profiled=False)
     assert build_households(customers, candidates.lazy(), frame(HISTORY, []), 12).is_empty()
 
 
-def test_households_are_the_components_of_who_lives_with_whom():
+def test_households_are_the_connected_components_of_equal_addresses():
     people = [
         HOME | {"last_name": name, "street": street} for name in ("Li", "Ng", "Li") for street in ("5 a st", "7 b st")
     ]
@@ -88,25 +86,5 @@ def test_households_are_the_components_of_who_lives_with_whom():
     graph.add_nodes_from(range(len(people)))
     graph.add_edges_from((i, j) for i, one in enumerate(people) for j, two in enumerate(people) if i < j and one == two)
     expected = {frozenset(IDS[f"r{at}"] for at in each) for each in nx.connected_components(graph) if len(each) > 1}
-    found = lived(people).group_by("household_id").agg("customer_id")
+    found = build(people).group_by("household_id").agg("customer_id")
     assert {frozenset(each) for each in found["customer_id"]} == expected
-
-
-def test_conflicts_count_who_loses_against_whom():
-    records = [
-        ("crm", 1, {"first_name": "Ann"}),
-        ("shop", 2, {"first_name": "Anna"}),
-        ("shop", 1, {"first_name": "Ann"}),
-        ("crm", 1, {"first_name": "Bob"}),
-        ("shop", 1, {"first_name": "Bob"}),
-        ("call", 1, {"first_name": "Eve"}),
-    ]
-    owners = ["a", "a", "a", "b", "b", "e"]
-    customers = {f"r{at}": f"c_{owner:0>16}" for at, owner in enumerate(owners)}
-    candidates, _ = golden(records, policy_of(("source_priority",)), customers=customers)
-    assert count_conflicts(candidates.lazy()).sort("winner", "loser").collect().rows() == [
-        ("first_name", "call", "call", 1, 0),
-        ("first_name", "crm", "crm", 2, 0),
-        ("first_name", "crm", "shop", 2, 1),
-    ]
-    assert count_conflicts(candidates.lazy().filter(pl.lit(value=False))).collect().is_empty()

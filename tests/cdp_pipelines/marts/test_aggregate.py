@@ -1,0 +1,92 @@
+"""Cells of aggregates: no published sum reveals a suppressed cell, against an oracle written another way."""
+
+import numpy as np
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cdp_pipelines.marts.aggregate import PEOPLE, aggregate_mart, bound_cells, build_cube, list_sum_constraints
+from warehouse.verify.protection import find_derivable_cells
+
+
+def people(**counts):
+    """One row per person: `a_b=3` is three people with a in the first dimension and b in the second."""
+    told = [tuple(name.split("_")) for name, n in counts.items() for _ in range(n)]
+    return pl.DataFrame(told, schema=["one", "two"], orient="row").with_columns(amount=pl.lit(1, pl.Int64))
+
+
+def test_every_cell_and_every_total_exists():
+    found = build_cube(people(a_x=2, a_y=1, b_x=4), ["one", "two"], ["amount"])
+    assert dict(zip(found.select("one", "two").rows(), found[PEOPLE], strict=True)) == {
+        ("a", "all"): 3, ("a", "x"): 2, ("a", "y"): 1, ("all", "all"): 7, ("all", "x"): 6, ("all", "y"): 1,
+        ("b", "all"): 4, ("b", "x"): 4,
+    }  # fmt: skip
+    assert found[PEOPLE].equals(found["amount"].alias(PEOPLE))
+
+
+def test_a_small_cell_causes_complementary_suppression():
+    rows = people(a_x=30, a_y=3, b_x=20, b_y=25)
+    found = aggregate_mart(rows, ["one", "two"], ["amount"], 10)
+    hidden = {(row["one"], row["two"]) for row in found.iter_rows(named=True) if row[PEOPLE] is None}
+    # Alone it would be 33 less 30, or 28 less 25.
+    assert hidden > {("a", "y")}
+    assert len(hidden) >= 4
+    assert found.filter(pl.col(PEOPLE).is_null())["amount"].null_count() == len(hidden)
+    assert find_derivable_cells(set(found.select("one", "two").rows()), hidden) == set()
+
+
+def test_a_sum_dominated_by_one_person_is_suppressed():
+    rows = people(a_x=20, b_x=20)
+    rich = rows.with_columns(amount=pl.when(pl.int_range(pl.len()) == 0).then(1000).otherwise("amount"))
+    told = {found.filter(one="a", two="x")[PEOPLE].item() for found in (
+        aggregate_mart(each, ["one", "two"], ["amount"], 10) for each in (rows, rich))}  # fmt: skip
+    assert told == {20, None}
+
+
+def test_no_rows_make_no_cells():
+    assert aggregate_mart(people(), ["one", "two"], ["amount"], 10).is_empty()
+
+
+COUNTS = st.dictionaries(
+    st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"), st.sampled_from("12")), st.integers(1, 40), min_size=1
+)
+
+
+@given(COUNTS, st.sampled_from([3, 10]))
+@settings(max_examples=40, deadline=None)
+def test_no_suppressed_cell_can_be_derived_from_published_ones(counts, minimum):
+    """Three attackers: elimination with exact numbers, ranks of matrices, and linear programmes on what may be."""
+    rows = pl.DataFrame([cell for cell, n in counts.items() for _ in range(n)], schema=list("ijk"), orient="row")
+    found = aggregate_mart(rows, list("ijk"), [], minimum)
+    whole = dict(zip((every := build_cube(rows, list("ijk"), [])).select(*"ijk").rows(), every[PEOPLE], strict=True))
+    told = dict(zip(found.select(*"ijk").rows(), found[PEOPLE], strict=True))
+    hidden = {cell for cell, n in told.items() if n is None}
+    assert {cell for cell, n in whole.items() if n < minimum} <= hidden
+    assert all(told[cell] == whole[cell] for cell in set(told) - hidden)
+    assert find_derivable_cells(set(told), hidden) == set()
+    order = sorted(hidden)
+    matrix = np.array(
+        [[(cell == total) - (cell in parts) for cell in order] for total, parts in list_sum_constraints(list(told))]
+    )
+    if order and matrix.size:
+        rank = np.linalg.matrix_rank(matrix)
+        for n in range(len(order)):
+            unit = np.eye(len(order))[n]
+            assert np.linalg.matrix_rank(np.vstack([matrix, unit])) == rank + 1
+    if len(hidden) < len(told):
+        for cell, (least, most) in bound_cells(whole, hidden, list(list_sum_constraints(list(told)))).items():
+            assert least <= whole[cell] <= most
+            assert most - least >= minimum - 1
+
+
+@given(COUNTS)
+@settings(max_examples=20, deadline=None)
+def test_without_small_cells_none_is_suppressed(counts):
+    rows = pl.DataFrame([cell for cell in counts for _ in range(10)], schema=list("ijk"), orient="row")
+    assert aggregate_mart(rows, list("ijk"), [], 10)[PEOPLE].null_count() == 0
+
+
+def test_elimination_finds_cells_that_subtraction_reveals():
+    there = {("a", "x"), ("a", "y"), ("a", "all"), ("all", "x"), ("all", "y"), ("all", "all")}
+    assert find_derivable_cells(there, {("a", "y")}) == {("a", "y")}
+    assert find_derivable_cells(there, {("a", "y"), ("all", "y")}) == {("a", "y"), ("all", "y")}
