@@ -45,7 +45,7 @@ class GateError(CdpError):
         super().__init__(f"{table}: {step} failed with {cause.__name__}")
 
 
-def validate(
+def validate_frame(
     table: str, frame: pl.DataFrame, columns: Sequence[str] | None = None, *, suites: Path = SUITES
 ) -> GateResult:
     """Check `frame` against the suite of `table` (`layer/name`).

@@ -40,7 +40,7 @@ from cdp_pipelines.services.declarations import load_all_contracts, load_company
 from cdp_pipelines.services.marts import find_people
 from cdp_pipelines.standardise import select_latest
 from cdp_pipelines.standardise.admission import admit_records
-from expectations.gate import validate
+from expectations.gate import validate_frame
 from warehouse.keys import mart_key
 from warehouse.verify.protection import compute_digest, compute_reference
 
@@ -242,9 +242,9 @@ def test_statement_6_columns_are_those_that_the_purpose_permits_and_a_new_one_is
         table, rows = build_mart_table(purpose), rows_of(lake, key)
         assert rows.columns == list(table.schema)
         more = rows.head(3).with_columns(shoe_size=pl.lit(44))
-        assert not validate(table.name, more, columns=list(table.schema)).passed
+        assert not validate_frame(table.name, more, columns=list(table.schema)).passed
         fewer = rows.head(3).drop(rows.columns[-1])
-        assert not validate(table.name, fewer, columns=list(table.schema)).passed
+        assert not validate_frame(table.name, fewer, columns=list(table.schema)).passed
     assert decisions_for_unknown(lake).is_empty()
 
 

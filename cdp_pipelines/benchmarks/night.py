@@ -129,10 +129,10 @@ def _run_night(lake: Path, added: int) -> str:
         non_linking_channels,
     )
     from cdp_pipelines.services.identity_resolution import update_identity
-    from expectations.gate import validate
+    from expectations.gate import validate_frame
 
     # What a process loads once: Great Expectations, and the declarations.
-    validate(GROUP.name, GROUP.empty())
+    validate_frame(GROUP.name, GROUP.empty())
     policy, _ = load_identity_policy(), (non_linking_channels(), identity_code_digest(), linking_channels())
     night = TODAY + timedelta(days=1 if added else 0)
     wall, cpu = time.perf_counter(), time.process_time()

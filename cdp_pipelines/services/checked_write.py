@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cdp_pipelines.errors import CdpError
 from cdp_pipelines.services.check_results import store_result
-from expectations.gate import validate
+from expectations.gate import validate_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -106,7 +106,7 @@ def describe_failure(result: GateResult) -> str:
 def _check(lake: Lake, night: date | None, staged: StagedWrite) -> TableCheck:
     if staged.is_addition and staged.frame.is_empty():
         return TableCheck(staged.table, GATE, is_passed=True, description="No new rows")
-    result = validate(staged.table.name, staged.frame, columns=list(staged.table.schema))
+    result = validate_frame(staged.table.name, staged.frame, columns=list(staged.table.schema))
     if night is not None:
         store_result(lake, result, night)
     description = None if result.passed else describe_failure(result)

@@ -17,7 +17,7 @@ from cdp_pipelines.golden.policy import GOLDEN_COLUMNS
 from cdp_pipelines.schema import CROSSWALK, PARTY, PREFERENCE, PREFERENCE_COLUMNS, PROVENANCE, RECORD_KEY, RECTIFICATION
 from cdp_pipelines.services.checked_write import CheckFailedError, StagedWrite, check_and_write
 from cdp_pipelines.services.declarations import load_all_contracts, load_survivorship
-from expectations.gate import validate
+from expectations.gate import validate_frame
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -153,7 +153,7 @@ def _check_values(values: Mapping[str, str | None], record: Record, now: datetim
     frame = pl.DataFrame({name: [row.get(name)] for name in table.schema}, strict=False)
     if "birth_date" in values:
         frame = frame.with_columns(pl.col("birth_date").str.to_date())
-    result = validate(table.name, frame.cast(table.schema), columns=list(table.schema))
+    result = validate_frame(table.name, frame.cast(table.schema), columns=list(table.schema))
     if result.failures:
         failed = ", ".join(f"{each.expectation}({each.column or 'table'})" for each in result.failures)
         raise CdpError(f"the value does not pass the suite of {table.name}: {failed}")

@@ -11,7 +11,7 @@ import pytest
 
 from cdp_pipelines.errors import PolicyError
 from cdp_pipelines.reports.quality import render_quality
-from expectations.gate import GateError, validate
+from expectations.gate import GateError, validate_frame
 from expectations.result import FailedExpectation, GateResult
 from expectations.suite import COLUMN_SET, ROW_COUNT, NoSuiteError, load_suite
 
@@ -32,7 +32,7 @@ def judge(tmp_path):
             f"description: A table.\nderived: {derived}\nexpectations:\n"
             f"  - {{type: {ROW_COUNT}, kwargs: {{min_value: 0}}, why: Because.}}\n{told}"
         )
-        return validate("test/table", frame, suites=tmp_path)
+        return validate_frame("test/table", frame, suites=tmp_path)
 
     yield by
     load_suite.cache_clear()
@@ -161,13 +161,13 @@ def test_frames_do_not_stay_for_the_next_table(judge):
 )
 def test_declared_columns(columns, detail):
     frame = pl.DataFrame({"customer_id": ["c_0000000000000001"], "lawful_basis": ["consent"]})
-    result = validate("mart/newcomer", frame, columns=columns)
+    result = validate_frame("mart/newcomer", frame, columns=columns)
     outcome = result.results[-1]
     assert (outcome.type, outcome.passed, outcome.detail) == (COLUMN_SET, detail is None, detail)
 
 
 def test_result_survives_json(good):
-    result = validate(
+    result = validate_frame(
         "standardised/preference", good("standardised/preference").drop("email").with_columns(quiet_from=99)
     )
     assert not result.passed
@@ -178,13 +178,13 @@ def test_no_suite_is_told_with_what_was_looked_for():
     with pytest.raises(
         NoSuiteError, match=r"neither expectations/golden/cutsomer\.yaml nor expectations/golden/default\.yaml"
     ):
-        validate("golden/cutsomer", pl.DataFrame())
+        validate_frame("golden/cutsomer", pl.DataFrame())
 
 
 @pytest.mark.parametrize("table", ["../golden/customer", "golden/../customer", "customer", ""])
 def test_table_names_lead_nowhere_else(table):
     with pytest.raises(NoSuiteError):
-        validate(table, pl.DataFrame())
+        validate_frame(table, pl.DataFrame())
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_a_suite_without_row_count_is_refused(tmp_path):
         f"description: Bare.\nexpectations:\n- {{type: {NULL}, kwargs: {{column: x}}, why: Because.}}\n"
     )
     with pytest.raises(PolicyError, match="pass on a table without rows"):
-        validate("test/bare", pl.DataFrame({"x": [1]}), suites=tmp_path)
+        validate_frame("test/bare", pl.DataFrame({"x": [1]}), suites=tmp_path)
 
 
 # What is expected of text here fails, cannot be computed, or raises with the value in its message.

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from cdp_pipelines.schema import TABLES
-from expectations.gate import validate
+from expectations.gate import validate_frame
 from expectations.suite import COLUMN_SET, ROW_COUNT, SUITES, load_suite
 
 DIGEST = "0123456789abcdef" * 4
@@ -189,7 +189,7 @@ BROKEN = [
 
 @pytest.mark.parametrize("table", SUITE_TABLES)
 def test_a_good_frame_passes(table, good, schema):
-    result = validate(table, good(table), columns=list(schema(table)))
+    result = validate_frame(table, good(table), columns=list(schema(table)))
     assert [each for each in result.results if not each.passed] == []
     assert result.passed
     assert result.passed_count == result.expectation_count == len(result.results)
@@ -205,7 +205,7 @@ def test_a_bad_frame_breaks_what_it_should(table, cells, expectation, column, fa
         pl.concat([pl.Series(name, [value], dtype=frame.schema[name]), frame[name][1:]])
         for name, value in cells.items()
     )
-    result = validate(table, broken)
+    result = validate_frame(table, broken)
     found = [each for each in result.failures if (each.expectation, each.column) == (expectation, column)]
     assert [each.failed_count for each in found] == [failed_count], result.failures
     assert result.passed == all(each.severity == "warning" for each in result.failures)
@@ -226,7 +226,7 @@ def test_every_static_table_has_a_suite_of_its_columns_and_key(table):
 
 @pytest.mark.parametrize("table", [table for table in SUITE_TABLES if not table.startswith("raw/")])
 def test_a_table_without_rows_passes_unless_it_may_not_be_empty(table, good):
-    result = validate(table, good(table).clear())
+    result = validate_frame(table, good(table).clear())
     may_not_be = {
         "standardised/party",
         "identity/cluster",
@@ -243,7 +243,7 @@ def test_a_table_without_rows_passes_unless_it_may_not_be_empty(table, good):
 
 @pytest.mark.parametrize("table", [table for table in SUITE_TABLES if table.startswith("raw/")])
 def test_raw_suites_refuse_a_night_without_rows(table, good):
-    assert [each.expectation for each in validate(table, good(table).clear()).failures] == [ROW_COUNT]
+    assert [each.expectation for each in validate_frame(table, good(table).clear()).failures] == [ROW_COUNT]
 
 
 @pytest.mark.parametrize("table", SUITE_TABLES)
@@ -264,4 +264,4 @@ def test_a_day_in_the_past_is_no_reason_to_fail(good):
     """Suites know no clock: the same rows decades later are judged alike."""
     frame = good("standardised/party")
     later = frame.with_columns(pl.col("observed_at", "ingested_at") + timedelta(days=30_000))
-    assert validate("standardised/party", later).passed
+    assert validate_frame("standardised/party", later).passed

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -38,9 +39,11 @@ from cdp_pipelines.schema import (
 )
 from cdp_pipelines.schema.duration import end_of_night, start_of_window
 from cdp_pipelines.schema.interval import current, valid_at
+from cdp_pipelines.services import checked_write
 from cdp_pipelines.services.declarations import COMPANY, load_all_contracts, load_company_register, load_retention
 from cdp_pipelines.services.mart_audit import MartNight
 from cdp_pipelines.services.marts import find_people
+from expectations.gate import validate_frame
 from tests.conftest import content, gates, lasting
 from warehouse.delta.lake import Lake
 from warehouse.keys import HEAD, PUBLIC, mart_key
@@ -346,10 +349,7 @@ def test_a_failed_gate_leaves_yesterday_stops_what_follows_and_shows_no_value(sa
             "    why: Breaks on purpose.\n"
         )
     )
-    from cdp_pipelines.services import checked_write
-    from expectations.gate import validate
-
-    monkeypatch.setattr(checked_write, "validate", lambda *given, **named: validate(*given, **named, suites=suites))
+    monkeypatch.setattr(checked_write, "validate_frame", partial(validate_frame, suites=suites))
     assert run(sample.drops, tmp_path / "lake") == 1
     after = lake.tables()
     assert after["golden/customer"] == before["golden/customer"]
