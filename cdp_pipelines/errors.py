@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pydantic import ValidationError
 
 
@@ -41,6 +44,25 @@ class TrainingError(CdpError):
             f"{needed} as different, each of two records with different fields; found {same} and {different}. Review "
             "pairs with `cdp link review`, or declare classifier: fellegi_sunter or ecm, which need none"
         )
+
+
+class UnknownNameError(CdpError):
+    """Nothing of this kind (purpose, mart, table, column, attribute, channel) has this name; suggests near ones.
+
+    Never for customers: their names are identifiers of people.
+    """
+
+    # More names than these are counted instead of listed.
+    MAX_LISTED = 40
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.kind = kind
+        self.name = name
+        self.known = tuple(sorted(known))
+        near = " or ".join(repr(each) for each in get_close_matches(name, self.known, n=2, cutoff=0.6))
+        names = ", ".join(self.known) if len(self.known) <= self.MAX_LISTED else f"{len(self.known):,} names"
+        meant = f" Did you mean {near}?" if near else ""
+        super().__init__(f"there is no {kind} {name!r:.80}.{meant} Known: {names or 'none'}")
 
 
 class SchemaError(CdpError):

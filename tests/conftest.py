@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from cdp_pipelines.cli.run import run_nights
-from cdp_pipelines.cli.sample import write_sample
 from cdp_pipelines.sample import canaries
+from cdp_pipelines.services.sample_files import write_sample
 from tests import postgres
 from warehouse.delta.lake import Lake
 from warehouse.keys import mart_key
@@ -158,7 +158,7 @@ def sample_data(tmp_path_factory) -> Path:
     """The generated company, small."""
     folder = tmp_path_factory.mktemp("sample") / "company"
     print(f"sample seed {SEED}")
-    write_sample(folder, 300, 4, SEED, Console(quiet=True))
+    write_sample(folder, 300, 4, SEED)
     return folder
 
 

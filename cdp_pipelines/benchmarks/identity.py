@@ -51,7 +51,7 @@ def measure(
         for name in sets:
             folder = Path(temporary) / name
             folder.mkdir()
-            if format_ == "table":
+            if format_ == "text":
                 out.print(f"{name}: making the records", style="dim")
             rows += [{"set": name} | row for row in _measure_set(name, folder, lake, truth, splink)]
     if format_ == "json":

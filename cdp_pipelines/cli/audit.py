@@ -1,118 +1,147 @@
-"""`cdp audit`: what is held of a customer, why it may be, who had it and when; why somebody was in a mart on a day."""
+"""`cdp audit`: signed answers about customers, marts and purposes.
 
-from datetime import datetime
+Here belongs the parsing of these commands. The answers are made in `cdp_pipelines.services`.
+"""
+
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+
+from cdp_pipelines.cli.options import (
+    DEFAULT_LAKE,
+    CustomerArgument,
+    CustomerOption,
+    FormatOption,
+    IdsOption,
+    LakeOption,
+    MartArgument,
+    OnOption,
+    OutputOption,
+    PurposeArgument,
+)
+
+if TYPE_CHECKING:
+    from cdp_pipelines.services.document import Document
+    from warehouse.delta.lake import Lake
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="Answer a customer or an authority, with evidence: what is held, why, who had it, when.",
+    help="Answer a customer or an authority with evidence. Each answer is signed, and the ledger records its digest.",
 )
-out = Console()
-LakeFolder = Annotated[Path, typer.Option("--lake", help="Folder of the lake.", envvar="CDP_LAKE")]
-Format = Annotated[
-    Literal["text", "json", "html"], typer.Option("--format", help="html prints well; json carries the seal.")
-]
-Output = Annotated[Path | None, typer.Option("--output", help="Where to write it. Default: print it.")]
 
 
 @app.command()
 def customer(
-    who: Annotated[str, typer.Argument(metavar="CUSTOMER", help="A customer id, or an e-mail, phone, card, device.")],
-    lake: LakeFolder = Path("lake"),
-    format_: Format = "text",
-    output: Output = None,
+    customer: CustomerArgument,
+    lake: LakeOption = DEFAULT_LAKE,
+    format_: FormatOption = "text",
+    output: OutputOption = None,
 ) -> None:
-    """Everything that is held of a customer, by channel, with basis, purposes, retention, marts and recipients.
+    """Report everything that the lake has about a customer, and who received it (GDPR Art. 15).
 
-    Example: [cyan]cdp audit customer ann@example.com --lake lake --format html --output ann.html[/]
+    Example: [cyan]cdp audit customer ann@example.com --format html --output ann.html[/]
+
+    JSON keys: channels, fields, identifiers, golden_record, contact_points, rectifications, household, joined_records,
+    derived_values, purposes, marts, mart_rows, corrections, transfers, groups, consent_events, requests,
+    contact_preferences, identity_events, copy_CHANNEL for each channel, refused_records, rights, seal.
     """
-    from cdp_pipelines.services import signed_report as dossier
     from cdp_pipelines.services.access_report import build_access_report
-    from cdp_pipelines.services.document import print_document
+    from cdp_pipelines.services.signed_report import find_customer, open_lake
 
-    store = dossier.open_lake(lake)
-    print_document(
-        dossier.sign_report(store, build_access_report(store, dossier.find_customer(store, who)), "customer"),
-        format_,
-        output,
-        out,
-    )
+    store = open_lake(lake)
+    document = build_access_report(store, find_customer(store, customer))
+    _show(store, document, "customer", format_, output, lake, is_personal=True)
 
 
 @app.command()
 def mart(
-    purpose: Annotated[str, typer.Argument(metavar="MART", help="A purpose that has a mart.")],
-    on: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The night to ask about.")],
-    customer: Annotated[str, typer.Option(help="A customer id, an identifier, or a key or reference of the mart.")],
-    lake: LakeFolder = Path("lake"),
-    format_: Format = "text",
-    output: Output = None,
+    purpose: MartArgument,
+    on: OnOption,
+    customer: CustomerOption,
+    lake: LakeOption = DEFAULT_LAKE,
+    format_: FormatOption = "text",
+    output: OutputOption = None,
 ) -> None:
-    """Was this customer in this mart on that day: in or out, why, by what evidence, in which run.
+    """Say whether a customer was in a mart on a day, why, by which evidence, and in which run.
 
-    Example: [cyan]cdp audit mart email_marketing --on 2011-12-05 --customer c_0123456789abcdef --lake lake[/]
+    Example: [cyan]cdp audit mart email_marketing --on 2011-12-05 --customer c_0123456789abcdef[/]
 
-    A row's own subject_key or evidence_reference may stand for the customer: [cyan]--customer 5f3c…[/]
+    JSON keys: membership, decisions, consent_events, records, night, run, all_memberships, seal.
     """
-    from cdp_pipelines.services import signed_report as dossier
-    from cdp_pipelines.services.document import print_document
     from cdp_pipelines.services.mart_audit import audit_customer
+    from cdp_pipelines.services.signed_report import find_customer, open_lake
 
-    store = dossier.open_lake(lake)
-    document = audit_customer(store, purpose, on.date(), dossier.find_customer(store, customer, purpose))
-    print_document(dossier.sign_report(store, document, "mart"), format_, output, out)
+    store = open_lake(lake)
+    document = audit_customer(store, purpose, on.date(), find_customer(store, customer, purpose))
+    _show(store, document, "mart", format_, output, lake, is_personal=True)
 
 
 @app.command()
 def rows(
-    purpose: Annotated[str, typer.Argument(metavar="MART", help="A purpose that has a mart.")],
-    on: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The night to ask about.")],
+    purpose: MartArgument,
+    on: OnOption,
     customer: Annotated[
-        str | None, typer.Option(help="A customer id, an identifier, or a key of the mart: their row alone.")
+        str | None, typer.Option("--customer", metavar="CUSTOMER", help="Only the row of this customer.")
     ] = None,
-    ids: Annotated[Path | None, typer.Option(help="Write who it was, as CSV.", dir_okay=False)] = None,
-    lake: LakeFolder = Path("lake"),
-    format_: Format = "text",
-    output: Output = None,
+    ids: IdsOption = None,
+    lake: LakeOption = DEFAULT_LAKE,
+    format_: FormatOption = "text",
+    output: OutputOption = None,
 ) -> None:
-    """Which rows a mart held on that day, told by the history of membership and compared with the mart's own version.
+    """Count the rows of a mart on a day by the history of membership, and compare them with the mart's own version.
 
     Examples:
 
       [cyan]cdp audit rows email_marketing --on 2011-12-05 --ids members.csv[/]
 
       [cyan]cdp audit rows email_marketing --on 2011-12-05 --customer ann@example.com[/]   the row itself
-    """
-    from cdp_pipelines.services import signed_report as dossier
-    from cdp_pipelines.services.document import print_document
-    from cdp_pipelines.services.mart_audit import audit_rows
 
-    store = dossier.open_lake(lake)
-    whose = dossier.find_customer(store, customer, purpose) if customer else None
-    print_document(
-        dossier.sign_report(store, audit_rows(store, purpose, on.date(), whose, ids), "rows"), format_, output, out
-    )
+    JSON keys: by_basis, by_entry, night, customers (with --ids), seal; with --customer: membership, row, night, seal.
+    """
+    from cdp_pipelines.services.mart_audit import audit_rows
+    from cdp_pipelines.services.signed_report import find_customer, open_lake
+
+    store = open_lake(lake)
+    customer_id = find_customer(store, customer, purpose) if customer else None
+    document = audit_rows(store, purpose, on.date(), customer_id, ids)
+    _show(store, document, "rows", format_, output, lake, f"{purpose}_{on.date()}", is_personal=bool(customer))
 
 
 @app.command()
 def purpose(
-    key: Annotated[str, typer.Argument(metavar="PURPOSE", help="A purpose of the register.")],
-    lake: LakeFolder = Path("lake"),
-    format_: Format = "text",
-    output: Output = None,
+    purpose: PurposeArgument,
+    lake: LakeOption = DEFAULT_LAKE,
+    format_: FormatOption = "text",
+    output: OutputOption = None,
 ) -> None:
-    """A purpose: its basis, versions and recipients, whom it may process and why not, night by night.
+    """Report a purpose: its basis, versions and recipients, and whom it may process after each night.
 
-    Example: [cyan]cdp audit purpose email_marketing --lake lake[/]
+    Example: [cyan]cdp audit purpose email_marketing[/]
+
+    JSON keys: versions, channels, decisions, nights, mart_nights, seal.
     """
-    from cdp_pipelines.services import signed_report as dossier
-    from cdp_pipelines.services.document import print_document
-    from cdp_pipelines.services.mart_audit import audit_purpose
+    from cdp_pipelines.services.purpose_audit import audit_purpose
+    from cdp_pipelines.services.signed_report import open_lake
 
-    store = dossier.open_lake(lake)
-    print_document(dossier.sign_report(store, audit_purpose(store, key), "purpose"), format_, output, out)
+    store = open_lake(lake)
+    _show(store, audit_purpose(store, purpose), "purpose", format_, output, lake, purpose)
+
+
+def _show(
+    store: "Lake",
+    document: "Document",
+    kind: str,
+    format_: str,
+    output: Path | None,
+    lake: Path,
+    subject: str = "",
+    *,
+    is_personal: bool = False,
+) -> None:
+    from cdp_pipelines.cli.output import show_document
+    from cdp_pipelines.services.signed_report import sign_report
+
+    name = f"audit_{kind}_{subject}" if subject else f"audit_{kind}"
+    show_document(sign_report(store, document, kind), format_, output, lake, name, is_personal=is_personal)

@@ -1,35 +1,41 @@
-"""`cdp rectify`: a value that a data subject or a clerk puts right; it outranks every source from the next night on."""
+"""`cdp rectify`: correct a value of the golden record, or withdraw a correction.
 
-from pathlib import Path
+Here belongs the parsing of the command. The work is done in `cdp_pipelines.services.rectification`.
+"""
+
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from cdp_pipelines.cli.options import DEFAULT_LAKE, AttributeArgument, ByOption, CustomerArgument, LakeOption
 from cdp_pipelines.errors import CdpError
-from cdp_pipelines.services import signed_report as dossier
-from cdp_pipelines.services.rectification import check_attribute, rectify_value, withdraw_rectification
-
-out = Console()
 
 
 def rectify(
-    customer: Annotated[str, typer.Argument(help="A customer id, or an e-mail, phone, card, device or account.")],
-    attribute: Annotated[str, typer.Argument(help="A column of golden/customer.")],
-    value: Annotated[str | None, typer.Argument(help="The right value; dates as 1970-12-31.")] = None,
-    *,
-    by: Annotated[str | None, typer.Option(help="Who takes it down.", envvar="USER")] = None,
-    because: Annotated[str | None, typer.Option(help="Who asked for it, and how it was checked.")] = None,
-    instead_of: Annotated[
-        str | None, typer.Option(help="Which e-mail or phone is wrong. Default: that of the golden record.")
+    customer: CustomerArgument,
+    attribute: AttributeArgument,
+    value: Annotated[
+        str | None,
+        typer.Argument(metavar="VALUE", help="The right value; dates as 1970-12-31.", show_default=False),
     ] = None,
-    withdraw: Annotated[bool, typer.Option("--withdraw", help="End what was put right: sources count again.")] = False,
-    lake: Annotated[Path, typer.Option(help="Folder of the lake.", envvar="CDP_LAKE")] = Path("lake"),
+    *,
+    by: ByOption = None,
+    because: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Who requested it, and how it was checked.")
+    ] = None,
+    instead_of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VALUE", help="The wrong e-mail or phone. Default: that of the golden record.", show_default=False
+        ),
+    ] = None,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="End the correction: the sources count again.")] = False,
+    lake: LakeOption = DEFAULT_LAKE,
 ) -> None:
-    """Put a value of the golden record right (GDPR Art. 16); it outranks every source until it is withdrawn.
+    """Correct a value of the golden record (GDPR Art. 16); it outranks every source until it is withdrawn.
 
-    What survives together (the parts of a name, of an address) is put right together: the other parts stay as they are
-    now. Other e-mails and phones of the customer stay; of all other attributes there is one.
+    Attributes of one group (the parts of a name, of an address) are corrected together: the other parts keep their
+    current values. Other e-mails and phones of the customer stay; every other attribute has one value.
 
     Examples:
 
@@ -37,17 +43,23 @@ def rectify(
 
       [cyan]cdp rectify ann@example.com birth_date --withdraw --by carl --because "wrong customer"[/]
     """
+    from cdp_pipelines.cli.output import print_line
+    from cdp_pipelines.services.rectification import check_attribute, rectify_value, withdraw_rectification
+    from cdp_pipelines.services.signed_report import find_customer, open_lake
+
     check_attribute(attribute)
-    if not by or not because:
-        raise CdpError("a rectification says who took it down and why: --by NAME --because REASON")
+    if not by:
+        raise CdpError("missing --by NAME: who made this correction?")
+    if not because:
+        raise CdpError("missing --because REASON: who requested it, and how was it checked?")
     if withdraw == (value is not None):
         raise CdpError("give the right value, or --withdraw")
-    store = dossier.open_lake(lake)
-    of = dossier.find_customer(store, customer)
+    store = open_lake(lake)
+    customer_id = find_customer(store, customer)
     if value is None:
-        numbers = withdraw_rectification(store, of, attribute, by=by, because=because)
+        numbers = withdraw_rectification(store, customer_id, attribute, by=by, because=because)
     else:
-        numbers = rectify_value(store, of, attribute, value, by=by, because=because, instead_of=instead_of)
-    what = "withdrawn" if withdraw else "rectified"
+        numbers = rectify_value(store, customer_id, attribute, value, by=by, because=because, instead_of=instead_of)
+    verb = "withdrawn" if withdraw else "corrected"
     listed = ", ".join(map(str, numbers))
-    out.print(f"{attribute} of {of}: {what} (number {listed}) by {by}. Takes effect in the next run.", highlight=False)
+    print_line(f"{attribute} of {customer_id}: {verb}, as number {listed}, by {by}. Takes effect in the next run.")

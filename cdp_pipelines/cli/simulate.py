@@ -1,67 +1,87 @@
-"""`cdp simulate`: who would drop out or come in, before anything is published."""
+"""`cdp simulate`: who would drop out or come in under a changed register.
+
+Here belongs the parsing of these commands. The answers are made in `cdp_pipelines.services`.
+"""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+
+from cdp_pipelines.cli.options import (
+    DEFAULT_LAKE,
+    FormatOption,
+    IdsOption,
+    LakeOption,
+    OutputOption,
+    PurposeArgument,
+)
+
+if TYPE_CHECKING:
+    from cdp_pipelines.purposes import Register
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="Say who would drop out or come in under a changed register, before anything is published or written.",
+    help="Count who would drop out or come in under a changed register. Nothing is published or written to the lake.",
 )
-out = Console()
-LakeFolder = Annotated[Path, typer.Option("--lake", help="Folder of the lake.", envvar="CDP_LAKE")]
-Format = Annotated[Literal["text", "json", "html"], typer.Option("--format")]
-Output = Annotated[Path | None, typer.Option("--output", help="Where to write it. Default: print it.")]
-Ids = Annotated[Path | None, typer.Option("--ids", help="Write who it is, as CSV: ids and reasons.")]
 
 
 @app.command()
 def notice(
-    purpose: Annotated[str, typer.Argument(help="A purpose that rests on consent.")],
-    version: Annotated[str, typer.Argument(help="The oldest version of the notice that would still count.")],
-    lake: LakeFolder = Path("lake"),
-    format_: Format = "text",
-    output: Output = None,
-    ids: Ids = None,
+    purpose: PurposeArgument,
+    version: Annotated[
+        str, typer.Argument(metavar="VERSION", help="The oldest version of the notice that would count.")
+    ],
+    lake: LakeOption = DEFAULT_LAKE,
+    format_: FormatOption = "text",
+    output: OutputOption = None,
+    ids: IdsOption = None,
 ) -> None:
-    """If consents under an older notice than VERSION counted no more.
+    """Simulate that consents under a notice older than VERSION no longer count.
 
-    Example: [cyan]cdp simulate notice email_marketing 2011-06 --lake lake[/]
+    Example: [cyan]cdp simulate notice email_marketing 2011-06[/]
+
+    JSON keys: changes.
     """
-    from cdp_pipelines.services import simulation as whatif
+    from cdp_pipelines.services.simulation import register_with_notice
 
-    register = whatif.register_with_notice(purpose, version)
-    _give(register, f"If {purpose} took no notice older than {version}", lake, format_, output, ids)
+    register = register_with_notice(purpose, version)
+    _show(register, f"If {purpose} accepted no notice older than {version}", f"simulation_{purpose}_notice", lake,
+          format_, output, ids)  # fmt: skip
 
 
 @app.command()
 def purpose(
     file: Annotated[
-        Path, typer.Argument(help="A purpose as in assets/defs/demonstration/purposes/<key>/defs.yaml, or <key>.yaml.")
+        Path, typer.Argument(metavar="FILE", help="A purpose, as purposes/KEY/defs.yaml or KEY.yaml declares it.")
     ],
-    lake: LakeFolder = Path("lake"),
-    format_: Format = "text",
-    output: Output = None,
-    ids: Ids = None,
+    lake: LakeOption = DEFAULT_LAKE,
+    format_: FormatOption = "text",
+    output: OutputOption = None,
+    ids: IdsOption = None,
 ) -> None:
-    """If this purpose were in force, in place of the one of its key or beside the others.
+    """Simulate that a purpose were in force, in place of the purpose of the same key or beside the others.
 
-    Example: [cyan]cdp simulate purpose /tmp/email_marketing.yaml --lake lake --ids changed.csv[/]
+    Example: [cyan]cdp simulate purpose new/email_marketing.yaml --ids changed.csv[/]
+
+    JSON keys: changes.
     """
-    from cdp_pipelines.services import simulation as whatif
+    from cdp_pipelines.services.simulation import register_with_purpose
 
-    _give(whatif.register_with_purpose(file), f"If {file} were in force", lake, format_, output, ids)
+    register = register_with_purpose(file)
+    name = file.parent.name if file.name == "defs.yaml" else file.stem
+    _show(register, f"If {file} were in force", f"simulation_{name}", lake, format_, output, ids)
 
 
-def _give(register: object, what: str, lake: Path, format_: str, output: Path | None, ids: Path | None) -> None:
-    from cdp_pipelines.services import signed_report as dossier
-    from cdp_pipelines.services import simulation as whatif
-    from cdp_pipelines.services.document import print_document
+def _show(
+    register: "Register", title: str, name: str, lake: Path, format_: str, output: Path | None, ids: Path | None
+) -> None:
+    from cdp_pipelines.cli.output import show_document, write_file
+    from cdp_pipelines.services.signed_report import open_lake
+    from cdp_pipelines.services.simulation import simulate_register
 
-    document, found = whatif.simulate_register(dossier.open_lake(lake), register, what)
-    print_document(document, format_, output, out)
+    document, changes = simulate_register(open_lake(lake), register, title)
+    show_document(document, format_, output, lake, name)
     if ids is not None:
-        found.write_csv(ids)
+        write_file(changes.write_csv(), ids)

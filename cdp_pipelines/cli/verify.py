@@ -1,78 +1,120 @@
-"""`cdp verify`: whether what the lake holds is what was sealed; each check is a command of its own."""
+"""`cdp verify`: whether the lake holds what was sealed, whether its marts are right, and whether they protect people.
 
-from datetime import UTC, datetime
+Here belongs the parsing of these commands. The checks are in `warehouse.verify` and `cdp_pipelines.services`.
+"""
+
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-verify = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Check what the lake holds, trusting nothing.")
+from cdp_pipelines.cli.options import (
+    DEFAULT_LAKE,
+    AsOfOption,
+    FormatOption,
+    KnownAtOption,
+    LakeOption,
+    OutputOption,
+    PurposesOption,
+)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Check what the lake holds without trusting it. Exit code 0: no difference, 1: differences, 2: not checked.",
+)
 
 
-@verify.command()
+@app.command()
 def ledger(
-    lake: Annotated[Path, typer.Option(help="Folder of the lake.", envvar="CDP_LAKE")] = Path("lake"),
+    lake: LakeOption = DEFAULT_LAKE,
     head: Annotated[
-        Path | None, typer.Option(help="Signed head kept elsewhere. Default: LAKE/audit/ledger_head.json.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Signed head kept elsewhere. Default: LAKE/audit/ledger_head.json.", show_default=False
+        ),
     ] = None,
     public_key: Annotated[
-        Path | None, typer.Option(help="The only keys that may have signed: PEM or hex. Default: that of the head.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The only keys that may have signed, PEM or hex. Default: the head's key.",
+            show_default=False,
+        ),
     ] = None,
     proof: Annotated[
-        str | None, typer.Option(metavar="EVENT_ID", help="Prove that this event is in the ledger.")
+        str | None, typer.Option(metavar="EVENT", help="Prove that this event id is in the ledger.")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="Where to write the proof. Default: print it.")] = None,
-    check_proof: Annotated[Path | None, typer.Option(help="Check a proof; needs no lake.")] = None,
+    output: OutputOption = None,
+    check_proof: Annotated[Path | None, typer.Option(metavar="FILE", help="Check a proof; needs no lake.")] = None,
 ) -> None:
     """Recompute every hash and signature of the ledger, with no code of the pipeline.
 
-    Names every event and batch that was changed, dropped, inserted, moved or cut off. The exit code is 0 where all is
-    as it was sealed, 1 where it is not, 2 where it cannot be told.
+    Names every event and seal that was changed, dropped, inserted, moved or cut off. Exit code 0: the ledger is as it
+    was sealed; 1: it is not; 2: it cannot be checked.
 
     Examples:
 
-      [cyan]cdp verify ledger --lake lake --head /elsewhere/ledger_head.json[/]
+      [cyan]cdp verify ledger --head /elsewhere/ledger_head.json[/]
 
-      [cyan]cdp verify ledger --lake lake --proof crm_west:W000017 --output proof.json[/]
+      [cyan]cdp verify ledger --proof crm_west:W000017 --output proof.json[/]
 
       [cyan]cdp verify ledger --check-proof proof.json --public-key ledger_key.pem[/]
     """
+    from cdp_pipelines.cli.output import STDOUT
     from warehouse.verify import ledger as verify_ledger
 
-    raise typer.Exit(verify_ledger.run_check(lake, head, public_key, proof, output, check_proof))
+    proof_file = None if output == STDOUT else output
+    raise typer.Exit(verify_ledger.run_check(lake, head, public_key, proof, proof_file, check_proof))
 
 
-@verify.command()
+@app.command()
 def marts(
-    lake: Annotated[Path, typer.Option(help="Folder of the lake.", envvar="CDP_LAKE")] = Path("lake"),
-    purpose: Annotated[list[str] | None, typer.Option(help="Only the mart of this purpose; may be repeated.")] = None,
-    as_of: Annotated[datetime | None, typer.Option(help="Decide as of this instant, UTC, and compare.")] = None,
-    known_at: Annotated[datetime | None, typer.Option(help="By what was recorded until this instant, UTC.")] = None,
+    lake: LakeOption = DEFAULT_LAKE,
+    purposes: PurposesOption = None,
+    as_of: AsOfOption = None,
+    known_at: KnownAtOption = None,
+    format_: FormatOption = "text",
+    output: OutputOption = None,
 ) -> None:
-    """Work out every decision and every row of every mart anew, by brute force, and compare.
+    """Recompute every decision and every row of every mart by brute force, and compare.
 
-    The brute force is plain Python that shares no code with the engine but the register's YAML. With `--as-of` or
-    `--known-at` the engine decides for those clocks first. The exit code is 0 without a difference, else 1.
+    The brute force is plain Python that shares only the register's YAML with the engine. With --as-of or --known-at
+    the engine first decides for those clocks. Exit code 0: no difference; 1: differences.
 
-    Example: [cyan]cdp verify marts --lake lake --as-of 2011-12-01 --known-at 2011-12-01[/]
+    Example: [cyan]cdp verify marts --as-of 2011-12-01 --known-at 2011-12-01[/]
+
+    JSON keys: marts, differences.
     """
-    from cdp_pipelines.cli.verify_marts import check
+    from cdp_pipelines.cli.output import show_document, show_progress
+    from cdp_pipelines.services.mart_verification import verify_marts
+    from cdp_pipelines.services.signed_report import open_lake
 
-    clocks = [moment and moment.replace(tzinfo=moment.tzinfo or UTC) for moment in (as_of, known_at)]
-    raise typer.Exit(check(lake, tuple(purpose or ()), *clocks))
+    with show_progress("reading") as step:
+        verification = verify_marts(open_lake(lake), tuple(purposes or ()), as_of, known_at, step)
+    show_document(verification.document, format_, output, lake, "verification_marts", is_personal=True)
+    raise typer.Exit(0 if verification.is_equal else 1)
 
 
-@verify.command()
+@app.command()
 def joins(
-    lake: Annotated[Path, typer.Option(help="Folder of the lake.", envvar="CDP_LAKE")] = Path("lake"),
+    lake: LakeOption = DEFAULT_LAKE,
+    format_: FormatOption = "text",
+    output: OutputOption = None,
 ) -> None:
-    """Attack the published marts: join each pseudonymous one with every other, on every column that both have.
+    """Attack the published marts: join each pseudonymous mart with every other mart, on every column of both.
 
-    Counts who would be identified by it, keys that two marts share, and rows that say what too few others say. The exit
-    code is 0 where there is none, else 1.
+    Counts people who would be identified, keys that two marts share, and rows in groups that are too small. Exit code
+    0: there is none; 1: there are some.
 
-    Example: [cyan]cdp verify joins --lake lake[/]
+    Example: [cyan]cdp verify joins[/]
+
+    JSON keys: marts, identifying_joins.
     """
-    from cdp_pipelines.cli.verify_joins import check
+    from cdp_pipelines.cli.output import show_document
+    from cdp_pipelines.services.join_verification import verify_joins
+    from cdp_pipelines.services.signed_report import open_lake
 
-    raise typer.Exit(check(lake))
+    verification = verify_joins(open_lake(lake))
+    show_document(verification.document, format_, output, lake, "verification_joins")
+    raise typer.Exit(0 if verification.is_safe else 1)

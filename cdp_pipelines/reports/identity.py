@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from cdp_pipelines.services.document import Document, Section, render_html
+from cdp_pipelines.reports.document import render_document
+from cdp_pipelines.services.document import Document, Section
 
 if TYPE_CHECKING:
     from cdp_pipelines.identity import IdentityPolicy, Resolution
 
 PAGE = Path("reports") / "identity.html"
-# Match weights are counted in steps of this many bits up to this many; the longest bar has so many blocks.
-STEP, HIGHEST, LONGEST = 4, 40, 40
+# Match weights are counted in steps of this many bits up to this many.
+STEP, HIGHEST = 4, 40
 # Customers are counted by their number of records, up to each of these.
 STEPS = (1, 2, 3, 5, 10, 20, 50, 100, 1000)
 
@@ -30,7 +31,7 @@ def write_identity_page(
     page = lake / PAGE
     page.parent.mkdir(parents=True, exist_ok=True)
     document = build_identity_document(resolution, sizes, policy, f"the night of {night}")
-    page.write_text(render_html(document), encoding="utf-8")
+    page.write_text(render_document(document), encoding="utf-8")
     return page
 
 
@@ -62,28 +63,35 @@ def build_identity_document(
         f"Shares of all pairs: {shares}.",
         [
             Section(
-                "Match weights",
+                "match_weights",
                 _count_weights(resolution.scored),
                 f"log2 of how much likelier the comparison is in one person than in two; pairs {pairs}",
+                bar="pair_count",
             ),
-            Section("Customers by number of records", _count_sizes(sizes), "All customers; check the largest first"),
             Section(
-                "Over-shared identifiers",
+                "cluster_sizes",
+                _count_sizes(sizes),
+                "All customers; check the largest first",
+                title="Customers by number of records",
+                bar="customer_count",
+            ),
+            Section(
+                "over_shared_identifiers",
                 [
-                    {"identifier": name, "values": f"{count:,}"}
+                    {"identifier": name, "value_count": count}
                     for name, count in report["over-shared identifiers"].items()
                 ],
                 f"A value that more than {policy.max_sharers:,} distinct records share joins nobody",
             ),
             Section(
-                "Blocking",
-                report["blocking"],
+                "blocking",
+                [{name.replace(" ", "_"): value for name, value in row.items()} for row in report["blocking"]],
                 f"Candidate pairs by blocking rule, and blocks that were too large; pairs {pairs}"
                 if is_all
                 else "The blocks that tonight's changes affect, and the pairs that they add",
             ),
             Section(
-                "Model",
+                "model",
                 _list_levels(resolution),
                 "Probability of each comparison level in one person (m), one household (h) and two people (u)",
             ),
@@ -91,31 +99,21 @@ def build_identity_document(
     )
 
 
-def _draw_bar(count: int, most: int) -> str:
-    return "█" * max(1, round(LONGEST * count / most)) if count else ""
-
-
 def _count_weights(scored: pl.DataFrame) -> list[dict[str, object]]:
-    step = (pl.col("match_weight").clip(-HIGHEST, HIGHEST) // STEP * STEP).cast(pl.Int64).alias("from")
-    counted = scored.group_by(step).agg(pl.len(), pl.col("is_linked").sum().cast(pl.Int64)).sort("from")
-    most = max(counted["len"].to_list(), default=1)
+    step = (pl.col("match_weight").clip(-HIGHEST, HIGHEST) // STEP * STEP).cast(pl.Int64).alias("from_weight")
+    counted = scored.group_by(step).agg(pl.len(), pl.col("is_linked").sum().cast(pl.Int64)).sort("from_weight")
     return [
-        {"weight": f"{low} to {low + STEP}", "pairs": f"{n:,}", "linked": f"{linked:,}", "": _draw_bar(n, most)}
-        for low, n, linked in counted.iter_rows()
+        {"from_weight": low, "to_weight": low + STEP, "pair_count": count, "linked_count": linked_count}
+        for low, count, linked_count in counted.iter_rows()
     ]
 
 
 def _count_sizes(sizes: pl.DataFrame) -> list[dict[str, object]]:
     step = pl.Series("step", np.searchsorted(STEPS, sizes["size"].to_numpy()))
-    counted = sizes.group_by(step).agg(pl.len().alias("n"), pl.col("size").max()).sort("step")
-    most = max(counted["n"].to_list(), default=1)
+    counted = sizes.group_by(step).agg(pl.len().alias("count"), pl.col("size").max()).sort("step")
     return [
-        {
-            "records": f"up to {STEPS[place] if place < len(STEPS) else size:,}",
-            "customers": f"{n:,}",
-            "": _draw_bar(n, most),
-        }
-        for place, n, size in counted.iter_rows()
+        {"max_record_count": STEPS[place] if place < len(STEPS) else size, "customer_count": count}
+        for place, count, size in counted.iter_rows()
     ]
 
 
@@ -124,10 +122,15 @@ def _list_levels(resolution: Resolution) -> list[dict[str, object]]:
         {
             "field": field,
             "level": level,
-            "m": "" if m is None else f"{m:.4f}",
-            "h": "" if h is None else f"{h:.4f}",
-            "u": "" if u is None else f"{u:.2g}",
-            "match weight": f"{weight:+.1f}",
+            "m": _round(m),
+            "h": _round(h),
+            "u": _round(u),
+            "match_weight": round(weight, 2),
         }
         for field, level, m, h, u, weight in resolution.model.list_levels().iter_rows()
     ]
+
+
+def _round(probability: float | None) -> float | None:
+    """Four significant digits; a classifier without probabilities has none."""
+    return None if probability is None else float(f"{probability:.4g}")

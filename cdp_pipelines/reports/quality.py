@@ -1,4 +1,4 @@
-"""The quality report: one HTML page that needs nothing but itself, from the results of all gates.
+"""The quality report: the results of all gates on one page.
 
 Great Expectations' own Data Docs load styles and scripts from outside and can show values of cells. This page shows
 counts, names of columns and declared rules alone, and its policy header forbids a browser to load anything.
@@ -6,12 +6,11 @@ counts, names of columns and declared rules alone, and its policy header forbids
 
 from __future__ import annotations
 
-from base64 import b64encode
-from hashlib import sha256
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cdp_pipelines.reports.page import render_page
 from cdp_pipelines.reports.words import describe_counts, describe_expectation, join_words
 from cdp_pipelines.schema import LAYERS
 from cdp_pipelines.services.check_results import latest_results
@@ -38,7 +37,7 @@ _SHAPES = {
 
 
 def write_quality_page(lake: Lake) -> Path:
-    """Draw `reports/quality.html` in the lake anew from the latest result of every gate; its path."""
+    """Write `reports/quality.html` of the lake from the latest result of every gate; its path."""
     results = latest_results(lake)
     newest = max(night for _, night in results.values())
     page_path = lake.path / PAGE
@@ -65,32 +64,9 @@ def render_quality(results: Iterable[tuple[GateResult, date]], title: str, gener
 </header>
 {_failures(gates)}
 {sections}
-<footer>A table that is held back keeps its last good content, and what is built from it waits. A warning is told and
-stops nothing. This page holds counts, names of columns and declared rules; it never shows a value.</footer>"""
-    return render_page(title, main)
-
-
-def render_page(title: str, main: str, style: str = "", script: str = "") -> str:
-    """A page in the dress of our reports, with more style and a script of its own; it can load nothing else."""
-    digest = b64encode(sha256(script.encode()).digest()).decode()
-    scripts = f"; script-src 'sha256-{digest}'" if script else ""
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'{scripts}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title>
-<style>
-{STYLE.read_text(encoding="utf-8")}{style}</style>
-</head>
-<body>
-<main>
-{main}
-</main>
-{f"<script>{script}</script>" if script else ""}</body>
-</html>
-"""
+<footer>A table that is held back keeps its last good content, and the tables that are built from it are not updated.
+A warning stops nothing. This page has counts, names of columns and declared rules; it never shows a value.</footer>"""
+    return render_page(title, f"<main>\n{main}\n</main>", (STYLE,))
 
 
 def _layer(gate: GateResult) -> str:
@@ -123,17 +99,17 @@ def _verdict(gates: list[GateResult]) -> str:
     bad_count = sum(not gate.passed for gate in gates)
     warned = [each for gate in gates for each in gate.failures if each.severity == "warning"]
     if not gates:
-        state, told, more = "warn", "Nothing was checked", "There is no result of any gate."
+        state, verdict, more = "warn", "Nothing was checked", "No gate has a result."
     elif bad_count:
-        state, told = "bad", f"{bad_count} of {_tables(len(gates))} {'was' if bad_count == 1 else 'were'} held back"
+        state, verdict = "bad", f"{bad_count} of {_tables(len(gates))} {'was' if bad_count == 1 else 'were'} held back"
         more = ", ".join(gate.table for gate in gates if not gate.passed)
     else:
         state = "warn" if warned else "good"
-        told = f"All {_tables(len(gates))} passed" if len(gates) > 1 else "The one table passed"
-        more = "Everything that was expected holds."
+        verdict = f"All {_tables(len(gates))} passed" if len(gates) > 1 else "The one table passed"
+        more = "Every expectation holds."
     if warned:
         more = f"{more if bad_count else 'Nothing critical failed'}; {len(warned)} warning{'s' * (len(warned) > 1)}"
-    return f'<div class="verdict {state}">{draw_mark(state)}<div><strong>{told}</strong>{escape(more)}</div></div>'
+    return f'<div class="verdict {state}">{draw_mark(state)}<div><strong>{verdict}</strong>{escape(more)}</div></div>'
 
 
 def _totals(gates: list[GateResult]) -> str:
@@ -151,7 +127,7 @@ def _totals(gates: list[GateResult]) -> str:
 
 
 def _failures(gates: list[GateResult]) -> str:
-    """Everything that does not hold, critical before warnings, in words."""
+    """Every failed expectation, critical before warnings, in words."""
     failed = [(gate, each) for gate in gates for each in gate.results if not each.passed]
     items = "".join(
         f'<li class="{_state_of(each)}"><p class="what">{escape(gate.table)}: {describe_expectation(each)}</p>'
@@ -159,7 +135,7 @@ def _failures(gates: list[GateResult]) -> str:
         f'<span class="quiet">{escape(each.why)}</span></p></li>'
         for gate, each in sorted(failed, key=lambda pair: pair[1].severity)
     )
-    return f'<section><h2>What does not hold</h2><ul class="failures">{items}</ul></section>' if items else ""
+    return f'<section><h2>Failed expectations</h2><ul class="failures">{items}</ul></section>' if items else ""
 
 
 def _section(layer: str, results: list[tuple[GateResult, date]]) -> str:

@@ -16,30 +16,31 @@ if TYPE_CHECKING:
 
 
 def describe_expectation(outcome: Outcome) -> str:
-    """What is expected, as HTML: "<code>email</code> is there, where <code>…</code>, in at least 95 % of rows".
+    """The expectation, as HTML: "<code>email</code> has a value, where <code>…</code>, in at least 95 % of rows".
 
-    Of several outcomes told as one (see `together`), `column` is a list.
+    Of several outcomes that are shown as one (see `join_words`), `column` is a list.
     """
-    told = _SENTENCES.get(outcome.type, lambda _: _code(outcome.type))(outcome.kwargs)
+    describe = _SENTENCES.get(outcome.type)
+    sentence = describe(outcome.kwargs) if describe else _code(outcome.type)
     if "row_condition" in outcome.kwargs:
-        told += f", where {_code(outcome.kwargs['row_condition'])}"
+        sentence += f", where {_code(outcome.kwargs['row_condition'])}"
     if (mostly := outcome.kwargs.get("mostly", 1)) < 1:
-        told += f", in at least {100 * mostly:g} % of rows"
-    return told
+        sentence += f", in at least {100 * mostly:g} % of rows"
+    return sentence
 
 
 def join_words(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """Outcomes in order, those as one that differ in nothing but their column and all hold."""
-    told: list[Outcome] = []
+    """Outcomes in order; outcomes that hold and differ only in their column become one."""
+    joined: list[Outcome] = []
     for each in outcomes:
-        last = told[-1] if told else None
+        last = joined[-1] if joined else None
         if last and each.passed and "column" in each.kwargs and _but_column(each) == _but_column(last):
-            told[-1] = replace(
+            joined[-1] = replace(
                 last, kwargs={**last.kwargs, "column": [*_listed(last.kwargs["column"]), each.kwargs["column"]]}
             )
         else:
-            told.append(each)
-    return told
+            joined.append(each)
+    return joined
 
 
 def _but_column(outcome: Outcome) -> Outcome:
@@ -51,7 +52,7 @@ def _listed(column: str | list[str]) -> list[str]:
 
 
 def describe_counts(outcome: Outcome) -> str:
-    """What was found, as HTML: "519 of 5,484 rows fail (9.5 %)"."""
+    """The result, as HTML: "519 of 5,484 rows fail (9.5 %)"."""
     if outcome.failed_count is None or outcome.checked_count is None:
         return escape(outcome.detail or ("holds" if outcome.passed else "does not hold"))
     if not outcome.checked_count:
@@ -109,7 +110,7 @@ def _column_set(kwargs: dict[str, Any]) -> str:
 _SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
     "expect_table_row_count_to_be_between": _row_count,
     "expect_table_columns_to_match_set": _column_set,
-    "expect_column_values_to_not_be_null": lambda kwargs: f"{_column(kwargs)} is there",
+    "expect_column_values_to_not_be_null": lambda kwargs: f"{_column(kwargs)} has a value",
     "expect_column_values_to_be_null": lambda kwargs: f"{_column(kwargs)} is empty",
     "expect_column_values_to_be_unique": lambda kwargs: f"{_column(kwargs)} is unique",
     "expect_compound_columns_to_be_unique": lambda kwargs: f"{_list(kwargs['column_list'])} are unique together",
@@ -119,7 +120,7 @@ _SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
     ),
     "expect_column_values_to_match_regex": lambda kwargs: f"{_column(kwargs)} has the form {_code(kwargs['regex'])}",
     "expect_column_values_to_not_match_regex": lambda kwargs: (
-        f"{_column(kwargs)} holds nothing like {_code(kwargs['regex'])}"
+        f"{_column(kwargs)} does not match {_code(kwargs['regex'])}"
     ),
     "expect_column_values_to_be_between": lambda kwargs: f"{_column(kwargs)} is {_bounds(kwargs)}",
     "expect_column_value_lengths_to_be_between": lambda kwargs: (

@@ -1,4 +1,4 @@
-"""`cdp why`: one decision with each check in order, and each consent event with the identity path over which it came.
+"""One decision with each check in order, and each consent event with the identity path over which it came.
 
 The explanation itself is `cdp_pipelines.consent.explain`; this module reads the lake and makes the document.
 """
@@ -12,21 +12,20 @@ from cdp_pipelines.consent import DecisionInput, list_identifiers
 from cdp_pipelines.consent.cases import list_covered_subjects
 from cdp_pipelines.consent.decision_state import DecisionState
 from cdp_pipelines.consent.explain import explain_checks, explain_events, trace_identity_paths
-from cdp_pipelines.errors import CdpError
 from cdp_pipelines.schema import (
     INTERACTION,
     LEDGER,
     PARTY,
     PRIVACY_REQUEST,
-    RUN,
     ClusterFrame,
     InteractionFrame,
     LedgerFrame,
     PartyFrame,
     PrivacyRequestFrame,
 )
-from cdp_pipelines.services.declarations import load_company_cases, load_company_register
+from cdp_pipelines.services.declarations import find_purpose, load_company_cases, load_company_register
 from cdp_pipelines.services.document import Document, Section
+from cdp_pipelines.services.nights import read_nights
 from warehouse.delta.lake import Lake
 from warehouse.lookup import find_customers, find_records, is_in, list_record_identifiers, read_records_of
 
@@ -67,19 +66,17 @@ def explain_decision(
     """The decision on this customer for this purpose, with everything that led to it.
 
     `as_of`: when the processing would happen, UTC (default: the end of the last night of the lake); `known_at`: until
-    when something had to be recorded to count (default: everything counts). `CdpError` for an unknown purpose.
+    when something had to be recorded to count (default: everything counts). `UnknownNameError` for an unknown purpose.
     """
-    register = load_company_register()
-    if key not in register:
-        raise CdpError(f"there is no purpose {key!r}; there are: {', '.join(register)}")
-    last_night = lake.read(RUN)["as_of"].max()
-    as_of = as_of or last_night
-    known_at = known_at or max(as_of, last_night)
+    find_purpose(key)
+    last_as_of = read_nights(lake).last_as_of
+    as_of = as_of or last_as_of
+    known_at = known_at or max(as_of, last_as_of)
     context = DecisionContext.read(lake, customer_id)
     identifiers = list_identifiers(context.party, context.cluster)
     state = DecisionState.build(
         DecisionInput(
-            register=register,
+            register=load_company_register(),
             ledger=context.ledger,
             identifiers=identifiers,
             interactions=context.interactions,
@@ -101,14 +98,14 @@ def explain_decision(
         f"{_describe_verdict(checks, customer_id)}. "
         f"{purpose.title}: {purpose.lawful_basis}, version {purpose.version}.",
         [
-            Section("Checks, in order", checks.to_dicts(), "The first check that denies gives the reason"),
+            Section("checks", checks.to_dicts(), "In order; the first check that denies gives the reason"),
             Section(
-                "Consent events that reach the customer",
+                "consent_events",
                 events.select(*EVENT_COLUMNS, *PATH_COLUMNS).to_dicts(),
-                "In order of time",
+                "Consent events that reach the customer, in order of time",
             ),
             Section(
-                "Identity",
+                "identity_paths",
                 paths.select("holder", "kind", "value", "link", "is_exclusive", "records").to_dicts(),
                 "Denials reach the customer from every identifier, grants only from exact and exclusive ones",
             ),

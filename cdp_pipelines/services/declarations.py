@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from cdp_pipelines.channels.contract import ChannelContract, load_contracts
 from cdp_pipelines.consent import list_non_linking
 from cdp_pipelines.consent.cases import Case, load_cases
+from cdp_pipelines.errors import UnknownNameError
 from cdp_pipelines.golden.policy import SurvivorshipPolicy
 from cdp_pipelines.lineage import check_all_minimised
 from cdp_pipelines.policy import load_policy_file
 from cdp_pipelines.purposes.company import Company
 from cdp_pipelines.purposes.controller import Controller, load_controller
-from cdp_pipelines.purposes.purpose import UNIFICATION
+from cdp_pipelines.purposes.purpose import UNIFICATION, Purpose
 from cdp_pipelines.purposes.register import Register, load_register
 from cdp_pipelines.retention import RetentionPolicy
 
@@ -77,6 +78,22 @@ def load_company_register() -> Register:
     register = load_register(COMPANY / "purposes")
     check_all_minimised(register, load_all_contracts(), purpose_file)
     return register
+
+
+def find_purpose(key: str) -> Purpose:
+    """The newest version of a purpose; `UnknownNameError` where the register has none of this key."""
+    register = load_company_register()
+    if key not in register:
+        raise UnknownNameError("purpose", key, register)
+    return register[key]
+
+
+def find_purpose_of_mart(key: str) -> Purpose:
+    """The purpose of a mart; `UnknownNameError` where no purpose of this key has a mart."""
+    marts = {name: purpose for name, purpose in load_company_register().items() if purpose.columns}
+    if key not in marts:
+        raise UnknownNameError("mart", key, marts)
+    return marts[key]
 
 
 def purpose_file(key: str) -> str:

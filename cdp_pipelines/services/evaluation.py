@@ -1,21 +1,18 @@
-"""`cdp evaluate`: how well a lake's crosswalk agrees with the truth.
+"""How well a lake's crosswalk agrees with the truth.
 
 Reading both, and the baseline that they are held against, belong here; the measures belong in
 `cdp_pipelines.identity.evaluate`.
 """
 
-import json
-import sys
 from pathlib import Path
 
 import polars as pl
-from rich.console import Console
-from rich.table import Table
 
 from cdp_pipelines.errors import LakeError
 from cdp_pipelines.identity import evaluate
 from cdp_pipelines.schema import CROSSWALK, PARTY, RECORD_KEY
 from cdp_pipelines.services.declarations import load_company
+from cdp_pipelines.services.document import Document, Section
 from warehouse.delta.lake import Lake
 
 
@@ -53,17 +50,11 @@ def evaluate_crosswalk(lake: Lake, truth: Path) -> pl.DataFrame:
     )
 
 
-def print_evaluation(lake: Path, truth: Path, format_: str, out: Console) -> None:
-    """Print the evaluation as a table or as JSON."""
-    found = evaluate_crosswalk(Lake(lake.absolute()), truth)
-    if format_ == "json":
-        json.dump(found.to_dicts(), sys.stdout)
-        sys.stdout.write("\n")
-        return
-    table = Table("", *found["crosswalk"], title="Pairwise, against the truth", title_justify="left")
-    for name in found.columns[1:]:
-        table.add_row(
-            name.replace("_", " "),
-            *(f"{value:.4f}" if isinstance(value, float) else f"{value:,}" for value in found[name]),
-        )
-    out.print(table)
+def report_evaluation(lake: Lake, truth: Path) -> Document:
+    """The evaluation as a document: counts, precision, recall and F1 of each crosswalk."""
+    found = evaluate_crosswalk(lake, truth)
+    return Document(
+        "The crosswalk against the truth",
+        "Pairwise precision, recall and F1.",
+        [Section("crosswalks", found.to_dicts())],
+    )

@@ -6,8 +6,9 @@ What OpenLineage has no words for, data categories and purposes, are facets of o
 file in `openlineage_facets/`.
 """
 
-from collections.abc import Iterable
-from datetime import UTC, datetime, time, timedelta
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from importlib.metadata import version
 from uuid import NAMESPACE_URL, uuid5
 
@@ -25,8 +26,10 @@ from openlineage.client.facet_v2 import (
 )
 from openlineage.client.serde import Serde
 
-from cdp_pipelines.services.catalogue import Facts, TableFacts
+from cdp_pipelines.errors import CdpError
+from cdp_pipelines.services.catalogue import Facts, TableFacts, collect_facts
 from expectations.result import GateResult
+from warehouse.delta.lake import Lake
 
 PRODUCER = f"urn:cdp_pipelines:{version('cdp-pipelines')}"
 FACETS = "urn:cdp_pipelines:facet"
@@ -55,34 +58,52 @@ class PurposesDatasetFacet(DatasetFacet):
         return f"{FACETS}:PurposesDatasetFacet:1-0-0"
 
 
-def build_events(facts: Facts, namespace: str) -> list[RunEvent]:
-    """START and COMPLETE of the run of each table's job and of each gate, as of the lake's last night."""
-    found = []
+@dataclass(frozen=True)
+class ExportedEvents:
+    """The events of a night, one JSON object a line."""
+
+    night: date
+    count: int
+    text: str
+
+
+def export_last_night(lake: Lake, owners: Mapping[str, str], namespace: str) -> ExportedEvents:
+    """The lake's last night as text; `owners` by full name of the table; `CdpError` where there was no night."""
+    facts = collect_facts(lake, owners)
+    if facts.night is None:
+        raise CdpError(f"{lake.path} has no night yet; `cdp run` makes one")
+    events = build_events(facts, facts.night, namespace)
+    return ExportedEvents(facts.night, len(events), render_lines(events))
+
+
+def build_events(facts: Facts, night: date, namespace: str) -> list[RunEvent]:
+    """START and COMPLETE of the run of each table's job and of each gate, as of a night."""
+    events: list[RunEvent] = []
     for each in facts.tables:
         if each.rows is None:
             continue
         tables = dict.fromkeys(source.rpartition(".")[0] for column in each.table.columns for source in column.sources)
         inputs = [InputDataset(namespace, name) for name in tables if name != each.table.name]
-        found += _run(facts, namespace, each.table.name, inputs, [_output(each, namespace)])
+        events += _run(night, namespace, each.table.name, inputs, [_output(each, namespace)])
         if each.quality:
             asserted = {"dataQualityAssertions": _assertions(each.quality)}
             read = [InputDataset(namespace, each.table.name, inputFacets=asserted)]
-            found += _run(facts, namespace, f"expectations/{each.table.name}", read, [])
-    return found
+            events += _run(night, namespace, f"expectations/{each.table.name}", read, [])
+    return events
 
 
-def render_lines(build_events: Iterable[RunEvent]) -> str:
+def render_lines(events: Iterable[RunEvent]) -> str:
     """One JSON object a line, keys sorted."""
-    return "".join(Serde.to_json(each) + "\n" for each in build_events)
+    return "".join(Serde.to_json(each) + "\n" for each in events)
 
 
 def _run(
-    facts: Facts, namespace: str, job: str, inputs: list[InputDataset], outputs: list[OutputDataset]
+    night: date, namespace: str, job: str, inputs: list[InputDataset], outputs: list[OutputDataset]
 ) -> list[RunEvent]:
-    begin = datetime.combine(facts.night, time(), UTC)
+    begin = datetime.combine(night, time(), UTC)
     end = begin + timedelta(days=1)
     nominal = nominal_time_run.NominalTimeRunFacet(begin.isoformat(), end.isoformat(), producer=PRODUCER)
-    run = Run(str(uuid5(NAMESPACE_URL, f"{namespace}/{job}/{facts.night}")), {"nominalTime": nominal})
+    run = Run(str(uuid5(NAMESPACE_URL, f"{namespace}/{job}/{night}")), {"nominalTime": nominal})
     start = RunEvent(
         eventTime=end.isoformat(), producer=PRODUCER, run=run, job=Job(namespace, job), eventType=RunState.START
     )
@@ -100,7 +121,10 @@ def _output(each: TableFacts, namespace: str) -> OutputDataset:
     ]
     lineage = {
         column.name: column_lineage_dataset.Fields(
-            [column_lineage_dataset.InputField(namespace, *source.rsplit(".", 1)) for source in column.sources]
+            [
+                column_lineage_dataset.InputField(namespace, table_name, name)
+                for table_name, _, name in (source.rpartition(".") for source in column.sources)
+            ]
         )
         for column in table.columns
         if column.sources
@@ -111,17 +135,16 @@ def _output(each: TableFacts, namespace: str) -> OutputDataset:
         for column in each.columns
     }
     owners = [ownership_dataset.Owner(each.owner)] if each.owner else []
-    of = {"producer": PRODUCER}
     facets = {
-        "schema": schema_dataset.SchemaDatasetFacet(schema, **of),
-        "documentation": documentation_dataset.DocumentationDatasetFacet(table.description, **of),
-        "ownership": ownership_dataset.OwnershipDatasetFacet(owners, **of),
-        "cdp_dataCategories": DataCategoriesDatasetFacet(categories, **of),
-        "cdp_purposes": PurposesDatasetFacet(list(each.purposes), each.retention, **of),
+        "schema": schema_dataset.SchemaDatasetFacet(schema, producer=PRODUCER),
+        "documentation": documentation_dataset.DocumentationDatasetFacet(table.description, producer=PRODUCER),
+        "ownership": ownership_dataset.OwnershipDatasetFacet(owners, producer=PRODUCER),
+        "cdp_dataCategories": DataCategoriesDatasetFacet(categories, producer=PRODUCER),
+        "cdp_purposes": PurposesDatasetFacet(list(each.purposes), each.retention, producer=PRODUCER),
     }
     if lineage:
-        facets["columnLineage"] = column_lineage_dataset.ColumnLineageDatasetFacet(lineage, **of)
-    counted = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(rowCount=each.rows, **of)
+        facets["columnLineage"] = column_lineage_dataset.ColumnLineageDatasetFacet(lineage, producer=PRODUCER)
+    counted = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(rowCount=each.rows, producer=PRODUCER)
     return OutputDataset(namespace, table.name, facets=facets, outputFacets={"outputStatistics": counted})
 
 

@@ -1,4 +1,7 @@
-"""How a customer's profile came about and what was derived from it: the logic involved of GDPR Art. 15(1)(h)."""
+"""How a customer's profile came about and what was derived from it: the logic involved of GDPR Art. 15(1)(h).
+
+Here belong joined records and values in marts. What channels delivered is in `subject_records`.
+"""
 
 from collections.abc import Iterable
 
@@ -13,60 +16,65 @@ from cdp_pipelines.services.marts import select_rows_of
 from warehouse.delta.lake import Lake
 from warehouse.lookup import match_records
 
-# Measures are derived; the rest of a row is what was said, or decided.
-DERIVED = "measure."
+# Measures are derived; the rest of a row was delivered or decided.
+MEASURE = "measure."
 
 
-def list_joined_records(lake: Lake, records: pl.DataFrame) -> list[dict]:
-    """Links among a customer's records, each with its rule, match weight and comparison levels."""
-    sides = (("left_channel", "left_source_record_id"), ("right_channel", "right_source_record_id"))
-    mine = lake.scan(LINK).filter(match_records(records, *sides[0])).collect()
-    both = mine.filter(match_records(records, *sides[1])).sort(LINK.key)
-    one, other = (pl.concat_str(*side, separator=":") for side in sides)
-    told = both.select(
-        one.alias("record"), other.alias("and record"), "rule", pl.col("match_weight").round(2), "evidence"
-    )
-    return told.rename({"match_weight": "match weight, bits"}).to_dicts()
+def list_joined_records(lake: Lake, records: pl.DataFrame) -> list[dict[str, object]]:
+    """Links among a customer's records, each with its rule, match weight in bits and comparison levels."""
+    left, right = ("left_channel", "left_source_record_id"), ("right_channel", "right_source_record_id")
+    from_left = lake.scan(LINK).filter(match_records(records, *left)).collect()
+    links = from_left.filter(match_records(records, *right)).sort(LINK.key)
+    return links.select(
+        pl.concat_str(*left, separator=":").alias("left_record"),
+        pl.concat_str(*right, separator=":").alias("right_record"),
+        "rule",
+        pl.col("match_weight").round(2),
+        "evidence",
+    ).to_dicts()
 
 
-def list_values(purpose: Purpose, rows: pl.DataFrame) -> list[dict]:
-    """Every value of some rows of a mart, and where it is from: a declared source, or the mart's own SQL."""
-    source = {each.name: each.source for each in purpose.columns}
+def list_values(purpose: Purpose, rows: pl.DataFrame) -> list[dict[str, object]]:
+    """Every value of some rows of a mart with its source: a declared one, or the mart's own SQL."""
+    sources = {each.name: each.source for each in purpose.columns}
     return [
-        {"column": name, "value": value, "from": source.get(name, "mart.sql")}
+        {"column": name, "value": value, "source": sources.get(name, "mart.sql")}
         for row in rows.iter_rows(named=True)
         for name, value in row.items()
     ]
 
 
-def list_mart_rows(lake: Lake, customer_id: str, purposes: Iterable[str]) -> list[dict]:
-    """Every value of a customer's row in each of these marts that tell of persons, and where it is from."""
-    me = pl.DataFrame({"customer_id": [customer_id]})
+def list_mart_rows(lake: Lake, customer_id: str, purposes: Iterable[str]) -> list[dict[str, object]]:
+    """Every value of a customer's row in each of these marts that has rows of people, with its source."""
+    customer = pl.DataFrame({"customer_id": [customer_id]})
     declared = [load_company_register()[key] for key in purposes if key in load_company_register()]
     return [
-        {"purpose": purpose.key, **told}
+        {"purpose": purpose.key, **value}
         for purpose in declared
         if purpose.columns and not purpose.aggregate
-        for told in list_values(purpose, select_rows_of(lake, purpose, lake.scan(build_mart_table(purpose)), me))
+        for value in list_values(purpose, select_rows_of(lake, purpose, lake.scan(build_mart_table(purpose)), customer))
     ]
 
 
-def list_derived(held: Iterable[dict]) -> list[dict]:
-    """Of the values in marts (see `in_marts`) those that were worked out: how, of what, and whether it decides."""
-    told = []
-    for row in held:
-        if not row["from"].startswith(DERIVED) or row["value"] is None:
+def list_derived(mart_rows: Iterable[dict[str, object]]) -> list[dict[str, object]]:
+    """The computed values of `list_mart_rows`: method, channels, use, and whether a decision is automated."""
+    rows: list[dict[str, object]] = []
+    for row in mart_rows:
+        source = str(row["source"])
+        if not source.startswith(MEASURE) or row["value"] is None:
             continue
-        purpose = load_company_register()[row["purpose"]]
-        measure = next(each for each in MEASURES.columns if each.name == row["from"].removeprefix(DERIVED))
+        purpose = load_company_register()[str(row["purpose"])]
+        measure = next(each for each in MEASURES.columns if each.name == source.removeprefix(MEASURE))
         channels = [name for name, each in load_all_contracts().items() if purpose.key in each.collected_for]
-        told.append(
+        rows.append(
             {
                 "purpose": purpose.key,
-                "value": f"{row['column']} = {row['value']}",
-                "how": f"{measure.description}, within {purpose.retention}, of the records of {', '.join(channels)}",
-                "what for": purpose.title,
-                "decides alone": "yes (Art. 22)" if purpose.automated_decision else "no",
+                "column": row["column"],
+                "value": row["value"],
+                "method": f"{measure.description}, within {purpose.retention}",
+                "channels": channels,
+                "use": purpose.title,
+                "is_automated_decision": purpose.automated_decision,
             }
         )
-    return told
+    return rows

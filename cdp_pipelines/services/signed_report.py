@@ -1,6 +1,10 @@
-"""What every answer has in common: the lake that is asked, the customer who is meant, and the seal."""
+"""What every answer about a lake has in common: the open lake, the customer of the question, and the seal.
+
+Here belongs what comes before and after an answer. The answers stand in modules of their own.
+"""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -18,64 +22,68 @@ from warehouse.delta.lake import Lake
 from warehouse.keys import keyed_digest, ledger_key
 from warehouse.lookup import find_customers, find_records, is_in, standard_forms
 
+FORMS = (
+    "a customer id is c_ and 16 hexadecimal digits; a phone is +12065550100; an e-mail, loyalty card, device or "
+    "account is written as the source has it"
+)
+
 
 def open_lake(path: Path) -> Lake:
-    """The lake in this folder; `LakeError` where nothing was decided in it yet."""
+    """The lake in this folder; `LakeError` where it has no decisions."""
     lake = Lake(path.absolute())
     if lake.version(DECISION.name) is None:
-        raise LakeError(f"{path} holds no decisions; `cdp run` makes a lake")
+        raise LakeError(f"{path} holds no decisions; `cdp run` makes a lake, --lake LAKE names another folder")
     return lake
 
 
-def find_customer(lake: Lake, who: str, mart: str | None = None) -> str:
-    """The customer with this id, or the one who has this identifier; `CdpError` where there is none, or several.
+def find_customer(lake: Lake, identifier: str, mart: str | None = None) -> str:
+    """The id of the customer with this id or identifier; `CdpError` where there is none, or several.
 
-    Of whom no record is held any more, who has the id at hand, or a contact point that was decided on. In a mart (a
-    purpose) also the one who has this key or evidence reference there.
+    A customer without records is found by the id, or by a contact point that was decided on. In a mart (a purpose) a
+    customer is also found by their subject key or evidence reference there.
     """
     if (
-        is_mart_key(name := who.strip().lower())
+        is_mart_key(name := identifier.strip().lower())
+        and mart is not None
         and mart in load_company_register()
-        and (named := find_by_mart_key(lake, load_company_register()[mart], name))
+        and (found := find_by_mart_key(lake, load_company_register()[mart], name))
     ):
-        return named
-    if re.fullmatch(r"c_[0-9a-f]{16}", who):
-        told = set(find_records(lake, [who])["customer_id"]) or _told_of(lake, HISTORY, pl.col("customer_id") == who)
+        return found
+    if re.fullmatch(r"c_[0-9a-f]{16}", identifier):
+        customers = set(find_records(lake, [identifier])["customer_id"])
+        customers = customers or _customers(lake, HISTORY, pl.col("customer_id") == identifier)
     else:
-        forms = standard_forms(who)
-        told = set(find_customers(lake, forms)["customer_id"])
-        if not told:
+        forms = standard_forms(identifier)
+        customers = set(find_customers(lake, forms)["customer_id"])
+        if not customers:
             key = ledger_key(lake.path)
             hidden = [HIDDEN_PREFIX + keyed_digest(key, form) for form in forms]
-            told = _told_of(lake, DECISION, is_in("contact_point", hidden))
-    if not told:
-        raise CdpError("no customer has this id or identifier; phones are in the form +12065550100")
-    if len(told) > 1:
-        raise CdpError(f"{len(told)} customers share this identifier; name one by its id: {', '.join(sorted(told))}")
-    return told.pop()
+            customers = _customers(lake, DECISION, is_in("contact_point", hidden))
+    if not customers:
+        raise CdpError(f"no customer has this id or identifier; {FORMS}")
+    if len(customers) > 1:
+        raise CdpError(
+            f"{len(customers)} customers share this identifier; name one by the id: {', '.join(sorted(customers))}"
+        )
+    return customers.pop()
 
 
-def _told_of(lake: Lake, table: Table, wanted: pl.Expr) -> set[str]:
-    return set(lake.scan(table).filter(wanted).select("customer_id").unique().collect()["customer_id"])
+def _customers(lake: Lake, table: Table, predicate: pl.Expr) -> set[str]:
+    return set(lake.scan(table).filter(predicate).select("customer_id").unique().collect()["customer_id"])
 
 
 def sign_report(lake: Lake, document: Document, kind: str) -> Document:
-    """The document with its SHA-256, signed by the key that signs the ledger of the lake, and noted for that ledger."""
+    """The document with its SHA-256 and a signature by the lake's ledger key; the next night adds it to the ledger."""
     digest = sha256(document.canonical())
     try:
         store_receipt(lake.path, digest.hexdigest(), kind, datetime.now(UTC))
     except OSError as error:
-        raise LakeError(f"the answer cannot be noted for the ledger: {error.filename}: {error.strerror}") from None
+        raise LakeError(f"the receipt of the answer cannot be written: {error.filename}: {error.strerror}") from None
     key = ledger_key(lake.path)
     seal = {
         "sha256": digest.hexdigest(),
-        "ed25519 signature of the digest": key.sign(digest.digest()).hex(),
-        "public key": key.public_key,
-        "in the ledger as": f"{CHANNEL}:{digest.hexdigest()}, from the next night on",
+        "ed25519_signature": key.sign(digest.digest()).hex(),
+        "public_key": key.public_key,
+        "ledger_event_id": f"{CHANNEL}:{digest.hexdigest()}",
     }
-    return Document(document.title, document.answer, document.sections, seal)
-
-
-def select_columns(frame: pl.DataFrame, *names: str) -> list[dict]:
-    """Rows of a section, of these columns."""
-    return frame.select(names).to_dicts()
+    return replace(document, seal=seal)

@@ -109,7 +109,7 @@ def _arranged(edges: list[tuple[Node, Node]], mart: str, columns: list[str]) -> 
             table: (not band and not table.startswith("raw/"), sum(mean[each] for each in names) / len(names), table)
             for table, names in grouped.items()
         }
-        for table in sorted(grouped, key=place.get):
+        for table in sorted(grouped, key=place.__getitem__):
             box = _Box(table, grouped[table], top)
             bands[band][table] = box
             top += box.height + GAP

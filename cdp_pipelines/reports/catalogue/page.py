@@ -1,12 +1,16 @@
-"""The catalogue as one HTML page that needs nothing but itself: for a screen, a phone and paper, searched in place."""
+"""The catalogue as one page for a screen, a phone and paper, with a search.
+
+Here belongs the HTML of the catalogue. The facts come from `cdp_pipelines.services.catalogue`.
+"""
 
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from cdp_pipelines.lineage import StorageLocation
+from cdp_pipelines.lineage import LineagePath, StorageLocation
 from cdp_pipelines.reports.catalogue.drawing import draw_lineage
-from cdp_pipelines.reports.quality import draw_mark, render_page
+from cdp_pipelines.reports.page import render_page
+from cdp_pipelines.reports.quality import STYLE, draw_mark
 from cdp_pipelines.reports.words import describe_expectation
 from cdp_pipelines.schema import LAYERS
 from cdp_pipelines.services.catalogue import ColumnFacts, Facts, TableFacts
@@ -20,7 +24,7 @@ KINDS = {
     "served": "Served from",
     "received": "Received by",
 }
-HOLDS = {"collected": "fields", "kept": "tables", "served": "marts", "received": "marts"}
+UNITS = {"collected": "fields", "kept": "tables", "served": "marts", "received": "marts"}
 
 
 def render_catalogue(facts: Facts) -> str:
@@ -33,9 +37,9 @@ def render_catalogue(facts: Facts) -> str:
 <p class="for">{escape(facts.controller)}; {_as_of(facts)}</p>
 {_totals(facts, categories)}
 </header>
-<section id="where"><h2>Where each category of data lives</h2>
-<p class="quiet">Fields, tables or marts that hold it, by system and region. A value that derives from a category counts
-as of it. Open a category for the names.</p>
+<section id="where"><h2>Where each category of data is stored</h2>
+<p class="quiet">Fields, tables or marts with each category, by system and region. A value that derives from a
+category belongs to it. Open a category for the names.</p>
 {_map(facts.places, categories)}
 {"".join(_category(category, facts.places) for category in categories)}
 </section>
@@ -43,10 +47,14 @@ as of it. Open a category for the names.</p>
 {_search(layers, categories)}
 {"".join(_section(layer, [each for each in tables if _layer(each) == layer], facts) for layer in layers)}
 </section>
-<footer>Made from the declarations, the lineage and the logs of the tables. This page holds names, descriptions and
+<footer>This page comes from the declarations, the lineage and the logs of the tables. It has names, descriptions and
 counts; it never shows a value of a row.</footer>"""
-    style, script = (path.read_text(encoding="utf-8") for path in (OWN_STYLE, SCRIPT))
-    return render_page(f"Data catalogue of {facts.controller}", main, style, script)
+    return render_page(
+        f"Data catalogue of {facts.controller}",
+        f"<main>\n{main}\n</main>",
+        (STYLE, OWN_STYLE),
+        SCRIPT.read_text(encoding="utf-8"),
+    )
 
 
 def _layer(each: TableFacts) -> str:
@@ -59,7 +67,7 @@ def _layer_order(name: str) -> int:
 
 
 def _as_of(facts: Facts) -> str:
-    return f"the lake as of the night of {facts.night}" if facts.night else "the lake is empty yet"
+    return f"the lake as of the night of {facts.night}" if facts.night else "the lake is still empty"
 
 
 def _totals(facts: Facts, categories: Sequence[str]) -> str:
@@ -67,21 +75,21 @@ def _totals(facts: Facts, categories: Sequence[str]) -> str:
     shown = {
         "Tables": len(facts.tables),
         "Columns": len(columns),
-        "of them personal": sum(each.column.is_personal for each in columns),
+        "Personal columns": sum(each.column.is_personal for each in columns),
         "Categories of data": len(categories),
     }
     return "<dl>" + "".join(f"<div><dt>{name}</dt><dd>{n:,}</dd></div>" for name, n in shown.items()) + "</dl>"
 
 
 def _map(places: Sequence[StorageLocation], categories: Sequence[str]) -> str:
-    """Systems down, categories across; a cell is how many fields, tables or marts hold the category there."""
+    """Systems down, categories across; a cell counts the fields, tables or marts with the category there."""
     found = {(each.kind, each.system, each.region, each.category): each for each in places}
     head = "".join(f'<th scope="col">{_words(each)}</th>' for each in categories)
     body = ""
     for kind, title in KINDS.items():
         systems = sorted({(each.region or "", each.system) for each in places if each.kind == kind})
         span = len(categories) + 2
-        body += f'<tr class="kind"><th scope="colgroup" colspan="{span}">{title} ({HOLDS[kind]})</th></tr>'
+        body += f'<tr class="kind"><th scope="colgroup" colspan="{span}">{title} ({UNITS[kind]})</th></tr>'
         for region, system in systems:
             counts = {each: _count(found.get((kind, system, region or None, each))) for each in categories}
             cells = "".join(f'<td data-name="{_words(each)}">{count}</td>' for each, count in counts.items())
@@ -146,14 +154,14 @@ def _table(each: TableFacts, facts: Facts) -> str:
     shown = {
         "Owner": escape(each.owner or UNKNOWN),
         "Rows": "never written" if each.rows is None else f"{each.rows:,}",
-        "Fresh as of": f"the night of {each.night}" if each.night else "not yet",
+        "Last updated": f"the night of {each.night}" if each.night else "never",
         "Quality": _quality(each),
         "Retention": escape(each.retention),
         "One row per": escape(", ".join(table.key)),
-        "Whose a row is": escape("; ".join(", ".join(each.columns) for each in table.lifecycle.subjects) or "nobody's"),
+        "Data subject": escape("; ".join(", ".join(subject.columns) for subject in table.lifecycle.subjects) or "none"),
         "Purposes": _purposes(each.purposes, facts),
     }
-    told = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in shown.items())
+    entries = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in shown.items())
     rows = "".join(_column(column) for column in each.columns)
     summary = (
         f'<summary class="{state}">{draw_mark(state) if state else "<i></i>"}'
@@ -163,7 +171,7 @@ def _table(each: TableFacts, facts: Facts) -> str:
     )
     return (
         f'<details class="table" id="{escape(table.name)}">{summary}'
-        f'<div class="inside"><p>{escape(table.description)}</p><dl class="facts">{told}</dl>{_lineage(each)}'
+        f'<div class="inside"><p>{escape(table.description)}</p><dl class="facts">{entries}</dl>{_lineage(each)}'
         '<table class="columns"><thead><tr><th scope="col">Column</th><th scope="col">Meaning</th>'
         '<th scope="col">Category</th><th scope="col">Comes from</th><th scope="col">Marts that derive from it</th>'
         f"</tr></thead><tbody>{rows}</tbody></table></div></details>"
@@ -173,9 +181,9 @@ def _table(each: TableFacts, facts: Facts) -> str:
 def _quality(each: TableFacts) -> str:
     if each.quality is None:
         return "not checked yet"
-    told = f"{each.quality.passed_count} of {each.quality.expectation_count} expectations hold"
+    summary = f"{each.quality.passed_count} of {each.quality.expectation_count} expectations hold"
     broken = "".join(f"<li>{describe_expectation(one)}</li>" for one in each.quality.results if not one.passed)
-    return f"{told}<ul>{broken}</ul>" if broken else told
+    return f"{summary}<ul>{broken}</ul>" if broken else summary
 
 
 def _purposes(keys: Iterable[str], facts: Facts) -> str:
@@ -211,15 +219,16 @@ def _lineage(each: TableFacts) -> str:
     return (
         f'<figure><div class="wide" tabindex="0" role="region" aria-label="Lineage of {escape(each.table.name)}">'
         f"{draw_lineage(each.table.name, each.paths)}</div>"
-        f"<figcaption>Where each column comes from. Dashed: whose a row is, and by what right it is there.</figcaption>"
+        "<figcaption>Sources of each column. Dashed: the data subject of a row, and the decision that allows it."
+        "</figcaption>"
         f'<details class="words"><summary>The same in words</summary><dl class="facts">{words}</dl></details></figure>'
     )
 
 
-def _ways(paths: Iterable[object]) -> str:
+def _ways(paths: Iterable[LineagePath]) -> str:
     ways = "<br>".join(f"<code>{escape(' ← '.join(path.columns[1:]))}</code> {_end(path)}" for path in paths)
-    return ways or "said by the register, or a constant of the channel"
+    return ways or "a value of the register, or a constant of the channel"
 
 
-def _end(path: object) -> str:
+def _end(path: LineagePath) -> str:
     return f'<span class="tag">{_words(path.category)}</span>' if path.category else ""

@@ -97,7 +97,7 @@ def test_cdp_publish_fills_a_server_without_a_night(lake, target):
     done = CliRunner().invoke(app, publish, env={"CDP_POSTGRES": target})
     assert done.exit_code == 0, done.output
     assert "cdp_email_marketing" in done.output
-    assert "Database served" in done.output
+    assert "Published to the database served" in done.output
     with psycopg.connect(target) as server, duckdb.connect(str(serving.mart_file_path(lake)), read_only=True) as file:
         assert server.execute(MADE).fetchall() == file.execute(MADE).fetchall()
     wrong = CliRunner().invoke(app, [*publish, "--postgres", target.replace("tweety", "tweety2")])

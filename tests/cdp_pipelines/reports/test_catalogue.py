@@ -8,9 +8,7 @@ from itertools import pairwise
 import polars as pl
 import pytest
 import yaml
-from typer.testing import CliRunner
 
-from cdp_pipelines.cli import app
 from cdp_pipelines.lineage import STOPS, list_locations, list_tables, purpose_graph
 from cdp_pipelines.marts.mart import build_mart_table
 from cdp_pipelines.reports.catalogue import PAGE
@@ -22,6 +20,7 @@ from cdp_pipelines.services.declarations import (
     load_company_controller,
     load_company_register,
 )
+from tests.commands import run_command
 
 VOID = {"meta", "input", "br"}
 
@@ -127,7 +126,8 @@ def test_the_page_tells_no_value_of_a_person(text, sample):
 
 
 def test_the_command_writes_the_page_that_the_night_wrote(text, sample, tmp_path):
-    done = CliRunner().invoke(app, ["catalog", "--lake", str(sample.lake.path), "--output", str(tmp_path / "c.html")])
+    words = ("catalogue", "--lake", sample.lake.path, "--format", "html", "--output", tmp_path / "c.html")
+    done = run_command(*words)
     assert done.exit_code == 0, done.output
     assert (tmp_path / "c.html").read_text() == text
 

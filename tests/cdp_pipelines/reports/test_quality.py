@@ -60,10 +60,8 @@ FAILED = gate(
 @pytest.mark.parametrize(
     ("gates", "verdict", "more"),
     [
-        pytest.param([GOOD], "The one table passed", "Everything that was expected holds", id="one"),
-        pytest.param(
-            [GOOD, gate("identity/link")], "All 2 tables passed", "Everything that was expected holds", id="all"
-        ),
+        pytest.param([GOOD], "The one table passed", "Every expectation holds", id="one"),
+        pytest.param([GOOD, gate("identity/link")], "All 2 tables passed", "Every expectation holds", id="all"),
         pytest.param([GOOD, WARNED], "All 2 tables passed", "Nothing critical failed; 1 warning", id="warned"),
         pytest.param([GOOD, WARNED, FAILED], "1 of 3 tables was held back", "mart/analytics; 1 warning", id="failed"),
         pytest.param(
@@ -72,7 +70,7 @@ FAILED = gate(
             "mart/analytics, mart/push",
             id="both",
         ),
-        pytest.param([], "Nothing was checked", "There is no result of any gate", id="none"),
+        pytest.param([], "Nothing was checked", "No gate has a result", id="none"),
     ],
 )
 def test_verdict(gates, verdict, more):
@@ -84,7 +82,7 @@ def test_verdict(gates, verdict, more):
 def test_failures_come_first_and_in_words():
     shown = text(page(GOOD, WARNED, FAILED))
     critical, warning = "12 of 1,200 rows fail (1.0 %)", "3 of 1,200 rows fail (0.2 %)"
-    assert "mart/analytics: email is there" in shown.replace("  ", " ")
+    assert "mart/analytics: email has a value" in shown.replace("  ", " ")
     assert shown.index(critical) < shown.index(warning) < shown.index("Verdict")
     assert "Nobody is reached without it." in shown
 
@@ -101,8 +99,8 @@ def test_tables_stand_in_the_order_of_the_pipeline():
         "raw/c",
         "quarantine/b",
         "standardised/party",
-        "consent/ledger",
         "identity/link",
+        "consent/ledger",
         "golden/customer",
         "mart/a",
         "audit/file",
@@ -148,18 +146,18 @@ def test_columns_of_which_the_same_holds_are_told_at_once():
     same = [outcome(column=name, kwargs={"column": name}) for name in ("email", "phone", "city")]
     other = outcome(column="street", kwargs={"column": "street"}, checked_count=7)
     shown = text(page(gate("golden/customer", *same, other)))
-    assert "Each of email , phone , city is there" in shown
-    assert "street is there" in shown
+    assert "Each of email , phone , city has a value" in shown
+    assert "street has a value" in shown
 
 
 @pytest.mark.parametrize(
     ("type_", "kwargs", "said"),
     [
-        (NULL, {"column": "x", "mostly": 0.995}, "x is there, in at least 99.5 % of rows"),
+        (NULL, {"column": "x", "mostly": 0.995}, "x has a value, in at least 99.5 % of rows"),
         (
             NULL,
             {"column": "x", "row_condition": 'y == "b"', "condition_parser": "pandas"},
-            "x is there, where y == &quot;b&quot;",
+            "x has a value, where y == &quot;b&quot;",
         ),
         ("expect_column_values_to_be_null", {"column": "x"}, "x is empty"),
         ("expect_column_values_to_be_unique", {"column": "x"}, "x is unique"),
@@ -167,7 +165,7 @@ def test_columns_of_which_the_same_holds_are_told_at_once():
         ("expect_column_values_to_be_in_set", {"column": "x", "value_set": [True, "a"]}, "x is one of true, a"),
         ("expect_column_values_to_not_be_in_set", {"column": "x", "value_set": ["a"]}, "x is none of a"),
         ("expect_column_values_to_match_regex", {"column": "x", "regex": "^a$"}, "x has the form ^a$"),
-        ("expect_column_values_to_not_match_regex", {"column": "x", "regex": "@"}, "x holds nothing like @"),
+        ("expect_column_values_to_not_match_regex", {"column": "x", "regex": "@"}, "x does not match @"),
         ("expect_column_values_to_be_between", {"column": "x", "min_value": 0}, "x is at least 0"),
         ("expect_column_values_to_be_between", {"column": "x", "max_value": 604800}, "x is at most 604,800"),
         (

@@ -1,13 +1,10 @@
 """The golden record of whole lakes: what each of its tables says, told again from the records in plain Python."""
 
-import json
 from collections import Counter, defaultdict
 
 import polars as pl
 import pytest
-from typer.testing import CliRunner
 
-from cdp_pipelines.cli.main import app
 from cdp_pipelines.schema import (
     CONFLICT,
     CONTACT_POINT,
@@ -20,6 +17,7 @@ from cdp_pipelines.schema import (
     TABLES,
 )
 from cdp_pipelines.services.declarations import load_survivorship
+from tests.commands import read_answer, run_command
 
 
 @pytest.fixture(params=["sample", "anytown"])
@@ -108,12 +106,10 @@ def test_conflicts_are_those_of_the_candidates(lake):
 
 
 def test_conflicts_are_printed(sample):
-    answer = CliRunner().invoke(app, ["conflicts", "email", "--format", "json", "--lake", str(sample.lake.path)])
-    assert answer.exit_code == 0, answer.output
-    told = json.loads(answer.output)
+    answer = read_answer("conflicts", "email", "--lake", sample.lake.path)
     held = sample.lake.read(CUSTOMER)["email"].count()
-    assert sum(row["golden values"] for row in told["Who gives the golden value"]) == held > 0
-    assert {row["attribute"] for row in told["Who loses against whom"]} == {"email"}
-    wrong = CliRunner().invoke(app, ["conflicts", "shoe_size", "--lake", str(sample.lake.path)])
+    assert sum(row["customer_count"] for row in answer["winners"]) == held > 0
+    assert {row["attribute"] for row in answer["losers"]} == {"email"}
+    wrong = run_command("conflicts", "emial", "--lake", sample.lake.path)
     assert wrong.exit_code == 2
-    assert "nobody has 'shoe_size'" in wrong.output
+    assert "there is no attribute 'emial'. Did you mean 'email'?" in wrong.stderr

@@ -36,7 +36,7 @@ def ask(lake, *words):
 
 @pytest.mark.parametrize("format_", ["text", "json", "html"])
 def test_explain_in_every_form(lake, format_):
-    told = ask(lake, "explain", "crm:r0", "crm:r1", "--format", format_)
+    told = ask(lake, "explain", "crm:r0", "crm:r1", "--format", format_, "--output", "-")
     assert told.exit_code == 0, told.output
     assert "first_name" in told.output
     assert "one customer" in " ".join(told.output.split())
@@ -62,12 +62,14 @@ def test_a_decision_is_kept_and_obeyed(lake):
 def test_review_lists_as_json(lake):
     told = ask(lake, "review", "--format", "json")
     assert told.exit_code == 0, told.output
-    assert {row["B"] for row in json.loads(told.output)["Least certain"]} <= {"crm:r1", "crm:r2"}
+    assert {row["right_record"] for row in json.loads(told.output)["pairs"]} <= {"crm:r1", "crm:r2"}
 
 
 WRONG = [
     pytest.param(["explain", "crm", "crm:r1"], "'crm' is not a record", id="no_record_id"),
     pytest.param(["explain", "crm:r9", "crm:r1"], "no record crm:r9", id="unknown_record"),
+    pytest.param(["explain", "crn:r0", "crm:r1"], "Did you mean 'crm'?", id="mistyped_channel"),
+    pytest.param(["review", "crm:r0", "crm:r1", "same", "--by", ""], "missing --by NAME", id="nobody"),
     pytest.param(["review", "crm:r0", "crm:r1", "perhaps"], "a decision is", id="neither_same_nor_different"),
     pytest.param(["review", "crm:r0", "crm:r9", "same", "--by", "x"], "no record crm:r9", id="unknown_in_review"),
     pytest.param(["review", "crm:r0", "crm:r0", "same", "--by", "x"], "not compared with itself", id="with_itself"),
@@ -85,11 +87,9 @@ def test_report_is_about_all_records(lake):
     told = ask(lake, "report", "--format", "json")
     assert told.exit_code == 0, told.output
     found = json.loads(told.output)
-    assert {row["records"]: row["customers"] for row in found["Customers by number of records"]} == {
-        "up to 1": "1", "up to 2": "1",
-    }  # fmt: skip
-    assert {row["rule"]: row["pairs"] for row in found["Blocking"]}["phone"] == 3
-    assert {row["field"] for row in found["Model"]} == {*load_identity_policy().comparisons}
-    page = ask(lake, "report", "--format", "html")
+    assert {row["max_record_count"]: row["customer_count"] for row in found["cluster_sizes"]} == {1: 1, 2: 1}
+    assert {row["rule"]: row["pairs"] for row in found["blocking"]}["phone"] == 3
+    assert {row["field"] for row in found["model"]} == {*load_identity_policy().comparisons}
+    page = ask(lake, "report", "--format", "html", "--output", "-")
     assert "Ervin" not in page.output
     assert "Match weights" in page.output

@@ -1,18 +1,12 @@
-"""The register that the company declares: the basis of every purpose, what its marts may hold, and its export."""
+"""The register that the company declares: the basis of every purpose, and what its marts may hold."""
 
-import csv
 import html
-import io
-import json
 import re
 from datetime import date
 
-import pytest
-from typer.testing import CliRunner
-
-from cdp_pipelines.cli import app
-from cdp_pipelines.purposes.record_of_processing import PARTS
+from cdp_pipelines.reports.record_of_processing import render_record
 from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
+from cdp_pipelines.services.processing_record import report_processing
 
 # Basis and retention of the demonstration register, as its table has them.
 TABLE = {
@@ -64,12 +58,6 @@ MEASURED = {
 }
 
 
-def export(*arguments: str) -> str:
-    done = CliRunner().invoke(app, ["register", *arguments])
-    assert done.exit_code == 0, done.output
-    return done.stdout
-
-
 def test_every_purpose_has_the_basis_and_the_retention_of_the_table():
     assert {key: (each.lawful_basis, each.retention) for key, each in load_company_register().items()} == TABLE
     assert {each.effective_from for each in load_company_register().values()} == {date(2010, 1, 1)}
@@ -110,13 +98,14 @@ def test_which_marts_name_people_and_why_is_in_the_record():
     kinds = {key: each.mart_kind for key, each in load_company_register().items()}
     assert {key for key, kind in kinds.items() if kind == "pseudonymous"} == PSEUDONYMOUS
     assert {key for key, kind in kinds.items() if kind == "aggregate"} == AGGREGATE
-    told = {each["key"]: each["mart"] for each in json.loads(export("--format", "json"))["purposes"]}
+    record = report_processing(date(2011, 12, 9))
+    told = {each.key: each.mart for each in record.activities}
     for key, purpose in load_company_register().items():
         if purpose.mart_kind == "identified":
             assert told[key] == f"identified people: {purpose.identified_because}"
     assert told["profiling"] == "people under pseudonyms of this mart, in groups of at least 5"
     assert told["analytics"] == "counts of at least 10 people, and no rows about people"
-    assert html.escape(load_company_register()["payment"].identified_because) in export("--format", "html")
+    assert html.escape(load_company_register()["payment"].identified_because) in render_record(record)
 
 
 def test_every_value_of_a_mart_is_collected_for_its_purpose_by_some_channel():
@@ -167,51 +156,3 @@ def test_nothing_that_the_law_obliges_stands_on_a_will():
     for each in load_company_register().values():
         for name in each.requires:
             assert (each.lawful_basis, load_company_register()[name].lawful_basis) == ("consent", "contract"), each.key
-
-
-def test_json_and_csv_answer_every_part_for_every_purpose():
-    told = json.loads(export("--format", "json", "--as-of", "2011-12-09"))
-    rows = list(csv.DictReader(io.StringIO(export("--format", "csv", "--as-of", "2011-12-09"))))
-    assert told["as_of"] == rows[0]["as_of"] == "2011-12-09"
-    assert sorted(told["article"].values()) == sorted(f"30(1)({letter})" for letter, _ in PARTS.values())
-    assert [each["key"] for each in told["purposes"]] == [row["key"] for row in rows] == sorted(TABLE)
-    for each, row in zip(told["purposes"], rows, strict=True):
-        for name in PARTS:
-            assert each[name], (each["key"], name)
-            assert row[name] == (each[name] if isinstance(each[name], str) else "; ".join(each[name]))
-
-
-def test_html_is_one_page_that_can_be_read_anywhere():
-    page = export("--format", "html", "--as-of", "2011-12-09")
-    assert re.findall(r"(?:src|href)=[\"'](?!#)", page) == []
-    assert re.findall(r"@import|url\(", page) == []
-    assert all(text in page for text in ("width=device-width", "@media print", '<html lang="en">', "2011-12-09"))
-    sections = re.findall(r"<section id=\"(\w+)\">(.*?)</section>", page, re.DOTALL)
-    assert [key for key, _ in sections] == sorted(TABLE)
-    for key, section in sections:
-        letters = re.findall(r"<dt><span>\((\w)\)</span> [^<]+</dt><dd>(?!</dd>)", section)
-        assert sorted(letters) == sorted(letter for letter, _ in PARTS.values()), key
-
-
-def test_table_and_file(tmp_path):
-    assert all(key in export() for key in TABLE)
-    file = tmp_path / "register.csv"
-    assert str(file) in export("--format", "csv", "--output", str(file), "--as-of", "2011-12-09").replace("\n", "")
-    assert file.read_text(encoding="utf-8") == export("--format", "csv", "--as-of", "2011-12-09")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        pytest.param(
-            ["--as-of", "2009-12-31"], "no purpose is in force on 2009-12-31; the first is from 2010-01-01", id="before"
-        ),
-        pytest.param(
-            ["--output", "/nowhere/x", "--format", "json"], "/nowhere/x cannot be written", id="no_such_folder"
-        ),
-    ],
-)
-def test_refusals(arguments, message):
-    done = CliRunner().invoke(app, ["register", *arguments])
-    assert done.exit_code == 2
-    assert message in done.output

@@ -1,0 +1,54 @@
+"""The group of all commands: errors in one line each, and the exit codes.
+
+Here belongs what happens when a command fails. Messages are made where the error is raised.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from cdp_pipelines.errors import CdpError
+
+# An option, argument, file or lake that cannot be used; 1 is for checks that fail.
+UNUSABLE = 2
+
+
+class CommandGroup(TyperGroup):
+    """Prints an error of the product, and a wrong option, as one line to stderr instead of a traceback or a box."""
+
+    def invoke(self, ctx: typer.Context) -> object:
+        """Run a command; exit code 2 where the product refuses it."""
+        try:
+            return super().invoke(ctx)
+        except CdpError as error:
+            from cdp_pipelines.cli.output import print_error
+
+            print_error(str(error))
+            raise typer.Exit(UNUSABLE) from None
+
+    def main(self, args: Sequence[str] | None = None, **more: Any) -> Any:
+        """Parse and run; wrong usage names the command whose --help explains it."""
+        is_standalone = more.pop("standalone_mode", True)
+        try:
+            code = super().main(args, standalone_mode=False, **more)
+        except Exception as error:
+            if not is_standalone or not hasattr(error, "format_message"):
+                raise
+            _print_usage_error(error)
+            code = getattr(error, "exit_code", UNUSABLE)
+        if is_standalone:
+            sys.exit(code if isinstance(code, int) else 0)
+        return code
+
+
+def _print_usage_error(error: Any) -> None:
+    from cdp_pipelines.cli.output import print_error
+
+    context, message = getattr(error, "ctx", None), " ".join(error.format_message().split())
+    # A command without its arguments has printed its help already.
+    if message:
+        hint = f" `{context.command_path} --help` lists what is allowed." if context else ""
+        print_error(f"{message.rstrip('.')}.{hint}")
