@@ -17,7 +17,6 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from assets.definitions import defs
 from assets.runtime.lake import DROPS, end_of
 from cdp_pipelines.cli.main import app
 from cdp_pipelines.marts.mart import build_mart_table
@@ -41,7 +40,7 @@ from cdp_pipelines.schema.interval import current, valid_at
 from cdp_pipelines.services.declarations import DEFS, load_all_contracts, load_company_register, load_retention
 from cdp_pipelines.services.mart_audit import MartNight
 from cdp_pipelines.services.marts import find_people
-from tests.conftest import content, gates, lasting
+from tests.conftest import content, copy_lake, gates, lasting
 from warehouse.delta.lake import Lake
 from warehouse.keys import HEAD, PUBLIC, mart_key
 from warehouse.serving import mart_file as serving
@@ -78,6 +77,13 @@ def assert_canaries(expected: pl.DataFrame, lake: Lake) -> int:
 @pytest.fixture(params=["sample", "anytown"])
 def company(request):
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def first_night(company, request) -> Lake | None:
+    """The lake after the company's first night, where another test needs it as well."""
+    is_sample = request.node.callspec.params["company"] == "sample"
+    return request.getfixturevalue("sample_first_night") if is_sample else None
 
 
 def test_no_channel_is_missing_and_every_night_is_there(company):
@@ -165,12 +171,14 @@ def test_every_raw_row_is_standardised_or_is_a_duplicate_or_an_older_state_or_no
         assert set(raw["source_record_id"]) == stands
 
 
-def test_the_same_night_twice_changes_nothing(company, run):
-    before = company.lake.tables()
-    modified = serving.mart_file_path(company.lake).stat().st_mtime_ns
-    assert run(company.drops, company.lake.path) == 0
-    assert company.lake.tables() == before
-    assert serving.mart_file_path(company.lake).stat().st_mtime_ns == modified
+@pytest.mark.long
+def test_the_same_night_twice_changes_nothing(company, run, tmp_path):
+    lake = copy_lake(company.lake, tmp_path / "lake")
+    before = lake.tables()
+    modified = serving.mart_file_path(lake).stat().st_mtime_ns
+    assert run(company.drops, lake.path) == 0
+    assert lake.tables() == before
+    assert serving.mart_file_path(lake).stat().st_mtime_ns == modified
 
 
 def assert_versions_hold_who_was_in(lake: Lake, night: date, marts: dict[str, pl.DataFrame], *, is_kept=True) -> None:
@@ -178,7 +186,7 @@ def assert_versions_hold_who_was_in(lake: Lake, night: date, marts: dict[str, pl
     for key, rows in marts.items():
         then = MartNight.of(lake, key, night)
         assert then.row_count == rows.height
-        held = then.rows(lake)
+        held = then.select_columns(lake)
         assert held is not None or not is_kept
         if held is not None:
             assert held.collect().sort(MARTS[key].key).equals(rows), (night, key)
@@ -187,13 +195,16 @@ def assert_versions_hold_who_was_in(lake: Lake, night: date, marts: dict[str, pl
                 assert then.rows_of(lake, stays).height == rows.height == stays.height, (night, key)
 
 
-def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(company, run, tmp_path, capsys):
-    lake = Lake(tmp_path / "lake")
+@pytest.mark.long
+def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(
+    company, first_night, run, tmp_path, capsys
+):
+    lake = copy_lake(first_night, tmp_path / "lake") if first_night else Lake(tmp_path / "lake")
     seen_count, held, read, nights = 0, {}, {}, list_drop_dates(company.drops)
     if len(nights) > MANY:
         nights = nights[::-3][::-1]  # By threes, the last among them: each run brings several nights.
     for night in nights:
-        assert run(company.drops, lake.path, night) == 0
+        assert (first_night and night == nights[0]) or run(company.drops, lake.path, night) == 0
         seen_count += assert_canaries(company.canaries().filter(drop=night), lake)
         read[night] = {key: lake.read(table) for key, table in MARTS.items()}
         assert_versions_hold_who_was_in(lake, night, read[night])
@@ -218,16 +229,14 @@ def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(
     assert history.filter(pl.col("valid_to").is_not_null()).height > 0
 
 
+@pytest.mark.long
 def test_files_delivered_twice_add_nothing(sample, run, tmp_path):
     shutil.copytree(sample.drops, tmp_path / "drops")
     nights = list_drop_dates(sample.drops)
     for file in (tmp_path / "drops" / str(nights[1])).iterdir():
         shutil.copy(file, tmp_path / "drops" / str(nights[-1]) / f"{file.stem}.again{file.suffix}")
         shutil.copy(file, tmp_path / "drops" / str(nights[2]) / file.name)
-    shutil.copytree(sample.lake.path, tmp_path / "lake")
-    for changed in (tmp_path / "lake").glob("serving/*"):
-        assert changed.exists()
-    before = Lake(tmp_path / "lake").tables()
+    before = copy_lake(sample.lake, tmp_path / "lake").tables()
     assert run(tmp_path / "drops", tmp_path / "lake") == 0
     after = Lake(tmp_path / "lake").tables()
     # Only the copies under names that no channel claims are noted.
@@ -258,6 +267,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.long
 def test_files_that_are_broken_have_an_outcome_and_stop_no_other_channel(sample, run, tmp_path, capfd):
     shutil.copytree(sample.drops, tmp_path / "drops")
     last = list_drop_dates(sample.drops)[-1]
@@ -291,6 +301,7 @@ def test_files_that_are_broken_have_an_outcome_and_stop_no_other_channel(sample,
     assert found["app_events.ndjson.gz"]["duplicate_count"] > 0
 
 
+@pytest.mark.long
 def test_killed_at_any_instant_and_run_again_is_run_once(sample, tmp_path):
     lake = tmp_path / "lake"
     print("kill after", delays := (4.0, 5.5, 7.0, 9.0))
@@ -305,6 +316,7 @@ def test_killed_at_any_instant_and_run_again_is_run_once(sample, tmp_path):
     assert_equal(content(Lake(lake)), content(sample.lake))
 
 
+@pytest.mark.long
 def test_a_run_interrupted_between_ledger_and_seal_is_completed(sample, run, tmp_path):
     shutil.copytree(sample.lake.path, tmp_path / "lake")
     shutil.rmtree(tmp_path / "lake" / "consent" / "seal")
@@ -327,10 +339,11 @@ def test_the_ledger_is_sealed(company, capsys):
         print(f"\n{verdict.format_lines()[0]}")
 
 
-def test_a_failed_gate_leaves_yesterday_stops_what_follows_and_shows_no_value(sample, run, tmp_path, monkeypatch):
-    nights = list_drop_dates(sample.drops)
-    assert run(sample.drops, tmp_path / "lake", nights[0]) == 0
-    lake = Lake(tmp_path / "lake")
+@pytest.mark.long
+def test_a_failed_gate_leaves_yesterday_stops_what_follows_and_shows_no_value(
+    sample, sample_first_night, run, tmp_path, monkeypatch
+):
+    lake = copy_lake(sample_first_night, tmp_path / "lake")
     before = lake.tables()
     suites = tmp_path / "suites"
     shutil.copytree(
@@ -363,10 +376,9 @@ def test_a_failed_gate_leaves_yesterday_stops_what_follows_and_shows_no_value(sa
     assert_equal(lasting(content(lake)), lasting(content(sample.lake)))
 
 
-def test_readers_never_wait_nor_see_half(sample, run, tmp_path):
-    nights = list_drop_dates(sample.drops)
-    assert run(sample.drops, tmp_path / "lake", nights[0]) == 0
-    path = serving.mart_file_path(Lake(tmp_path / "lake"))
+@pytest.mark.long
+def test_readers_never_wait_nor_see_half(sample, sample_first_night, run, tmp_path):
+    path = serving.mart_file_path(copy_lake(sample_first_night, tmp_path / "lake"))
     ask = "SELECT count(*) FROM order_fulfilment.customer"
     script = (
         "import duckdb, sys, time\n"
@@ -462,6 +474,7 @@ def test_anytown_links_more_people_than_exact_email_does(anytown, capsys):
     assert ours["f1"] > email["f1"]
 
 
+@pytest.mark.long
 def test_a_late_file_is_taken_in_the_next_night(sample, run, tmp_path):
     """A file that comes into the folder of a night that was run already is not forgotten."""
     shutil.copytree(sample.drops, tmp_path / "drops")
@@ -475,6 +488,7 @@ def test_a_late_file_is_taken_in_the_next_night(sample, run, tmp_path):
     assert_equal(lasting(content(Lake(tmp_path / "lake"))), lasting(content(sample.lake)))
 
 
+@pytest.mark.long
 def test_a_split_undoes_what_the_merge_did_and_every_recipient_is_told(sample, run, tmp_path):
     shutil.copytree(sample.lake.path, tmp_path / "split")
     split, never = Lake(tmp_path / "split"), Lake(tmp_path / "never")
@@ -524,10 +538,9 @@ def test_a_split_undoes_what_the_merge_did_and_every_recipient_is_told(sample, r
     assert split.version(CORRECTION.name) == version
 
 
-def test_a_row_that_is_not_allowed_at_publication_stays_unpublished(sample, tmp_path, monkeypatch):
+def test_a_row_that_is_not_allowed_at_publication_stays_unpublished(sample, definitions, tmp_path, monkeypatch):
     """Planted behind the gates' back: the mart says yes, the ledger does not."""
-    shutil.copytree(sample.lake.path, tmp_path / "lake")
-    lake = Lake(tmp_path / "lake")
+    lake = copy_lake(sample.lake, tmp_path / "lake")
     table = build_mart_table(load_company_register()["email_marketing"])
     denied = (
         current(lake.scan(DECISION)).filter(purpose="email_marketing", is_allowed=False).collect().row(0, named=True)
@@ -536,7 +549,7 @@ def test_a_row_that_is_not_allowed_at_publication_stays_unpublished(sample, tmp_
     key = compute_digest(mart_key(lake.path, "email_marketing").encode(), denied["customer_id"])
     planted = rows.head(1).with_columns(subject_key=pl.lit(key), email=pl.lit(denied["contact_point"]))
     lake.replace(table, pl.concat([rows, planted]))
-    done = published(sample, lake, monkeypatch)
+    done = published(sample, lake, definitions, monkeypatch)
     (check,) = done.get_asset_check_evaluations()
     assert not check.passed
     assert check.description == "email_marketing: 1 rows withheld"
@@ -551,48 +564,42 @@ def test_a_row_that_is_not_allowed_at_publication_stays_unpublished(sample, tmp_
     assert now != before
 
 
-def published(sample, lake, monkeypatch):
+def published(sample, lake, definitions, monkeypatch):
     """The step that publishes, alone."""
     monkeypatch.setenv("CDP_DROPS", str(sample.drops))
     monkeypatch.setenv("CDP_LAKE", str(lake.path))
     night = str(list_drop_dates(sample.drops)[-1])
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions(DROPS.name, [night])
-        return (
-            defs()
-            .resolve_job_def("nightly")
-            .execute_in_process(
-                instance=instance,
-                partition_key=night,
-                asset_selection=[dg.AssetKey(["serving", "marts"])],
-                raise_on_error=False,
-            )
+        return definitions.resolve_job_def("nightly").execute_in_process(
+            instance=instance,
+            partition_key=night,
+            asset_selection=[dg.AssetKey(["serving", "marts"])],
+            raise_on_error=False,
         )
 
 
-def test_a_column_that_is_not_declared_is_not_published(sample, tmp_path, monkeypatch):
-    shutil.copytree(sample.lake.path, tmp_path / "lake")
-    lake = Lake(tmp_path / "lake")
+def test_a_column_that_is_not_declared_is_not_published(sample, definitions, tmp_path, monkeypatch):
+    lake = copy_lake(sample.lake, tmp_path / "lake")
     table, served = MARTS["payment"], serving.mart_file_path(lake).read_bytes()
     lake.read(table).with_columns(shoe_size=pl.lit(44)).write_delta(
         str(lake.location(table.name)), mode="overwrite", delta_write_options={"schema_mode": "overwrite"}
     )
-    done = published(sample, lake, monkeypatch)
+    done = published(sample, lake, definitions, monkeypatch)
     assert not done.success
     (failed,) = [each for each in done.all_events if each.is_step_failure]
     assert "payment: the columns are not those that the purpose declares" in str(failed.event_specific_data)
     assert serving.mart_file_path(lake).read_bytes() == served
 
 
-def test_a_planted_row_that_singles_somebody_out_is_not_published_as_it_is(sample, tmp_path, monkeypatch):
+def test_a_planted_row_that_singles_somebody_out_is_not_published_as_it_is(sample, definitions, tmp_path, monkeypatch):
     """Of a pseudonymous mart what it says is taken away; of an aggregate nothing is published at all."""
-    shutil.copytree(sample.lake.path, tmp_path / "lake")
-    lake = Lake(tmp_path / "lake")
+    lake = copy_lake(sample.lake, tmp_path / "lake")
     alone, small = MARTS["profiling"], MARTS["analytics"]
     rows, cells = lake.read(alone), lake.read(small)
     lake.replace(alone, pl.concat([rows.head(1).with_columns(orders=pl.lit("77")), rows[1:]]))
     lake.replace(small, pl.concat([cells.head(1).with_columns(people=pl.lit(1, pl.Int64)), cells[1:]]))
-    done = published(sample, lake, monkeypatch)
+    done = published(sample, lake, definitions, monkeypatch)
     assert done.success
     (check,) = done.get_asset_check_evaluations()
     assert check.description == f"analytics: {cells.height} rows withheld"

@@ -79,6 +79,7 @@ def test_the_answer_is_sealed(sample, member):
     public.verify(bytes.fromhex(seal["ed25519 signature of the digest"]), digest.digest())
 
 
+@pytest.mark.long
 def test_the_ledger_takes_in_what_was_answered(sample, member, run, tmp_path, capsys):
     """The digest alone, once however often it is asked, sealed like every will, and without effect on any decision."""
     first = json.loads(ask("customer", member[0], "--lake", sample.lake.path, "--format", "json").output)["seal"]
