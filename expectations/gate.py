@@ -90,10 +90,13 @@ def _answers(
     table: str, told: Sequence[Expectation], frame: pl.DataFrame, derived: dict[str, pl.Expr]
 ) -> list[ExpectationValidationResult]:
     """What Great Expectations answers to each expectation, in their order."""
+    from great_expectations.validator.v1_validator import Validator
+
     suite = _gx_suite(table, told, tuple(derived))
     try:
-        batch = _batches().get_batch({"dataframe": _handed_over(frame, told, derived)})
-        answers = batch.validate(suite, result_format=_COUNTS_ALONE).results
+        # `Batch.validate` would hand the frame over, and hash it, a second time.
+        batch = {"dataframe": _handed_over(frame, told, derived)}
+        answers = Validator(_batches(), _COUNTS_ALONE, batch).validate_expectation_suite(suite).results
     except Exception as error:  # noqa: BLE001  whatever it is, its text may quote a value
         cause = type(error)
     else:

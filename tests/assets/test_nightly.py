@@ -1,11 +1,11 @@
 """The nightly job, whole: what came in is accounted for, the same night twice changes nothing, a crash heals."""
 
+import json
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from datetime import date, timedelta
 from pathlib import Path
@@ -378,45 +378,51 @@ def test_a_failed_gate_leaves_yesterday_stops_what_follows_and_shows_no_value(
 
 @pytest.mark.long
 def test_readers_never_wait_nor_see_half(sample, sample_first_night, run, tmp_path):
-    path = serving.mart_file_path(copy_lake(sample_first_night, tmp_path / "lake"))
-    ask = "SELECT count(*) FROM order_fulfilment.customer"
-    script = (
-        "import duckdb, sys, time\n"
-        "counts, n = [], 0\n"
-        "with duckdb.connect(sys.argv[1], read_only=True) as old:\n"
-        "    first = old.execute(sys.argv[2]).fetchall()\n"
-        "    print('open', flush=True)\n"
-        "    sys.stdin.readline()\n"
-        "    assert old.execute(sys.argv[2]).fetchall() == first\n"
-        "print('same', flush=True)\n"
-    )
-    reader = subprocess.Popen(
-        [sys.executable, "-c", script, path, ask], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert reader.stdout.readline() == "open\n"
-    seen, stop = [], threading.Event()
-
-    def keep_asking() -> None:
-        while not stop.is_set():
-            asked = subprocess.run(
-                [CDP, "query", ask, "--lake", tmp_path / "lake", "--format", "csv"], capture_output=True, text=True
-            )
-            seen.append((asked.returncode, asked.stdout))
-
-    asking = threading.Thread(target=keep_asking)
-    asking.start()
+    """One reader keeps the file of before open; another asks as `cdp query` does, five times a second."""
+    lake = copy_lake(sample_first_night, tmp_path / "lake")
+    question = "SELECT count(*) FROM order_fulfilment.customer"
+    keep_open = start_reader(KEEP_OPEN, serving.mart_file_path(lake), question)
+    keep_asking = start_reader(KEEP_ASKING, lake.path, question)
     try:
-        assert run(sample.drops, tmp_path / "lake") == 0
+        assert [each.stdout.readline() for each in (keep_open, keep_asking)] == ["ready\n", "ready\n"]
+        assert run(sample.drops, lake.path) == 0
     finally:
-        stop.set()
-        asking.join()
-    out, _ = reader.communicate("go on\n")
-    assert out == "same\n"
-    assert reader.returncode == 0
-    assert seen
-    assert {code for code, _ in seen} == {0}
-    assert len({answer for _, answer in seen}) <= 2
-    print(f"{len(seen)} reads while the night ran, none failed, {len({answer for _, answer in seen})} states seen")
+        (same, _), (answers, _) = (each.communicate("stop\n") for each in (keep_open, keep_asking))
+    assert same == "same\n"
+    assert keep_open.returncode == keep_asking.returncode == 0
+    answers = [json.loads(line) for line in answers.splitlines()]
+    states = {text for _, text in answers}
+    assert answers
+    assert {code for code, _ in answers} == {0}
+    assert len(states) <= 2
+    print(f"{len(answers)} reads while the night ran, none failed, {len(states)} states seen")
+
+
+KEEP_OPEN = """\
+import duckdb, sys
+with duckdb.connect(sys.argv[1], read_only=True) as old:
+    first = old.execute(sys.argv[2]).fetchall()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    assert old.execute(sys.argv[2]).fetchall() == first
+print("same", flush=True)
+"""
+KEEP_ASKING = """\
+import json, sys, threading
+from typer.testing import CliRunner
+from cdp_pipelines.cli import app
+stop = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.readline(), stop.set())).start()
+print("ready", flush=True)
+while not stop.wait(0.2):
+    done = CliRunner().invoke(app, ["query", sys.argv[2], "--lake", sys.argv[1], "--format", "csv"])
+    print(json.dumps([done.exit_code, done.stdout]), flush=True)
+"""
+
+
+def start_reader(script: str, *arguments) -> subprocess.Popen:
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 # No case is declared, and no channel delivers a consent to the other.
