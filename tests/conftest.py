@@ -200,7 +200,7 @@ def run_logged(definitions: dg.Definitions) -> Callable[..., int]:
 def run(run_logged: Callable[..., int]) -> Callable[..., int]:
     """`cdp run` with Dagster's memory in this process alone, without the versions of inputs that its page compares.
 
-    That takes half of a small night's time less. Shared lakes are built with both.
+    That takes a third of a small night's time less. Shared lakes are built with both.
     """
 
     def run_in_memory(drops: Path, lake: Path, until=None) -> int:
