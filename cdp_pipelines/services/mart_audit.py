@@ -56,7 +56,7 @@ class MartNight:
         """Rows of `MEMBERSHIP` of those who were in."""
         return valid_at(lake.scan(MEMBERSHIP).filter(pl.col("purpose") == self.purpose.key), self.as_of)
 
-    def select_columns(self, lake: Lake) -> pl.LazyFrame | None:
+    def rows(self, lake: Lake) -> pl.LazyFrame | None:
         """The mart's rows themselves, out of the Delta version that the night left; None where it is kept no more."""
         return lake.scan_version(f"mart/{self.purpose.key}", self.delta_version)
 

@@ -186,7 +186,7 @@ def assert_versions_hold_who_was_in(lake: Lake, night: date, marts: dict[str, pl
     for key, rows in marts.items():
         then = MartNight.of(lake, key, night)
         assert then.row_count == rows.height
-        held = then.select_columns(lake)
+        held = then.rows(lake)
         assert held is not None or not is_kept
         if held is not None:
             assert held.collect().sort(MARTS[key].key).equals(rows), (night, key)
