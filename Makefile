@@ -23,7 +23,7 @@ ui: install
 	.venv/bin/cdp ui --lake $(LAKE)
 
 test: install lint postgres
-	.venv/bin/pytest -n logical --dist worksteal
+	.venv/bin/pytest -n logical --dist load --maxschedchunk 1 --durations 10
 
 # Installs PostgreSQL for the tests, if it is missing and can be installed.
 postgres:

@@ -93,10 +93,13 @@ def _validate_batch(
     table: str, expectations: Sequence[Expectation], frame: pl.DataFrame, derived: dict[str, pl.Expr]
 ) -> list[ExpectationValidationResult]:
     """The answer of Great Expectations to each expectation, in their order."""
+    from great_expectations.validator.v1_validator import Validator
+
     suite = _build_gx_suite(table, expectations, tuple(derived))
     try:
-        batch = _batch_definition().get_batch({"dataframe": _convert_frame(frame, expectations, derived)})
-        answers = batch.validate(suite, result_format=_COUNTS_ALONE).results
+        # `Batch.validate` would pass the frame on, and hash it, a second time.
+        batch = {"dataframe": _convert_frame(frame, expectations, derived)}
+        answers = Validator(_batch_definition(), _COUNTS_ALONE, batch).validate_expectation_suite(suite).results
     except Exception as error:  # noqa: BLE001  the text of any error may quote a value
         cause = type(error)
     else:

@@ -1,16 +1,24 @@
-"""What tests share: the companies that they run on, each brought into a lake once."""
+"""What tests share: the companies that they run on, each brought into a lake once for all workers.
 
+Shared lakes are only read: a test that writes takes a copy (`copy_lake`). What one file alone needs stands in that file.
+"""
+
+import fcntl
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
 import pytest
+from dagster._core.execution.context.system import StepExecutionContext
 from rich.console import Console
 
+from assets.definitions import defs
 from cdp_pipelines.cli.run import run_nights
 from cdp_pipelines.sample import canaries
 from cdp_pipelines.services.sample_files import write_sample
@@ -64,7 +72,7 @@ def _one_ledger_key_and_mart_secret() -> Iterator[None]:
 
 
 def content(lake: Lake) -> dict[str, pl.DataFrame]:
-    """Every table's rows, in an order of their own."""
+    """Every table's rows, sorted."""
     found = {}
     for name in lake.tables():
         frame = pl.read_delta(str(lake.location(name)))
@@ -72,21 +80,21 @@ def content(lake: Lake) -> dict[str, pl.DataFrame]:
     return found
 
 
-def lasting(held: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    """What does not tell of nights that were not run.
+def lasting(tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """The tables without what depends on how many nights were run.
 
-    Of decisions those that stand, without when they were made; no histories; and customers under the name of their
-    smallest record, households under that of their smallest customer, for an id that was born in a night lives on.
-    What stands for a customer and their evidence in a mart is put back.
+    Of decisions those in force, without when they were made; no histories; customers under the name of their smallest
+    record, households under that of their smallest customer, because an id outlives the night in which it was made.
+    Keys and references of a mart are replaced by the customers and evidence that they stand for.
     """
     names = (
-        held["identity/cluster"]
+        tables["identity/cluster"]
         .group_by("customer_id")
         .agg(pl.concat_str("channel", "source_record_id", separator=":").min().alias("name"))
     )
     named = dict(names.iter_rows())
     found = {}
-    for name, frame in held.items():
+    for name, frame in tables.items():
         if name in {"identity/history", "audit/membership", "audit/correction", "audit/version"}:
             continue
         if name == "audit/retention":
@@ -96,7 +104,7 @@ def lasting(held: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
         if name == "consent/decision":
             frame = frame.filter(pl.col("valid_to").is_null()).drop("valid_from", "ledger_position")
         if "subject_key" in frame.columns:
-            frame = put_back(frame, name.removeprefix("mart/"), held["consent/decision"])
+            frame = with_customers(frame, name.removeprefix("mart/"), tables["consent/decision"])
         if "customer_id" in frame.columns:
             frame = frame.with_columns(pl.col("customer_id").replace(named))
         if name == "golden/household":
@@ -106,36 +114,110 @@ def lasting(held: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     return found
 
 
-def put_back(frame: pl.DataFrame, purpose: str, decisions: pl.DataFrame) -> pl.DataFrame:
-    """Rows of a mart with customer_id and evidence in place of what stands for them, each name computed by itself."""
+def with_customers(frame: pl.DataFrame, purpose: str, decisions: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a mart with customer_id and evidence in place of their keyed digests, each digest computed by itself."""
     key = mart_key(Path(), purpose)
-    standing = decisions.filter(pl.col("valid_to").is_null(), purpose=purpose, is_allowed=True)
-    told = [
+    in_force = decisions.filter(pl.col("valid_to").is_null(), purpose=purpose, is_allowed=True)
+    digests = [
         (row["customer_id"], compute_digest(key.encode(), row["customer_id"]), row["evidence"],
          compute_reference(key.encode(), row["customer_id"], row["contact_point"], row["purpose_version"], row["evidence"]))
-        for row in standing.iter_rows(named=True)
+        for row in in_force.iter_rows(named=True)
     ]  # fmt: skip
     names = ["customer_id", "subject_key", "evidence", "evidence_reference"]
     dtypes = [pl.String, pl.String, pl.List(pl.String), pl.String]
-    known = pl.DataFrame(told, schema=dict(zip(names, dtypes, strict=True)), orient="row")
+    known = pl.DataFrame(digests, schema=dict(zip(names, dtypes, strict=True)), orient="row")
     found = frame.join(known, on=["subject_key", "evidence_reference"])
     assert found.height == frame.height
     return found.drop("subject_key", "evidence_reference").with_columns(pl.col("evidence").list.sort().list.join(","))
 
 
-def bring_up(drops: Path, lake: Path, until=None, memory=None) -> int:
-    """`cdp run`, quietly."""
-    return run_nights(drops, lake, until, Console(quiet=True), memory)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests first: workers take them one by one, and short tests fill the end.
+
+    The nights of Anytown come before all, what else reads its lake after the sample's long tests: so one worker builds
+    Anytown while another builds the sample, and nobody waits.
+    """
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    if item.get_closest_marker("long") is None:
+        return 3
+    if "anytown" not in item.name:
+        return 1
+    return 0 if "run" in item.fixturenames else 2
+
+
+def build_once(folder: Path, build: Callable[[Path], object]) -> Path:
+    """A folder that the first worker builds; the others wait until it is complete."""
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        complete = folder.with_suffix(".complete")
+        if not complete.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            build(folder)
+            complete.touch()
+    return folder
+
+
+def copy_lake(lake: Lake, folder: Path) -> Lake:
+    """A lake of its own for a test that writes."""
+    shutil.copytree(lake.path, folder)
+    return Lake(folder)
+
+
+@contextmanager
+def read_only(lake: Lake) -> Iterator[Lake]:
+    """A shared lake, of which no file may have changed in the end."""
+    before = fingerprint(lake)
+    yield lake
+    assert fingerprint(lake) == before, f"a test wrote into the shared lake {lake.path}; it needs a copy (copy_lake)"
+
+
+def fingerprint(lake: Lake) -> dict[str, tuple[int, int]]:
+    """Size and time of change of every file."""
+    files = ((path, path.stat()) for path in lake.path.rglob("*") if path.is_file())
+    return {str(path): (stat.st_size, stat.st_mtime_ns) for path, stat in files}
 
 
 @pytest.fixture(scope="session")
-def run() -> Callable[..., int]:
-    """`cdp run` with Dagster's memory of it in this process alone, which takes a third of a small night's time less."""
+def definitions() -> dg.Definitions:
+    """The code location, loaded once: it takes two seconds, of every night anew."""
+    return defs()
 
-    def forgetful(drops: Path, lake: Path, until=None) -> int:
-        return bring_up(drops, lake, until, dg.DagsterInstance.ephemeral())
 
-    return forgetful
+@pytest.fixture(scope="session")
+def run_logged(definitions: dg.Definitions) -> Callable[..., int]:
+    """`cdp run`, quietly, with its definitions loaded already and Dagster's memory of the run in the lake."""
+
+    def run_quietly(drops: Path, lake: Path, until=None, memory=None) -> int:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("assets.definitions.defs", lambda: definitions)
+            return run_nights(drops, lake, until, Console(quiet=True), memory)
+
+    return run_quietly
+
+
+@pytest.fixture(scope="session")
+def run(run_logged: Callable[..., int]) -> Callable[..., int]:
+    """`cdp run` with Dagster's memory in this process alone, without the versions of inputs that its page compares.
+
+    That takes a third of a small night's time less. Shared lakes are built with both.
+    """
+
+    def run_in_memory(drops: Path, lake: Path, until=None) -> int:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(StepExecutionContext, "fetch_external_input_asset_version_info", lambda _: None)
+            return run_logged(drops, lake, until, dg.DagsterInstance.ephemeral())
+
+    return run_in_memory
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that all workers of this test run have in common."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
 
 
 @pytest.fixture(scope="session")
@@ -146,42 +228,58 @@ def anytown_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def anytown(anytown_data, tmp_path_factory) -> Company:
-    """Anytown, all ten nights at once."""
-    lake = tmp_path_factory.mktemp("anytown") / "lake"
-    assert bring_up(anytown_data / "drops", lake) == 0
-    return Company(anytown_data / "drops", anytown_data / "truth", Lake(lake))
+def anytown(anytown_data: Path, run_logged: Callable[..., int], shared: Path) -> Iterator[Company]:
+    """Anytown, all ten nights at once; only to be read."""
+
+    def build(lake: Path) -> None:
+        assert run_logged(anytown_data / "drops", lake) == 0
+
+    with read_only(Lake(build_once(shared / "anytown", build))) as lake:
+        yield Company(anytown_data / "drops", anytown_data / "truth", lake)
 
 
 @pytest.fixture(scope="session")
-def sample_data(tmp_path_factory) -> Path:
-    """The generated company, small."""
-    folder = tmp_path_factory.mktemp("sample") / "company"
+def sample_data(shared: Path) -> Path:
+    """The generated company, small; only to be read."""
     print(f"sample seed {SEED}")
-    write_sample(folder, 300, 4, SEED)
-    return folder
+    return build_once(shared / "sample_data", lambda folder: write_sample(folder, 300, 4, SEED))
 
 
 @pytest.fixture(scope="session")
-def sample(sample_data, tmp_path_factory) -> Company:
-    """The generated company, all nights at once."""
-    lake = tmp_path_factory.mktemp("sample") / "lake"
-    assert bring_up(sample_data / "drops", lake) == 0
-    return Company(sample_data / "drops", sample_data / "truth", Lake(lake))
+def sample(sample_data: Path, run_logged: Callable[..., int], shared: Path) -> Iterator[Company]:
+    """The generated company, all nights at once; only to be read."""
+
+    def build(lake: Path) -> None:
+        assert run_logged(sample_data / "drops", lake) == 0
+
+    with read_only(Lake(build_once(shared / "sample", build))) as lake:
+        yield Company(sample_data / "drops", sample_data / "truth", lake)
+
+
+@pytest.fixture(scope="session")
+def sample_first_night(sample_data: Path, run: Callable[..., int], shared: Path) -> Iterator[Lake]:
+    """The generated company after its first night, the history of all years; only to be read."""
+    drops = sample_data / "drops"
+
+    def build(lake: Path) -> None:
+        assert run(drops, lake, list_drop_dates(drops)[0]) == 0
+
+    with read_only(Lake(build_once(shared / "sample_first_night", build))) as lake:
+        yield lake
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[postgres.Server]:
     """A PostgreSQL server; without Debian's package tests that need one are skipped, but fail in CI."""
     if missing := postgres.missing():
-        told = f"no PostgreSQL server can be started: {missing}"
-        (pytest.fail if {"CI", "CDP_NO_SKIP"} & set(os.environ) else pytest.skip)(told)
+        reason = f"no PostgreSQL server can be started: {missing}"
+        (pytest.fail if {"CI", "CDP_NO_SKIP"} & set(os.environ) else pytest.skip)(reason)
     with postgres.server() as started:
         yield started
 
 
 def gates(lake: Lake) -> dict[str, dict]:
-    """The kept result of every gate, by table."""
-    kept = (json.loads(path.read_text()) for path in (lake.path / "reports" / "checks").glob("*.json"))
-    results = (json.loads(each["result"]) for each in kept)
+    """The stored result of every gate, by table."""
+    stored = (json.loads(path.read_text()) for path in (lake.path / "reports" / "checks").glob("*.json"))
+    results = (json.loads(each["result"]) for each in stored)
     return {result["table"]: result for result in results}

@@ -1,7 +1,7 @@
 """Single-rule faults planted in the engine, one at a time: each must be caught by the tests. `make mutations`.
 
-Each fault is a text of one file and what stands there instead. The repository is copied for each worker, so that
-nothing is ever planted in the one that is worked on.
+Each fault is a text of one file and the text that replaces it. The repository is copied for each worker, so that no
+fault is ever planted in the working copy.
 """
 
 import os
@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("assets", "cdp_pipelines", "expectations", "warehouse", "tests", "pyproject.toml")
+COPIED = ("assets", "cdp_pipelines", "expectations", "warehouse", "tests", "pyproject.toml")
 CONSENT = "cdp_pipelines/consent"
 # The quick ones first: a fault need only be caught once.
 TESTS = [
@@ -35,7 +35,7 @@ WORKERS = 2
 
 
 class Fault(NamedTuple):
-    """What is planted: a name, the file, the text that stands there, and what takes its place."""
+    """What is planted: a name, the file, the text in it, and the text that replaces it."""
 
     name: str
     file: str
@@ -87,17 +87,17 @@ FAULTS = (
     Fault("gate_ignores_other_purposes", f"{CONSENT}/merge_gate.py", '.when(pl.col("has_purpose"))', ".when(pl.lit(value=True))"),
     Fault("mart_takes_denied_customers", "cdp_pipelines/marts/mart.py", '        .filter(pl.col("purpose") == purpose.key, "is_allowed")', '        .filter(pl.col("purpose") == purpose.key)'),
     Fault("mart_takes_values_of_other_purposes", "cdp_pipelines/marts/mart.py", 'provenance.filter(pl.col("collected_for").list.contains(purpose.key))', "provenance"),
-    Fault("what_was_put_right_asks_the_rules", "cdp_pipelines/golden/survivorship.py", '-pl.col("rectification_number").fill_null(0), ', ""),
-    Fault("what_is_replaced_still_serves", "cdp_pipelines/golden/survivorship.py", 'pl.when("is_replaced").then(pl.lit([], TEXTS)).otherwise("collected_for")', 'pl.col("collected_for")'),
-    Fault("what_is_replaced_takes_other_points_along", "cdp_pipelines/golden/survivorship.py", 'pl.col(group[0]) == pl.col("replaces")', "pl.lit(value=True)"),
-    Fault("withdrawn_still_holds", "cdp_pipelines/golden/rectification.py", '        .join(ended, on="rectification_number", how="anti")\n', ""),
-    Fault("put_right_outside_of_profiles", "cdp_pipelines/golden/rectification.py", 'crosswalk.filter("is_profiled")', "crosswalk"),
+    Fault("rectified_value_ranked_by_the_rules", "cdp_pipelines/golden/survivorship.py", '-pl.col("rectification_number").fill_null(0), ', ""),
+    Fault("replaced_value_still_used", "cdp_pipelines/golden/survivorship.py", 'pl.when("is_replaced").then(pl.lit([], TEXTS)).otherwise("collected_for")', 'pl.col("collected_for")'),
+    Fault("replacing_one_point_replaces_others", "cdp_pipelines/golden/survivorship.py", 'pl.col(group[0]) == pl.col("replaces")', "pl.lit(value=True)"),
+    Fault("withdrawn_rectification_still_applies", "cdp_pipelines/golden/rectification.py", '        .join(ended, on="rectification_number", how="anti")\n', ""),
+    Fault("rectified_outside_of_profiles", "cdp_pipelines/golden/rectification.py", 'crosswalk.filter("is_profiled")', "crosswalk"),
     Fault("parts_of_several_records", "cdp_pipelines/golden/customer.py", 'pl.col("rank").min().over("customer_id", "attribute_group")', 'pl.col("rank").min().over("customer_id", "attribute")'),
     Fault("bounced_is_verified", "cdp_pipelines/golden/contact_point.py", "pl.when(bounced).then(2)", "pl.when(bounced).then(0)"),
     Fault("point_allowed_by_another", "cdp_pipelines/golden/contact_point.py", '(pl.col("contact_point") == "") | (pl.col("contact_point") == pl.col("value"))', "pl.lit(value=True)"),
     Fault("group_of_one_less", "cdp_pipelines/marts/anonymity.py", "pl.len().over(columns) >= minimum if", "pl.len().over(columns) >= minimum - 1 if"),
-    Fault("who_is_left_stands_alone", "cdp_pipelines/marts/anonymity.py", "    if not result[PROTECTED].all():", "    if result.is_empty():"),
-    Fault("small_cell_told", "cdp_pipelines/marts/aggregate.py", "(pl.col(PEOPLE) < minimum)", "(pl.col(PEOPLE) < minimum - 1)"),
+    Fault("rest_of_a_group_left_too_small", "cdp_pipelines/marts/anonymity.py", "    if not result[PROTECTED].all():", "    if result.is_empty():"),
+    Fault("small_cell_published", "cdp_pipelines/marts/aggregate.py", "(pl.col(PEOPLE) < minimum)", "(pl.col(PEOPLE) < minimum - 1)"),
     Fault("suppressed_cell_can_be_subtracted", "cdp_pipelines/marts/aggregate.py", "    while suppressed and len(suppressed) < len(counts):", "    while not counts:"),
     Fault("one_person_is_the_sum", "cdp_pipelines/marts/aggregate.py", "DOMINANT = 0.5", "DOMINANT = 1.0"),
     Fault("reference_without_its_evidence", "cdp_pipelines/marts/pseudonym.py", '"contact_point", "purpose_version", evidence, separator', '"contact_point", "purpose_version", separator'),
@@ -105,9 +105,9 @@ FAULTS = (
 )  # fmt: skip
 
 
-def copied(folder: Path) -> Path:
-    """A copy of the repository's rooms."""
-    for name in ROOMS:
+def copy_repository(folder: Path) -> Path:
+    """Copy what the tests need of the repository; the folder."""
+    for name in COPIED:
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -117,7 +117,7 @@ def copied(folder: Path) -> Path:
 
 
 def passes(copy: Path) -> bool:
-    """Do the tests pass on this copy? `RuntimeError` where they cannot be run at all."""
+    """Whether the tests pass on this copy; `RuntimeError` where they cannot be run at all."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *TESTS],
         cwd=copy,
@@ -126,14 +126,14 @@ def passes(copy: Path) -> bool:
         text=True,
         check=False,
     )
-    # A fault may break the very import: pytest then says 2, or 4 where conftest does not load.
+    # A fault may break an import: pytest then exits with 2, or with 4 where conftest does not load.
     if done.returncode not in {0, 1, 2, 4}:
         raise RuntimeError(done.stdout + done.stderr)
     return done.returncode == 0
 
 
 def is_caught(fault: Fault, copy: Path) -> tuple[bool, float]:
-    """Plant the fault in a copy, run the tests on it, take it out again."""
+    """Plant the fault in a copy, run the tests on it, restore the file: whether they failed, and the seconds."""
     file = copy / fault.file
     text = file.read_text()
     started = time.perf_counter()
@@ -145,20 +145,20 @@ def is_caught(fault: Fault, copy: Path) -> tuple[bool, float]:
 
 
 def main() -> int:
-    """Print each fault and whether it was caught; 1 where one survived or its text is not there once."""
+    """Print each fault and whether it was caught; 1 where one survived or its text does not occur exactly once."""
     out = Console()
     if misplaced := [each.name for each in FAULTS if (ROOT / each.file).read_text().count(each.old) != 1]:
-        out.print(f"the text of these is not there exactly once: {', '.join(misplaced)}")
+        out.print(f"the text of these faults does not occur exactly once in its file: {', '.join(misplaced)}")
         return 1
     copies: Queue[Path] = Queue()
     with tempfile.TemporaryDirectory() as name:
         for worker in range(WORKERS):
-            copies.put(copied(Path(name) / str(worker)))
+            copies.put(copy_repository(Path(name) / str(worker)))
         if not passes(copies.queue[0]):
-            out.print("without any fault the tests fail already: see `make test`")
+            out.print("the tests fail without any fault: see `make test`")
             return 1
 
-        def tried(fault: Fault) -> tuple[Fault, bool, float]:
+        def try_fault(fault: Fault) -> tuple[Fault, bool, float]:
             copy = copies.get()
             try:
                 return fault, *is_caught(fault, copy)
@@ -168,7 +168,7 @@ def main() -> int:
         table = Table("fault", "file", "", "seconds", box=None)
         survived = 0
         with ThreadPoolExecutor(WORKERS) as pool:
-            for fault, caught, seconds in pool.map(tried, FAULTS):
+            for fault, caught, seconds in pool.map(try_fault, FAULTS):
                 survived += not caught
                 table.add_row(fault.name, fault.file, "caught" if caught else "[bold red]SURVIVED", f"{seconds:.0f}")
                 out.print(f"{fault.name}: {'caught' if caught else 'SURVIVED'}", highlight=False)

@@ -9,7 +9,6 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.definitions import defs
 from assets.runtime.lake import LakeResource
 from assets.runtime.specs import DROPS
 from cdp_pipelines.schema import TABLES
@@ -18,11 +17,6 @@ from cdp_pipelines.services.declarations import load_all_contracts, load_company
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-
-
-@pytest.fixture(scope="module")
-def definitions() -> dg.Definitions:
-    return defs()
 
 
 @pytest.fixture(scope="module")
@@ -165,12 +159,13 @@ def test_sensor_requests_a_settled_folder_once_and_again_when_it_changes(definit
     assert again.run_requests[0].run_key != first.run_requests[0].run_key
 
 
-def test_a_backfill_of_several_nights_is_one_run(sample, tmp_path):
+@pytest.mark.long
+def test_a_backfill_of_several_nights_is_one_run(sample, definitions, tmp_path):
     nights = sorted(path.name for path in sample.drops.iterdir())
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions(DROPS.name, nights)
         resources = {"lake": LakeResource(drops=str(sample.drops), lake=str(tmp_path / "lake"))}
-        job = dg.Definitions.merge(defs(), dg.Definitions()).resolve_job_def("nightly")
+        job = dg.Definitions.merge(definitions, dg.Definitions()).resolve_job_def("nightly")
         os.environ.update(CDP_DROPS=resources["lake"].drops, CDP_LAKE=resources["lake"].lake)
         result = job.execute_in_process(
             instance=instance,

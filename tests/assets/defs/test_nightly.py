@@ -1,11 +1,11 @@
 """The nightly job, whole: what came in is accounted for, the same night twice changes nothing, a crash heals."""
 
+import json
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from datetime import date, timedelta
 from functools import partial
@@ -18,7 +18,6 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from assets.definitions import defs
 from assets.runtime.specs import DROPS
 from cdp_pipelines.cli.main import app
 from cdp_pipelines.marts.mart import build_mart_table
@@ -44,7 +43,7 @@ from cdp_pipelines.services.declarations import COMPANY, load_all_contracts, loa
 from cdp_pipelines.services.mart_audit import MartNight
 from cdp_pipelines.services.marts import find_people
 from expectations.gate import validate_frame
-from tests.conftest import content, gates, lasting
+from tests.conftest import content, copy_lake, gates, lasting
 from warehouse.delta.lake import Lake
 from warehouse.keys import HEAD, PUBLIC, mart_key
 from warehouse.serving import mart_file as serving
@@ -81,6 +80,13 @@ def assert_canaries(expected: pl.DataFrame, lake: Lake) -> int:
 @pytest.fixture(params=["sample", "anytown"])
 def company(request):
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def first_night(company, request) -> Lake | None:
+    """The lake after the company's first night, where another test needs it as well."""
+    is_sample = request.node.callspec.params["company"] == "sample"
+    return request.getfixturevalue("sample_first_night") if is_sample else None
 
 
 def test_no_channel_is_missing_and_every_night_is_there(company):
@@ -170,12 +176,14 @@ def test_every_raw_row_is_standardised_or_is_a_duplicate_or_an_older_state_or_no
         assert set(raw["source_record_id"]) == stands
 
 
-def test_the_same_night_twice_changes_nothing(company, run):
-    before = company.lake.tables()
-    modified = serving.mart_file_path(company.lake).stat().st_mtime_ns
-    assert run(company.drops, company.lake.path) == 0
-    assert company.lake.tables() == before
-    assert serving.mart_file_path(company.lake).stat().st_mtime_ns == modified
+@pytest.mark.long
+def test_the_same_night_twice_changes_nothing(company, run, tmp_path):
+    lake = copy_lake(company.lake, tmp_path / "lake")
+    before = lake.tables()
+    modified = serving.mart_file_path(lake).stat().st_mtime_ns
+    assert run(company.drops, lake.path) == 0
+    assert lake.tables() == before
+    assert serving.mart_file_path(lake).stat().st_mtime_ns == modified
 
 
 def assert_versions_hold_who_was_in(lake: Lake, night: date, marts: dict[str, pl.DataFrame], *, is_kept=True) -> None:
@@ -192,13 +200,16 @@ def assert_versions_hold_who_was_in(lake: Lake, night: date, marts: dict[str, pl
                 assert then.rows_of(lake, stays).height == rows.height == stays.height, (night, key)
 
 
-def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(company, run, tmp_path, capsys):
-    lake = Lake(tmp_path / "lake")
+@pytest.mark.long
+def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(
+    company, first_night, run, tmp_path, capsys
+):
+    lake = copy_lake(first_night, tmp_path / "lake") if first_night else Lake(tmp_path / "lake")
     seen_count, held, read, nights = 0, {}, {}, list_drop_dates(company.drops)
     if len(nights) > MANY:
         nights = nights[::-3][::-1]  # By threes, the last among them: each run brings several nights.
     for night in nights:
-        assert run(company.drops, lake.path, night) == 0
+        assert (first_night and night == nights[0]) or run(company.drops, lake.path, night) == 0
         seen_count += assert_canaries(company.canaries().filter(drop=night), lake)
         read[night] = {key: lake.read(table) for key, table in MARTS.items()}
         assert_versions_hold_who_was_in(lake, night, read[night])
@@ -223,16 +234,14 @@ def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(
     assert history.filter(pl.col("valid_to").is_not_null()).height > 0
 
 
+@pytest.mark.long
 def test_files_delivered_twice_add_nothing(sample, run, tmp_path):
     shutil.copytree(sample.drops, tmp_path / "drops")
     nights = list_drop_dates(sample.drops)
     for file in (tmp_path / "drops" / str(nights[1])).iterdir():
         shutil.copy(file, tmp_path / "drops" / str(nights[-1]) / f"{file.stem}.again{file.suffix}")
         shutil.copy(file, tmp_path / "drops" / str(nights[2]) / file.name)
-    shutil.copytree(sample.lake.path, tmp_path / "lake")
-    for changed in (tmp_path / "lake").glob("serving/*"):
-        assert changed.exists()
-    before = Lake(tmp_path / "lake").tables()
+    before = copy_lake(sample.lake, tmp_path / "lake").tables()
     assert run(tmp_path / "drops", tmp_path / "lake") == 0
     after = Lake(tmp_path / "lake").tables()
     # Only the copies under names that no channel claims are noted.
@@ -263,6 +272,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.long
 def test_files_that_are_broken_have_an_outcome_and_stop_no_other_channel(sample, run, tmp_path, capfd):
     shutil.copytree(sample.drops, tmp_path / "drops")
     last = list_drop_dates(sample.drops)[-1]
@@ -296,6 +306,7 @@ def test_files_that_are_broken_have_an_outcome_and_stop_no_other_channel(sample,
     assert found["app_events.ndjson.gz"]["duplicate_count"] > 0
 
 
+@pytest.mark.long
 def test_killed_at_any_instant_and_run_again_is_run_once(sample, tmp_path):
     lake = tmp_path / "lake"
     print("kill after", delays := (4.0, 5.5, 7.0, 9.0))
@@ -310,6 +321,7 @@ def test_killed_at_any_instant_and_run_again_is_run_once(sample, tmp_path):
     assert_equal(content(Lake(lake)), content(sample.lake))
 
 
+@pytest.mark.long
 def test_a_run_interrupted_between_ledger_and_seal_is_completed(sample, run, tmp_path):
     shutil.copytree(sample.lake.path, tmp_path / "lake")
     shutil.rmtree(tmp_path / "lake" / "consent" / "seal")
@@ -332,10 +344,11 @@ def test_the_ledger_is_sealed(company, capsys):
         print(f"\n{verdict.format_lines()[0]}")
 
 
-def test_a_failed_gate_leaves_yesterday_stops_what_follows_and_shows_no_value(sample, run, tmp_path, monkeypatch):
-    nights = list_drop_dates(sample.drops)
-    assert run(sample.drops, tmp_path / "lake", nights[0]) == 0
-    lake = Lake(tmp_path / "lake")
+@pytest.mark.long
+def test_a_failed_gate_leaves_yesterday_stops_what_follows_and_shows_no_value(
+    sample, sample_first_night, run, tmp_path, monkeypatch
+):
+    lake = copy_lake(sample_first_night, tmp_path / "lake")
     before = lake.tables()
     suites = tmp_path / "suites"
     shutil.copytree(
@@ -365,48 +378,53 @@ def test_a_failed_gate_leaves_yesterday_stops_what_follows_and_shows_no_value(sa
     assert_equal(lasting(content(lake)), lasting(content(sample.lake)))
 
 
-def test_readers_never_wait_nor_see_half(sample, run, tmp_path):
-    nights = list_drop_dates(sample.drops)
-    assert run(sample.drops, tmp_path / "lake", nights[0]) == 0
-    path = serving.mart_file_path(Lake(tmp_path / "lake"))
-    ask = "SELECT count(*) FROM order_fulfilment.customer"
-    script = (
-        "import duckdb, sys, time\n"
-        "counts, n = [], 0\n"
-        "with duckdb.connect(sys.argv[1], read_only=True) as old:\n"
-        "    first = old.execute(sys.argv[2]).fetchall()\n"
-        "    print('open', flush=True)\n"
-        "    sys.stdin.readline()\n"
-        "    assert old.execute(sys.argv[2]).fetchall() == first\n"
-        "print('same', flush=True)\n"
-    )
-    reader = subprocess.Popen(
-        [sys.executable, "-c", script, path, ask], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert reader.stdout.readline() == "open\n"
-    seen, stop = [], threading.Event()
-
-    def keep_asking() -> None:
-        while not stop.is_set():
-            asked = subprocess.run(
-                [CDP, "query", ask, "--lake", tmp_path / "lake", "--format", "csv"], capture_output=True, text=True
-            )
-            seen.append((asked.returncode, asked.stdout))
-
-    asking = threading.Thread(target=keep_asking)
-    asking.start()
+@pytest.mark.long
+def test_readers_never_wait_nor_see_half(sample, sample_first_night, run, tmp_path):
+    """One reader keeps the file of before open; another asks as `cdp query` does, five times a second."""
+    lake = copy_lake(sample_first_night, tmp_path / "lake")
+    question = "SELECT count(*) FROM order_fulfilment.customer"
+    keep_open = start_reader(KEEP_OPEN, serving.mart_file_path(lake), question)
+    keep_asking = start_reader(KEEP_ASKING, lake.path, question)
     try:
-        assert run(sample.drops, tmp_path / "lake") == 0
+        assert [each.stdout.readline() for each in (keep_open, keep_asking)] == ["ready\n", "ready\n"]
+        assert run(sample.drops, lake.path) == 0
     finally:
-        stop.set()
-        asking.join()
-    out, _ = reader.communicate("go on\n")
-    assert out == "same\n"
-    assert reader.returncode == 0
-    assert seen
-    assert {code for code, _ in seen} == {0}
-    assert len({answer for _, answer in seen}) <= 2
-    print(f"{len(seen)} reads while the night ran, none failed, {len({answer for _, answer in seen})} states seen")
+        (same, _), (answers, _) = (each.communicate("stop\n") for each in (keep_open, keep_asking))
+    assert same == "same\n"
+    assert keep_open.returncode == keep_asking.returncode == 0
+    answers = [json.loads(line) for line in answers.splitlines()]
+    states = {text for _, text in answers}
+    assert answers
+    assert {code for code, _ in answers} == {0}
+    assert len(states) <= 2
+    print(f"{len(answers)} reads while the night ran, none failed, {len(states)} states seen")
+
+
+KEEP_OPEN = """\
+import duckdb, sys
+with duckdb.connect(sys.argv[1], read_only=True) as old:
+    first = old.execute(sys.argv[2]).fetchall()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    assert old.execute(sys.argv[2]).fetchall() == first
+print("same", flush=True)
+"""
+KEEP_ASKING = """\
+import json, sys, threading
+from typer.testing import CliRunner
+from cdp_pipelines.cli import app
+stop = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.readline(), stop.set())).start()
+print("ready", flush=True)
+while not stop.wait(0.2):
+    done = CliRunner().invoke(app, ["query", sys.argv[2], "--lake", sys.argv[1], "--format", "csv"])
+    print(json.dumps([done.exit_code, done.stdout]), flush=True)
+"""
+
+
+def start_reader(script: str, *arguments) -> subprocess.Popen:
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 # No case is declared, and no channel delivers a consent to the other.
@@ -464,6 +482,7 @@ def test_anytown_links_more_people_than_exact_email_does(anytown, capsys):
     assert ours["f1"] > email["f1"]
 
 
+@pytest.mark.long
 def test_a_late_file_is_taken_in_the_next_night(sample, run, tmp_path):
     """A file that comes into the folder of a night that was run already is not forgotten."""
     shutil.copytree(sample.drops, tmp_path / "drops")
@@ -477,6 +496,7 @@ def test_a_late_file_is_taken_in_the_next_night(sample, run, tmp_path):
     assert_equal(lasting(content(Lake(tmp_path / "lake"))), lasting(content(sample.lake)))
 
 
+@pytest.mark.long
 def test_a_split_undoes_what_the_merge_did_and_every_recipient_is_told(sample, run, tmp_path):
     shutil.copytree(sample.lake.path, tmp_path / "split")
     split, never = Lake(tmp_path / "split"), Lake(tmp_path / "never")
@@ -526,10 +546,9 @@ def test_a_split_undoes_what_the_merge_did_and_every_recipient_is_told(sample, r
     assert split.version(CORRECTION.name) == version
 
 
-def test_a_row_that_is_not_allowed_at_publication_stays_unpublished(sample, tmp_path, monkeypatch):
+def test_a_row_that_is_not_allowed_at_publication_stays_unpublished(sample, definitions, tmp_path, monkeypatch):
     """Planted behind the gates' back: the mart says yes, the ledger does not."""
-    shutil.copytree(sample.lake.path, tmp_path / "lake")
-    lake = Lake(tmp_path / "lake")
+    lake = copy_lake(sample.lake, tmp_path / "lake")
     table = build_mart_table(load_company_register()["email_marketing"])
     denied = (
         current(lake.scan(DECISION)).filter(purpose="email_marketing", is_allowed=False).collect().row(0, named=True)
@@ -538,7 +557,7 @@ def test_a_row_that_is_not_allowed_at_publication_stays_unpublished(sample, tmp_
     key = compute_digest(mart_key(lake.path, "email_marketing").encode(), denied["customer_id"])
     planted = rows.head(1).with_columns(subject_key=pl.lit(key), email=pl.lit(denied["contact_point"]))
     lake.replace(table, pl.concat([rows, planted]))
-    done = published(sample, lake, monkeypatch)
+    done = published(sample, lake, definitions, monkeypatch)
     (check,) = done.get_asset_check_evaluations()
     assert not check.passed
     assert check.description == "email_marketing: 1 rows withheld"
@@ -553,48 +572,42 @@ def test_a_row_that_is_not_allowed_at_publication_stays_unpublished(sample, tmp_
     assert now != before
 
 
-def published(sample, lake, monkeypatch):
+def published(sample, lake, definitions, monkeypatch):
     """The step that publishes, alone."""
     monkeypatch.setenv("CDP_DROPS", str(sample.drops))
     monkeypatch.setenv("CDP_LAKE", str(lake.path))
     night = str(list_drop_dates(sample.drops)[-1])
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions(DROPS.name, [night])
-        return (
-            defs()
-            .resolve_job_def("nightly")
-            .execute_in_process(
-                instance=instance,
-                partition_key=night,
-                asset_selection=[dg.AssetKey(["serving", "marts"])],
-                raise_on_error=False,
-            )
+        return definitions.resolve_job_def("nightly").execute_in_process(
+            instance=instance,
+            partition_key=night,
+            asset_selection=[dg.AssetKey(["serving", "marts"])],
+            raise_on_error=False,
         )
 
 
-def test_a_column_that_is_not_declared_is_not_published(sample, tmp_path, monkeypatch):
-    shutil.copytree(sample.lake.path, tmp_path / "lake")
-    lake = Lake(tmp_path / "lake")
+def test_a_column_that_is_not_declared_is_not_published(sample, definitions, tmp_path, monkeypatch):
+    lake = copy_lake(sample.lake, tmp_path / "lake")
     table, served = MARTS["payment"], serving.mart_file_path(lake).read_bytes()
     lake.read(table).with_columns(shoe_size=pl.lit(44)).write_delta(
         str(lake.location(table.name)), mode="overwrite", delta_write_options={"schema_mode": "overwrite"}
     )
-    done = published(sample, lake, monkeypatch)
+    done = published(sample, lake, definitions, monkeypatch)
     assert not done.success
     (failed,) = [each for each in done.all_events if each.is_step_failure]
     assert "payment: the columns are not those that the purpose declares" in str(failed.event_specific_data)
     assert serving.mart_file_path(lake).read_bytes() == served
 
 
-def test_a_planted_row_that_singles_somebody_out_is_not_published_as_it_is(sample, tmp_path, monkeypatch):
+def test_a_planted_row_that_singles_somebody_out_is_not_published_as_it_is(sample, definitions, tmp_path, monkeypatch):
     """Of a pseudonymous mart what it says is taken away; of an aggregate nothing is published at all."""
-    shutil.copytree(sample.lake.path, tmp_path / "lake")
-    lake = Lake(tmp_path / "lake")
+    lake = copy_lake(sample.lake, tmp_path / "lake")
     alone, small = MARTS["profiling"], MARTS["analytics"]
     rows, cells = lake.read(alone), lake.read(small)
     lake.replace(alone, pl.concat([rows.head(1).with_columns(orders=pl.lit("77")), rows[1:]]))
     lake.replace(small, pl.concat([cells.head(1).with_columns(people=pl.lit(1, pl.Int64)), cells[1:]]))
-    done = published(sample, lake, monkeypatch)
+    done = published(sample, lake, definitions, monkeypatch)
     assert done.success
     (check,) = done.get_asset_check_evaluations()
     assert check.description == f"analytics: {cells.height} rows withheld"

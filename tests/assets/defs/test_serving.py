@@ -8,7 +8,6 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from assets.definitions import defs
 from assets.runtime.specs import DROPS
 from cdp_pipelines.cli.main import app
 from warehouse.delta.lake import Lake
@@ -37,13 +36,13 @@ def target(postgres_server) -> str:
 
 
 @pytest.fixture
-def night(sample, monkeypatch):
+def night(sample, definitions, monkeypatch):
     """Runs assets of the nightly job over a lake: the result, and all that Dagster keeps of the run."""
 
     def ran(lake: Lake, *keys: dg.AssetKey):
         monkeypatch.setenv("CDP_DROPS", str(sample.drops))
         monkeypatch.setenv("CDP_LAKE", str(lake.path))
-        job = defs().resolve_job_def("nightly")
+        job = definitions.resolve_job_def("nightly")
         last = str(list_drop_dates(sample.drops)[-1])
         with dg.DagsterInstance.ephemeral() as instance:
             instance.add_dynamic_partitions(DROPS.name, [last])

@@ -8,7 +8,6 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from assets.definitions import defs
 from assets.runtime.specs import DROPS
 from cdp_pipelines.cli.main import app
 from cdp_pipelines.schema import CONTACT_POINT, CUSTOMER, PROVENANCE, RECTIFICATION
@@ -29,9 +28,9 @@ def copy(sample, tmp_path_factory):
 
 
 @pytest.fixture
-def night(sample, monkeypatch):
+def night(sample, definitions, monkeypatch):
     """Runs layers of the lake's last night again: nothing else reads what was put right."""
-    job = defs().resolve_job_def("nightly")
+    job = definitions.resolve_job_def("nightly")
     last = str(list_drop_dates(sample.drops)[-1])
 
     def run(lake, *layers):
@@ -55,6 +54,7 @@ def somebody(lake, *names):
     return have.row(0, named=True)
 
 
+@pytest.mark.long
 def test_the_next_night_obeys_and_a_withdrawal_gives_all_back(copy, night, capsys):
     before = {table: copy.read(table) for table in (CUSTOMER, PROVENANCE, CONTACT_POINT)}
     who = somebody(copy, "first_name", "last_name", "birth_date", "email", "street", "city", "quiet_from")

@@ -23,6 +23,7 @@ def test_an_answer_is_signed(audited, member):
     public.verify(bytes.fromhex(seal["ed25519_signature"]), digest.digest())
 
 
+@pytest.mark.long
 def test_the_next_night_adds_the_digest_of_an_answer_to_the_ledger(audited, member, run, tmp_path, capsys):
     """Only the digest, once for equal answers, sealed like every consent event, and without effect on any decision."""
     first = read_answer("audit", "customer", member[0], "--lake", audited.lake.path)["seal"]

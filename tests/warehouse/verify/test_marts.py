@@ -37,6 +37,7 @@ def test_the_brute_force_imports_nothing_of_the_pipeline(name):
     assert imported - allowed <= {f"warehouse.verify.{other}" for other in ("decisions", "profiles", "protection")}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("company", ["sample", "anytown"])
 def test_every_decision_and_every_mart_row_equals_that_of_brute_force(company, request, capsys):
     lake = request.getfixturevalue(company).lake
@@ -66,6 +67,7 @@ def test_decisions_for_other_clocks(sample, as_of, known_at):
     assert report.decision_count > 10_000
 
 
+@pytest.mark.long
 def test_decisions_of_anytown_for_other_clocks(anytown, capsys):
     last = find_last_night(anytown.lake.path)
     clocks = last - timedelta(days=120), last - timedelta(days=60)
