@@ -1,4 +1,7 @@
-"""Errors of the product: one shallow tree. They keep their fields and never carry a cell's value."""
+"""Errors of the product: one shallow tree.
+
+Here belongs every exception whose text is for people. Errors keep their fields and never carry the value of a cell.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class CdpError(Exception):
-    """Anything that this product refuses to do; its text is for people."""
+    """Base of all errors of this product; the text says what failed and what to do."""
 
 
 class PolicyError(CdpError):
@@ -25,7 +28,7 @@ class PolicyError(CdpError):
 
     @classmethod
     def from_validation(cls, file: str, error: ValidationError) -> PolicyError:
-        """From a pydantic error; a policy holds no personal data, so what was found may be shown."""
+        """From a pydantic error; a policy holds no personal data, so the message may show the value that was found."""
         problems = []
         for each in error.errors():
             field = ".".join(str(part) for part in each["loc"]) or "(the whole)"
@@ -75,15 +78,15 @@ class SchemaError(CdpError):
 
 
 class LakeError(CdpError):
-    """The lake cannot be used as asked: not there, busy, or not written by this product."""
+    """The lake cannot be used: it does not exist, another process writes it, or it lacks what was requested."""
 
 
 class ServerError(CdpError):
-    """A database server does not do what publication asks of it; says why without its address, password or a value.
+    """A database server refuses a step of publication; the text has no address, password or value.
 
-    `is_passing`: it may do so in a moment.
+    `is_passing`: a later attempt may succeed.
     """
 
-    def __init__(self, told: str, *, is_passing: bool = False) -> None:
+    def __init__(self, message: str, *, is_passing: bool = False) -> None:
         self.is_passing = is_passing
-        super().__init__(f"PostgreSQL: {told}")
+        super().__init__(f"PostgreSQL: {message}")

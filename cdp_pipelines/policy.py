@@ -1,4 +1,7 @@
-"""What a company declares in one `defs.yaml`, as its typed policy."""
+"""Typed policies: the base model of everything that a company declares, and the reading of one `defs.yaml`.
+
+Here belongs no single policy; each is in the package that applies it.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +27,9 @@ class PolicyModel(BaseModel):
 def load_policy_file(path: Path, policy: type[Policy]) -> Policy:
     """The policy under `attributes`; `PolicyError` names file, field, what was found and what is allowed."""
     try:
-        told = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        return policy.model_validate(told.get("attributes"))
+        declared = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        return policy.model_validate(declared.get("attributes"))
     except yaml.YAMLError:
-        raise PolicyError(str(path), (("(the whole)", "is no YAML"),)) from None
+        raise PolicyError(str(path), (("(the whole)", "is not valid YAML"),)) from None
     except ValidationError as error:
         raise PolicyError.from_validation(str(path), error) from None

@@ -15,7 +15,7 @@ from cdp_pipelines.channels.field_value import read_event_time
 from cdp_pipelines.channels.records import read_records
 from cdp_pipelines.consent import DecisionInput, decide, list_identifiers
 from cdp_pipelines.errors import PolicyError
-from cdp_pipelines.lineage import STOPS, check_minimised, purpose_graph
+from cdp_pipelines.lineage import STOPS, build_purpose_graph, check_minimised
 from cdp_pipelines.marts.coarsening import coarsen
 from cdp_pipelines.marts.mart import build_mart_table
 from cdp_pipelines.marts.measures import compute_measures
@@ -253,7 +253,7 @@ def test_statement_6_no_column_derives_from_data_that_the_purpose_does_not_permi
     provenance = lake.scan(PROVENANCE)
     n = 0
     for key, purpose in MARTS.items():
-        graph = purpose_graph(purpose, load_all_contracts())
+        graph = build_purpose_graph(purpose, load_all_contracts())
         given = (
             provenance.filter(pl.col("collected_for").list.contains(key))
             .group_by("attribute")
@@ -262,7 +262,7 @@ def test_statement_6_no_column_derives_from_data_that_the_purpose_does_not_permi
         )
         channels = dict(given.iter_rows())
         for column in build_mart_table(purpose).columns:
-            paths = graph.back(f"mart/{key}.{column.name}", STOPS)
+            paths = graph.find_paths(f"mart/{key}.{column.name}", STOPS)
             assert {path.category for path in paths if path.category} <= {*purpose.data_categories}, column.name
             told = {path.end.partition(".")[0].removeprefix("raw/") for path in paths}
             for source in column.sources:

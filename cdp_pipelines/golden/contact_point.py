@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cdp_pipelines.consent.events import NEVER, rank_events, select_effective
-from cdp_pipelines.schema import ABOUT_SUBJECT, CONTACT_POINT, RECORD_KEY
+from cdp_pipelines.schema import ABOUT_SUBJECT, CONTACT_POINT, CONTACT_POINT_KINDS, RECORD_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
         RectificationFrame,
     )
 
-KINDS = ("email", "phone")
 # Preferred channel to the kind of contact point that it uses.
 KIND_OF_CHANNEL = {"email": "email", "sms": "phone"}
 _STATUSES = ("verified", "bounced", "complained", "unsubscribed")
@@ -43,7 +42,7 @@ def build_contact_point_states(ledger: LedgerFrame, verified_by: Collection[str]
     verification, an unsubscribe with a later grant on the same contact point; "later" is in the total order of consent
     events.
     """
-    events = ledger.filter(pl.col("subject_kind").is_in(KINDS))
+    events = ledger.filter(pl.col("subject_kind").is_in(CONTACT_POINT_KINDS))
     known = select_effective(events, as_of, as_of).select(
         pl.col("subject_kind").alias("kind"),
         pl.col("subject_value").alias("value"),
@@ -97,7 +96,7 @@ def build_contact_points(
     """
     key = ["customer_id", "kind", "value"]
     points = (
-        provenance.filter(pl.col("attribute").is_in(KINDS))
+        provenance.filter(pl.col("attribute").is_in(CONTACT_POINT_KINDS))
         .rename({"attribute": "kind"})
         .group_by(key)
         .agg(
@@ -150,8 +149,8 @@ def find_last_use(
     """
     interactions = interaction.filter(pl.col("occurred_at") < as_of).select(*RECORD_KEY, "occurred_at")
     return (
-        party.select(*RECORD_KEY, *KINDS)
-        .unpivot(index=list(RECORD_KEY), on=list(KINDS), variable_name="kind", value_name="value")
+        party.select(*RECORD_KEY, *CONTACT_POINT_KINDS)
+        .unpivot(index=list(RECORD_KEY), on=list(CONTACT_POINT_KINDS), variable_name="kind", value_name="value")
         .filter(pl.col("value").is_not_null())
         .join(interactions, on=list(RECORD_KEY))
         .join(crosswalk.filter("is_profiled").select(*RECORD_KEY, "customer_id"), on=list(RECORD_KEY))

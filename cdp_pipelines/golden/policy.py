@@ -9,9 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cdp_pipelines.golden.contact_point import KINDS
 from cdp_pipelines.policy import PolicyModel
-from cdp_pipelines.schema import GOLDEN_ATTRIBUTES, PREFERENCE_COLUMNS
+from cdp_pipelines.schema import CONTACT_POINT_KINDS, GOLDEN_ATTRIBUTES, PREFERENCE_COLUMNS
 
 GOLDEN_COLUMNS = (*GOLDEN_ATTRIBUTES, *PREFERENCE_COLUMNS)
 Rule = Literal["source_priority", "recency", "frequency", "completeness", "verified", "longest"]
@@ -51,7 +50,7 @@ class SurvivorshipPolicy(PolicyModel):
         if repeated := sorted({name for name in grouped if grouped.count(name) > 1}):
             raise ValueError(f"attribute_groups names twice: {', '.join(repeated)}; an attribute has one group")
         for group in self.attribute_groups:
-            if points := [name for name in group if name in KINDS]:
+            if points := [name for name in group if name in CONTACT_POINT_KINDS]:
                 raise ValueError(
                     f"attribute_groups contains {', '.join(points)}: each purpose decides on contact points one by one"
                 )

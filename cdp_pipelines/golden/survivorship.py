@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.golden.contact_point import KINDS
 from cdp_pipelines.golden.rectification import CHANNEL
-from cdp_pipelines.schema import GOLDEN_ATTRIBUTES, PREFERENCE_COLUMNS, PROVENANCE, RECORD_KEY, TEXTS
+from cdp_pipelines.schema import (
+    CONTACT_POINT_KINDS,
+    GOLDEN_ATTRIBUTES,
+    PREFERENCE_COLUMNS,
+    PROVENANCE,
+    RECORD_KEY,
+    TEXTS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -119,7 +125,7 @@ def _build_candidates(
         values = values.join(on_value, left_on=[*RECORD_KEY, name], right_on=[*RECORD_KEY, "subject_value"], how="left")
     else:
         values = values.with_columns(pl.lit(None, TEXTS).alias("granted"))
-    if name in KINDS:
+    if name in CONTACT_POINT_KINDS:
         doubts = states.filter(pl.col("kind") == name).select("value", "doubt")
         values = values.join(doubts, left_on=name, right_on="value", how="left")
     else:
@@ -162,7 +168,7 @@ def _add_rectified(
     )
     slots = corrections.select("customer_id", "rectification_number", "replaces")
     replaced = candidates.select("customer_id", "channel", *group, "collected_for").join(slots, on="customer_id")
-    if group[0] in KINDS:
+    if group[0] in CONTACT_POINT_KINDS:
         replaced = replaced.filter(pl.col(group[0]) == pl.col("replaces"))
     inherited = replaced.group_by("customer_id", "rectification_number").agg(
         pl.col("collected_for").explode().drop_nulls().unique().sort().alias("inherited")

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, model_validator
 
 from cdp_pipelines.policy import PolicyModel, load_policy_file
+from cdp_pipelines.schema.vocabulary import LinkIdentifier
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-Identifier = Literal["account_id", "device_id", "advertising_id", "loyalty_card", "serial", "handle", "email", "phone"]
 Compared = Literal[
     "first_name", "middle_name", "last_name", "birth_date", "street", "email", "phone", "loyalty_card", "account_id"
 ]
@@ -99,10 +99,10 @@ class Refit(PolicyModel):
 class IdentityPolicy(PolicyModel):
     """Rules of identity resolution."""
 
-    exact: tuple[Identifier, ...] = Field(
+    exact: tuple[LinkIdentifier, ...] = Field(
         description="Identifiers that belong to one person: records that share a value are one customer"
     )
-    shareable: tuple[Identifier, ...] = Field(
+    shareable: tuple[LinkIdentifier, ...] = Field(
         description="Identifiers that several people may share: they join a record without a first name to the one "
         "customer who has the value, and to nobody if several customers have it"
     )

@@ -1,6 +1,17 @@
-"""Where every column comes from, what of it is personal data of which category, and where each category lives."""
+"""Lineage: the sources of every column, the data categories behind it, and the places that store each category.
 
-from cdp_pipelines.lineage.graph import ColumnGraph, LineageError, LineagePath, column_graph, list_tables, purpose_graph
+`graph` holds the columns and their sources, `raw` the mapping from raw fields, `minimise` the check that a mart takes
+no more than its purpose permits, `places` the storage locations.
+"""
+
+from cdp_pipelines.lineage.graph import (
+    ColumnGraph,
+    LineageError,
+    LineagePath,
+    build_column_graph,
+    build_purpose_graph,
+    list_tables,
+)
 from cdp_pipelines.lineage.minimise import (
     EXEMPTIONS,
     STOPS,
@@ -20,13 +31,13 @@ __all__ = [
     "LineageError",
     "LineagePath",
     "StorageLocation",
+    "build_column_graph",
+    "build_purpose_graph",
     "check_all_minimised",
     "check_minimised",
-    "column_graph",
     "describe_origins",
     "list_categories",
     "list_locations",
     "list_tables",
-    "purpose_graph",
     "with_raw_sources",
 ]

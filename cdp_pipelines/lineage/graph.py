@@ -1,8 +1,9 @@
 """The graph of columns: from any column back to the raw fields that it derives from, through every table between.
 
-What a column derives from is more than what it copies: a hash, a score, a count, a join or a filter derives as well.
-So `Column.sources` names all of it, and a path follows each of them. What only chooses among values that one person
-has of one kind (the rank of survivorship) adds nothing to the chosen value, and is not followed from it.
+Here belong the graph and its paths; whether a path is permitted is `minimise`. A column derives from more than it
+copies: hashes, scores, counts, joins and filters derive too. So `Column.sources` names all of these, and a path follows
+each. A column that only chooses among values of one kind that one person has (the rank of survivorship) adds nothing to
+the chosen value, so no path leads from the value to it.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ if TYPE_CHECKING:
 
 
 class LineageError(CdpError):
-    """A column says that it comes from one that no table has."""
+    """A column names a source that no table has."""
 
 
 @dataclass(frozen=True, slots=True)
 class LineagePath:
-    """One way from a column back to where it begins, a shortest one.
+    """A shortest path from a column back to one of its origins.
 
-    `columns` are full names, `layer/table.column`, the derived one first. It ends in a raw field of a data category
-    (None for when and how a record was delivered), or in a column of `stops`, where the asker wanted to go no further.
+    `columns` are full names, `layer/table.column`, the derived one first. The path ends in a raw field with its data
+    category (None for time and manner of the delivery), or in a column of `stops`, at which the search was told to end.
     """
 
     columns: tuple[str, ...]
@@ -42,7 +43,7 @@ class LineagePath:
 
     @property
     def end(self) -> str:
-        """The column in which it ends."""
+        """The column at which the path ends."""
         return self.columns[-1]
 
     def __str__(self) -> str:
@@ -53,66 +54,67 @@ class LineagePath:
 class ColumnGraph:
     """Columns by full name, each with those that it derives from, and the data category of every raw column.
 
-    A source is a pair of a full name and a category: that of what is taken out of a raw field where the mapping says
-    so, else None.
+    A source is a pair of a full name and a category: that of the part taken out of a raw field where the mapping
+    declares one, else None.
     """
 
     sources: Mapping[str, tuple[tuple[str, str | None], ...]]
     raw: Mapping[str, str | None]
 
-    def back(self, column: str, stops: Collection[str] = ()) -> list[LineagePath]:
+    def find_paths(self, column: str, stops: Collection[str] = ()) -> list[LineagePath]:
         """A shortest path to each raw field that a column derives from, and to each column of `stops`.
 
-        There is none of a column that is made of nothing: a constant, a number in sequence. A raw field of which
-        several categories are taken comes once for each. `LineageError` where a column is in no table.
+        A column without sources (a constant, a sequence number) has no path. A raw field from which several categories
+        are taken has one path for each. `LineageError` where a column is in no table.
         """
-        found: list[LineagePath] = []
+        paths: list[LineagePath] = []
         seen = {column}
-        ended: set[tuple[str, str | None]] = set()
-        waiting = deque([(column,)])
+        ends: set[tuple[str, str | None]] = set()
+        waiting: deque[tuple[str, ...]] = deque([(column,)])
         while waiting:
             path = waiting.popleft()
-            for source, category in self._of(path):
+            for source, category in self._list_direct_sources(path):
                 if source in self.raw:
                     end = (source, category or self.raw[source])
-                    if end not in ended:
-                        ended.add(end)
-                        found.append(LineagePath((*path, source), end[1]))
+                    if end not in ends:
+                        ends.add(end)
+                        paths.append(LineagePath((*path, source), end[1]))
                 elif source not in seen:
                     seen.add(source)
                     if source in stops:
-                        found.append(LineagePath((*path, source)))
+                        paths.append(LineagePath((*path, source)))
                     else:
                         waiting.append((*path, source))
-        return found
+        return paths
 
-    def behind(self, column: str, stops: Collection[str] = ()) -> set[str]:
+    def list_sources(self, column: str, stops: Collection[str] = ()) -> set[str]:
         """Every column that a column derives from, no further back than `stops`."""
-        found: set[str] = set()
+        sources: set[str] = set()
         waiting = [column]
         while waiting:
             name = waiting.pop()
             if name != column and (name in stops or name in self.raw):
                 continue
-            new = {source for source, _ in self._of((name,))} - found
-            found |= new
+            new = {source for source, _ in self._list_direct_sources((name,))} - sources
+            sources |= new
             waiting.extend(new)
-        return found
+        return sources
 
-    def _of(self, path: tuple[str, ...]) -> tuple[tuple[str, str | None], ...]:
+    def _list_direct_sources(self, path: tuple[str, ...]) -> tuple[tuple[str, str | None], ...]:
         try:
             return self.sources[path[-1]]
         except KeyError:
-            told = " <- ".join(path)
-            raise LineageError(f"{told}: there is no such column; a column derives from declared ones alone") from None
+            raise LineageError(
+                f"{' <- '.join(path)}: there is no such column; the sources of a column must be declared columns"
+            ) from None
 
     def with_table(self, table: Table) -> ColumnGraph:
-        """The graph with the columns of one more table, or of this one in place of that of its name."""
+        """The graph with the columns of one more table, which replaces a table of the same name."""
         return ColumnGraph({**self.sources, **_derived(table)}, self.raw)
 
 
-def column_graph(contracts: Mapping[str, ChannelContract], purposes: Iterable[Purpose] = ()) -> ColumnGraph:
-    """The graph over all tables of the lake, and the marts of `purposes` as far as any channel may reach them."""
+def build_column_graph(contracts: Mapping[str, ChannelContract], purposes: Iterable[Purpose] = ()) -> ColumnGraph:
+    """The graph over all tables of the lake and the marts of `purposes`, with all channels as sources."""
     return ColumnGraph(
         {
             **{name: each for table in TABLES.values() for name, each in _columns(table, contracts.values()).items()},
@@ -122,20 +124,20 @@ def column_graph(contracts: Mapping[str, ChannelContract], purposes: Iterable[Pu
     )
 
 
-def purpose_graph(purpose: Purpose, contracts: Mapping[str, ChannelContract]) -> ColumnGraph:
-    """The graph as it is for one purpose: of what was collected for it alone, which is all that its mart is given.
+def build_purpose_graph(purpose: Purpose, contracts: Mapping[str, ChannelContract]) -> ColumnGraph:
+    """The graph for one purpose: only the channels that its mart may take data from.
 
-    Values of people come from channels that collect for the purpose or can carry a grant of it, what they did from
-    those that collect for it, and of these a measure takes interactions of its own type
+    Attributes come from channels that collect for the purpose or can carry a grant of it; interactions come from
+    channels that collect for it, and a measure takes interactions of its own type
     (`standardised/interaction.<column>[type]`).
     """
-    given = [
+    permitted = [
         each for key, each in contracts.items() if purpose.key in each.collected_for or each.can_grant(purpose.key)
     ]
-    counted = [each for each in given if purpose.key in each.collected_for]
+    collecting = [each for each in permitted if purpose.key in each.collected_for]
     sources: dict[str, tuple[tuple[str, str | None], ...]] = {}
     for table in TABLES.values():
-        sources |= _columns(table, counted if table is INTERACTION else given)
+        sources |= _columns(table, collecting if table is INTERACTION else permitted)
     of_measure = {
         column.name: column.source.partition(".")[2]
         for column in purpose.columns
@@ -144,32 +146,32 @@ def purpose_graph(purpose: Purpose, contracts: Mapping[str, ChannelContract]) ->
     typed = _typed({*of_measure.values()})
     for plain, names in typed.items():
         for name, type_ in names.items():
-            able = [each for each in counted if each.interaction and each.interaction.can_be(type_)]
+            able = [each for each in collecting if each.interaction and each.interaction.can_be(type_)]
             sources[name] = _raw(INTERACTION.name, plain.rpartition(".")[2], able)
     table = build_mart_table(purpose)
     is_plain = [column.name for column in table.columns] == [column.name for column in purpose.columns]
     for column in table.columns:
-        # Where the mart has other columns than are declared they were made of these, and may be of each measure.
+        # Columns that mart.sql computes may derive from every measure.
         own = TYPES.get(of_measure.get(column.name, "")) if is_plain else None
-        names = [
+        source_names = [
             name
             for plain in column.sources
             for name, type_ in typed.get(plain, {plain: None}).items()
             if own is None or type_ in {own, None}
         ]
-        sources[f"{table.name}.{column.name}"] = tuple((name, None) for name in names)
+        sources[f"{table.name}.{column.name}"] = tuple((name, None) for name in source_names)
     return ColumnGraph(sources, _raw_categories(contracts.values()))
 
 
 def _typed(measures: Collection[str]) -> dict[str, dict[str, str]]:
     """Columns of interactions that measures read, each with its names by type and the types: `…amount_minor[order]`."""
-    found: dict[str, dict[str, str]] = {}
+    typed: dict[str, dict[str, str]] = {}
     for column in MEASURES.columns:
         type_ = TYPES.get(column.name)
         if column.name in measures and type_:
             for source in column.sources:
-                found.setdefault(source, {})[f"{source}[{type_}]"] = type_
-    return found
+                typed.setdefault(source, {})[f"{source}[{type_}]"] = type_
+    return typed
 
 
 def _raw_categories(contracts: Iterable[ChannelContract]) -> dict[str, str | None]:
@@ -193,7 +195,7 @@ def _derived(table: Table) -> dict[str, tuple[tuple[str, str | None], ...]]:
 
 
 def list_tables(contracts: Mapping[str, ChannelContract], purposes: Iterable[Purpose]) -> dict[str, Table]:
-    """Every table of the lake by name: raw and quarantine of each channel, what is derived, and the marts."""
+    """Every table of the lake by name: raw and quarantine of each channel, the fixed tables, and the marts."""
     channels = list(contracts.values())
     standard = {
         name: with_raw_sources(table, [each for each in channels if getattr(each, FED_BY[name])])

@@ -1,4 +1,7 @@
-"""From raw fields to standard columns: which raw columns, in which channels, a standard column comes from."""
+"""From raw fields to standard columns: the raw columns of each channel that a standard column comes from.
+
+Here belongs the reading of contracts for lineage; the graph over all tables is `graph`.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ if TYPE_CHECKING:
 
     from cdp_pipelines.channels.contract import ChannelContract
 
-# Where a standard column is mapped under another name than its own.
-_MAPPED_AS = {
+# Names in the contract of standard columns that are mapped under other names than their own.
+_MAPPED_AS: dict[str, dict[str, tuple[str, ...]]] = {
     INTERACTION.name: {"interaction_type": ("type",), "amount_minor": ("amount",), "duration_s": ("duration",)},
     PARTY.name: {name: (name, "full_name") for name in NAME_PARTS},
     CONSENT_EVENT.name: {
@@ -27,7 +30,7 @@ _MAPPED_AS = {
     },
     PREFERENCE.name: {"quiet_from": ("quiet_hours",), "quiet_until": ("quiet_hours",)},
 }
-# Which block of a contract feeds a standard table.
+# The block of a contract that feeds each standard table.
 FED_BY = {
     PARTY.name: "party",
     INTERACTION.name: "interaction",
@@ -40,7 +43,7 @@ _OF_RAW = {"drop_date", "ingested_at"}
 
 
 def with_raw_sources(table: Table, contracts: Iterable[ChannelContract]) -> Table:
-    """A standard table whose columns name the raw columns they come from, as `raw/<channel>.<column>`."""
+    """A standard table with the raw columns of these channels as sources, as `raw/<channel>.<column>`."""
     contracts = list(contracts)
     columns = []
     for column in table.columns:
@@ -50,9 +53,9 @@ def with_raw_sources(table: Table, contracts: Iterable[ChannelContract]) -> Tabl
 
 
 def find_raw_origins(table: str, column: str, contract: ChannelContract) -> dict[str, str | None]:
-    """Raw columns of a channel that a column of a standard table comes from, each with the category of what it gives.
+    """Raw columns of a channel that a column of a standard table comes from, each with its data category.
 
-    None for when and how a record was delivered.
+    None for time and manner of the delivery.
     """
     if column in _OF_RAW:
         return {f"raw/{contract.name}.{column}": None}
@@ -63,15 +66,15 @@ def find_raw_origins(table: str, column: str, contract: ChannelContract) -> dict
 
 
 def _origins(table: str, column: str, contract: ChannelContract) -> list[tuple[str, str | None]]:
-    """Source fields, each with the category that the mapping says of what it takes out of it."""
+    """Source fields, each with the category that the mapping declares for the part that it takes."""
     if column in {"source_record_id", "event_id"}:
         return [(contract.key, None)]
     if column in _OF_EVENT_TIME:
         return [(field, None) for field in contract.event_time.fields]
     if column == "defects":
         parts = [each for part in ("birth_date", "email", "phone") for each in _origins(table, part, contract)]
-        strings = {name: field for field, name in contract.columns.items()}
-        return [*parts, *((strings[name], None) for name in contract.privacy_strings)]
+        field_of = {name: field for field, name in contract.columns.items()}
+        return [*parts, *((field_of[name], None) for name in contract.privacy_strings)]
     blocks = getattr(contract, FED_BY[table])
     names = _MAPPED_AS.get(table, {}).get(column, (column,))
     return [

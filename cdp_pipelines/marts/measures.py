@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from cdp_pipelines.schema import RECORD_KEY
 from cdp_pipelines.schema.mart import MEASURES
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def compute_measures(
         interaction.filter(
             pl.col("channel").is_in(list(channels)), pl.col("occurred_at") >= since, pl.col("occurred_at") < until
         )
-        .join(crosswalk.filter("is_profiled"), on=["channel", "source_record_id"])
+        .join(crosswalk.filter("is_profiled"), on=list(RECORD_KEY))
         .sort("occurred_at", "channel", "source_record_id")
     )
     kind = pl.col("interaction_type")

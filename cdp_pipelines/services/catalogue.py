@@ -12,10 +12,10 @@ from cdp_pipelines.lineage import (
     ColumnGraph,
     LineagePath,
     StorageLocation,
-    column_graph,
+    build_column_graph,
+    build_purpose_graph,
     list_locations,
     list_tables,
-    purpose_graph,
 )
 from cdp_pipelines.purposes.purpose import UNIFICATION
 from cdp_pipelines.retention import compute_quarantine_rule, compute_retention_rules
@@ -80,14 +80,16 @@ def collect_facts(lake: Lake, owners: Mapping[str, str]) -> Facts:
     """Everything that the catalogue tells of a lake; `owners` by full name of the table."""
     channels, purposes = load_all_contracts(), load_company_register()
     results, tables = latest_results(lake), list_tables(channels, purposes.values())
-    graph = column_graph(channels)
-    marts = {f"mart/{key}": purpose_graph(each, channels) for key, each in purposes.items() if each.columns}
+    graph = build_column_graph(channels)
+    marts = {f"mart/{key}": build_purpose_graph(each, channels) for key, each in purposes.items() if each.columns}
     used = _used(marts)
     found = []
     for name, table in tables.items():
         own = marts.get(name, graph)
         paths = {
-            each.name: () if name.startswith(("raw/", "quarantine/")) else tuple(own.back(f"{name}.{each.name}", STOPS))
+            each.name: ()
+            if name.startswith(("raw/", "quarantine/"))
+            else tuple(own.find_paths(f"{name}.{each.name}", STOPS))
             for each in table.columns
         }
         state, (quality, night) = lake.describe(table), results.get(name, (None, None))
@@ -127,7 +129,7 @@ def _used(marts: Mapping[str, ColumnGraph]) -> dict[str, set[str]]:
     used: dict[str, set[str]] = {}
     for mart, graph in marts.items():
         names = [name for name in graph.sources if name.startswith(f"{mart}.")]
-        for behind in {each.partition("[")[0] for name in names for each in graph.behind(name, STOPS)}:
+        for behind in {each.partition("[")[0] for name in names for each in graph.list_sources(name, STOPS)}:
             used.setdefault(behind, set()).add(mart.partition("/")[2])
     return used
 
@@ -148,7 +150,7 @@ def _categories(
 def _exempt(name: str, paths: tuple[LineagePath, ...]) -> str | None:
     """Why what is behind a column, or the column itself, is not judged by the mart's categories."""
     stop = STOPS.get(name) or next((STOPS[path.end] for path in paths if path.end in STOPS), None)
-    return stop.because if stop else None
+    return stop.reason if stop else None
 
 
 def _purposes(name: str, used: Mapping[str, set[str]]) -> tuple[str, ...]:

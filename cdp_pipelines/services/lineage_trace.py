@@ -4,7 +4,7 @@ Here belongs the answer about one column or table. The graph itself is in `cdp_p
 """
 
 from cdp_pipelines.errors import UnknownNameError
-from cdp_pipelines.lineage import STOPS, ColumnGraph, LineagePath, column_graph, purpose_graph
+from cdp_pipelines.lineage import STOPS, ColumnGraph, LineagePath, build_column_graph, build_purpose_graph
 from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
 from cdp_pipelines.services.document import Document, Section
 
@@ -15,7 +15,7 @@ def trace_lineage(column: str) -> Document:
     names = [name for name in graph.sources if column in {name, name.rpartition(".")[0]}]
     if not names:
         raise UnknownNameError("table or column", column, _names(graph, with_columns="." in column))
-    paths = {name: graph.back(name, STOPS) for name in names}
+    paths = {name: graph.find_paths(name, STOPS) for name in names}
     ends = [path for each in paths.values() for path in each]
     rows = [{"column": name, **row} for name, each in paths.items() for row in _rows(each)]
     exempt = dict.fromkeys(path.end for path in ends if path.end in STOPS)
@@ -28,7 +28,7 @@ def trace_lineage(column: str) -> Document:
             Section("paths", rows, "Each step back to the raw field, with the data category of the field"),
             Section(
                 "exempt",
-                [{"column": name, "reason": STOPS[name].because} for name in exempt],
+                [{"column": name, "reason": STOPS[name].reason} for name in exempt],
                 "Columns where the check of data categories ends, and why",
             ),
         ],
@@ -46,8 +46,8 @@ def _graph(column: str) -> ColumnGraph:
     layer, _, rest = column.partition("/")
     purpose = load_company_register().get(rest.partition(".")[0]) if layer == "mart" else None
     if purpose and purpose.columns:
-        return purpose_graph(purpose, load_all_contracts())
-    return column_graph(load_all_contracts())
+        return build_purpose_graph(purpose, load_all_contracts())
+    return build_column_graph(load_all_contracts())
 
 
 def _rows(paths: list[LineagePath]) -> list[dict[str, object]]:

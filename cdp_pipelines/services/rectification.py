@@ -12,9 +12,17 @@ import polars as pl
 
 from cdp_pipelines.errors import CdpError, LakeError
 from cdp_pipelines.golden import rectification
-from cdp_pipelines.golden.contact_point import KINDS
 from cdp_pipelines.golden.policy import GOLDEN_COLUMNS
-from cdp_pipelines.schema import CROSSWALK, PARTY, PREFERENCE, PREFERENCE_COLUMNS, PROVENANCE, RECORD_KEY, RECTIFICATION
+from cdp_pipelines.schema import (
+    CONTACT_POINT_KINDS,
+    CROSSWALK,
+    PARTY,
+    PREFERENCE,
+    PREFERENCE_COLUMNS,
+    PROVENANCE,
+    RECORD_KEY,
+    RECTIFICATION,
+)
 from cdp_pipelines.services.checked_write import CheckFailedError, StagedWrite, check_and_write
 from cdp_pipelines.services.declarations import load_all_contracts, load_survivorship
 from expectations.gate import validate_frame
@@ -47,10 +55,10 @@ def rectify_value(
     """
     with lake.lock_writer():
         group, before, now = _AttributeGroup(lake, customer_id, attribute), lake.read(RECTIFICATION), datetime.now(UTC)
-        replaced = group.find_replaced(instead_of) if attribute in KINDS else None
+        replaced = group.find_replaced(instead_of) if attribute in CONTACT_POINT_KINDS else None
         record = group.find_record(replaced)
         values = group.current_values() | {attribute: _parse(attribute, text, record)}
-        if attribute in KINDS and values[attribute] == replaced:
+        if attribute in CONTACT_POINT_KINDS and values[attribute] == replaced:
             raise CdpError(f"{attribute} has this value already; to return to the value of the sources, use --withdraw")
         _check_values(values, record, now)
         present = {name: value for name, value in values.items() if value is not None}

@@ -7,11 +7,11 @@ import networkx as nx
 import polars as pl
 import pytest
 
-from cdp_pipelines.identity.policy import Compared, Identifier
-from cdp_pipelines.lineage import STOPS, LineageError, column_graph, list_tables, purpose_graph
+from cdp_pipelines.identity.policy import Compared
+from cdp_pipelines.lineage import STOPS, LineageError, build_column_graph, build_purpose_graph, list_tables
 from cdp_pipelines.marts.mart import build_mart_table
 from cdp_pipelines.marts.measures import compute_measures
-from cdp_pipelines.schema import CUSTOMER, INTERACTION, LINK, TABLES, Column, Table
+from cdp_pipelines.schema import CUSTOMER, INTERACTION, LINK, LINK_IDENTIFIERS, TABLES, Column, Table
 from cdp_pipelines.schema.mart import AGGREGATE_LIFECYCLE, MEASURES, TYPES
 from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
 
@@ -86,14 +86,14 @@ def test_every_source_is_a_column_of_a_table():
 
 
 def test_what_identity_compares_is_what_links_derive_from():
-    compared = {f"standardised/party.{name}" for name in (*Compared.__args__, *Identifier.__args__)}
+    compared = {f"standardised/party.{name}" for name in (*Compared.__args__, *LINK_IDENTIFIERS)}
     for column in LINK.columns[4:]:
         assert compared <= {*column.sources}, column.name
 
 
 @pytest.mark.parametrize("key", MARTS)
 def test_paths_end_where_another_graph_library_says_that_they_do(key):
-    graph = purpose_graph(MARTS[key], load_all_contracts())
+    graph = build_purpose_graph(MARTS[key], load_all_contracts())
     other = nx.DiGraph()
     for column, sources in graph.sources.items():
         other.add_node(column)
@@ -102,7 +102,7 @@ def test_paths_end_where_another_graph_library_says_that_they_do(key):
     for column in build_mart_table(MARTS[key]).schema:
         name = f"mart/{key}.{column}"
         expected = {each for each in nx.descendants(other, name) if each in graph.raw or each in STOPS}
-        paths = graph.back(name, STOPS)
+        paths = graph.find_paths(name, STOPS)
         assert {path.end for path in paths} == expected
         for path in paths:
             assert path.columns[0] == name
@@ -113,7 +113,9 @@ def test_paths_end_where_another_graph_library_says_that_they_do(key):
 
 
 def test_a_mart_is_of_channels_that_may_serve_it():
-    paths = purpose_graph(MARTS["sms_marketing"], load_all_contracts()).back("mart/sms_marketing.phone", STOPS)
+    paths = build_purpose_graph(MARTS["sms_marketing"], load_all_contracts()).find_paths(
+        "mart/sms_marketing.phone", STOPS
+    )
     assert {path.end for path in paths} == {
         "raw/crm_west.phone",
         "raw/crm_east.telefon",
@@ -123,19 +125,22 @@ def test_a_mart_is_of_channels_that_may_serve_it():
     }
     # Where no purpose is asked for, any channel may have told it.
     anyhow = {
-        path.end for path in column_graph(load_all_contracts(), MARTS.values()).back("mart/sms_marketing.phone", STOPS)
+        path.end
+        for path in build_column_graph(load_all_contracts(), MARTS.values()).find_paths(
+            "mart/sms_marketing.phone", STOPS
+        )
     }
     assert "raw/call_centre.caller_number" in anyhow
 
 
 def test_a_measure_is_of_interactions_of_its_type():
-    fraud = purpose_graph(MARTS["fraud_prevention"], load_all_contracts())
+    fraud = build_purpose_graph(MARTS["fraud_prevention"], load_all_contracts())
     named = {column.source: column.name for column in MARTS["fraud_prevention"].columns}
     for measure, expected in {
         "measure.order_count": ("raw/webshop_orders", "purchase"),
         "measure.event_count": ("raw/app_events", "behaviour"),
     }.items():
-        paths = fraud.back(f"mart/fraud_prevention.{named[measure]}", STOPS)
+        paths = fraud.find_paths(f"mart/fraud_prevention.{named[measure]}", STOPS)
         assert {(path.end.split(".")[0], path.category) for path in paths} == {expected}
 
 
@@ -173,21 +178,21 @@ def test_a_source_that_no_table_has_is_refused_with_the_way_to_it():
     column = Column("id", pl.String(), "Id", sources=("golden/customer.shoe_size",))
     odd = Table("mart/odd", "Odd", ("id",), (column,), AGGREGATE_LIFECYCLE)
     with pytest.raises(LineageError, match=r"mart/odd.id <- golden/customer.shoe_size: there is no such column"):
-        column_graph(load_all_contracts()).with_table(odd).back("mart/odd.id")
+        build_column_graph(load_all_contracts()).with_table(odd).find_paths("mart/odd.id")
 
 
 def test_a_record_in_the_whole_is_of_no_category_that_a_purpose_could_name():
     whole = replace(CUSTOMER.columns[0], name="whole", sources=("raw/crm_west.record",))
-    graph = column_graph(load_all_contracts()).with_table(replace(CUSTOMER, columns=(*CUSTOMER.columns, whole)))
-    (path,) = graph.back("golden/customer.whole")
+    graph = build_column_graph(load_all_contracts()).with_table(replace(CUSTOMER, columns=(*CUSTOMER.columns, whole)))
+    (path,) = graph.find_paths("golden/customer.whole")
     assert str(path) == "golden/customer.whole <- raw/crm_west.record [whole_record]"
     assert not any("whole_record" in each.data_categories for each in load_company_register().values())
 
 
 def test_a_field_of_which_two_categories_are_taken_is_told_with_both():
     both = replace(CUSTOMER.columns[0], name="both", sources=("standardised/party.email", f"{INTERACTION.name}.detail"))
-    graph = column_graph(load_all_contracts()).with_table(replace(CUSTOMER, columns=(*CUSTOMER.columns, both)))
-    told = {path.category for path in graph.back("golden/customer.both") if path.end == "raw/call_centre.notes"}
+    graph = build_column_graph(load_all_contracts()).with_table(replace(CUSTOMER, columns=(*CUSTOMER.columns, both)))
+    told = {path.category for path in graph.find_paths("golden/customer.both") if path.end == "raw/call_centre.notes"}
     assert told == {"contact", "free_text"}
 
 
@@ -205,6 +210,6 @@ def test_what_a_channel_may_tell(channel, types):
 
 
 def test_the_graph_covers_every_declared_table():
-    graph = column_graph(load_all_contracts(), MARTS.values())
+    graph = build_column_graph(load_all_contracts(), MARTS.values())
     names = {name.rpartition(".")[0] for name in graph.sources}
     assert names == {*TABLES} | {f"mart/{key}" for key in MARTS}

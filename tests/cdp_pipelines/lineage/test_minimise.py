@@ -9,11 +9,11 @@ from cdp_pipelines.errors import PolicyError
 from cdp_pipelines.lineage import (
     EXEMPTIONS,
     STOPS,
+    build_purpose_graph,
     check_all_minimised,
     check_minimised,
     graph,
     minimise,
-    purpose_graph,
 )
 from cdp_pipelines.marts.mart import build_mart_table
 from cdp_pipelines.purposes.mart_terms import COLUMN_SOURCES, MartColumn
@@ -160,7 +160,10 @@ def test_a_column_that_sql_makes_of_others_derives_from_each_of_them(monkeypatch
         ),
     )
     ends = {
-        path.end for path in purpose_graph(planted, load_all_contracts()).back("mart/loyalty_programme.segment", STOPS)
+        path.end
+        for path in build_purpose_graph(planted, load_all_contracts()).find_paths(
+            "mart/loyalty_programme.segment", STOPS
+        )
     }
     assert {end for end in ends if end.startswith("raw/pos_receipts.")} == {
         "raw/pos_receipts.receipt_no",
@@ -181,7 +184,9 @@ def test_a_column_that_sql_makes_is_not_told_by_its_name(monkeypatch):
     sources = tuple(dict.fromkeys(source for column in seen.columns for source in column.sources))
     shaped = replace(seen, key=(), columns=(Column("receipt_count", pl.Int64(), "Of both", sources=sources),))
     monkeypatch.setattr(graph, "build_mart_table", lambda _: shaped)
-    paths = purpose_graph(planted, load_all_contracts()).back("mart/customer_value_reporting.receipt_count", STOPS)
+    paths = build_purpose_graph(planted, load_all_contracts()).find_paths(
+        "mart/customer_value_reporting.receipt_count", STOPS
+    )
     assert {path.end for path in paths} >= {"raw/webshop_orders.id", "raw/pos_receipts.receipt_no"}
 
 
@@ -235,12 +240,12 @@ def test_what_is_exempt_is_judged_by_the_purpose_that_answers_for_it():
         check_all_minimised({**load_company_register(), "profile_unification": narrow}, load_all_contracts(), str)
     (problem,) = raised.value.problems
     assert problem[0] == "data_categories"
-    assert problem[1].startswith("address is needed for identity/cluster.customer_id, and is not among them: ")
+    assert problem[1].startswith("address is missing; identity/cluster.customer_id derives from it: ")
 
 
 def test_what_is_exempt_is_there_and_says_why():
     names = {f"{table.name}.{column}" for table in TABLES.values() for column in table.schema}
     for each in EXEMPTIONS:
         assert {*each.columns} <= names
-        assert len(each.because) > 50
+        assert len(each.reason) > 50
     assert "consent/decision.contact_point" in names - {name for each in EXEMPTIONS for name in each.columns}

@@ -4,13 +4,11 @@ import hmac
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
-import pytest
 
 from cdp_pipelines.marts.mart import build_mart_table, build_permitted, protect
 from cdp_pipelines.marts.measures import compute_measures
 from cdp_pipelines.purposes import Purpose
 from cdp_pipelines.schema import CROSSWALK, CUSTOMER, DECISION, INTERACTION, PROVENANCE
-from cdp_pipelines.schema.duration import start_of_window
 from cdp_pipelines.schema.mart import MEASURES
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -144,16 +142,3 @@ def test_measures_count_what_the_purpose_may_use_within_its_window():
     assert (found["order_count"], found["order_amount_minor"], found["refund_amount_minor"]) == (2, 1200, -700)
     assert (found["last_order_amount_minor"], found["last_order_at"]) == (700, START + timedelta(days=20))
     assert found["event_count"] == 0
-
-
-@pytest.mark.parametrize(
-    ("retention", "expected"),
-    [
-        ("P1Y", datetime(2023, 3, 31, tzinfo=UTC)),
-        ("P13M", datetime(2023, 2, 28, tzinfo=UTC)),
-        ("P30D", datetime(2024, 3, 1, tzinfo=UTC)),
-        ("P1M1D", datetime(2024, 2, 28, tzinfo=UTC)),
-    ],
-)
-def test_window(retention, expected):
-    assert start_of_window(retention, datetime(2024, 3, 31, tzinfo=UTC)) == expected

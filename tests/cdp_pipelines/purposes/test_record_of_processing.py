@@ -10,7 +10,6 @@ import yaml
 from cdp_pipelines.errors import PolicyError
 from cdp_pipelines.purposes.controller import Controller, load_controller
 from cdp_pipelines.purposes.record_of_processing import NO_RECIPIENTS, NONE, PARTS, build_record_of_processing
-from cdp_pipelines.schema.duration import describe_duration
 from tests.cdp_pipelines.consent.inputs import REGISTER
 
 SHOP = {"name": "Shop", "address": "1 High Street", "contact": "privacy@shop.example", "security": ["locks"]}
@@ -59,14 +58,6 @@ def test_the_controller_lists_the_contacts_that_are_declared():
         "contact: privacy@shop.example",
         "data protection officer: dpo@shop.example",
     )
-
-
-@pytest.mark.parametrize(
-    ("duration", "words"),
-    [("P1Y", "1 year"), ("P13M", "13 months"), ("P1Y6M", "1 year, 6 months"), ("P180D", "180 days"), ("P1D", "1 day")],
-)
-def test_durations_in_words(duration, words):
-    assert describe_duration(duration) == words
 
 
 @pytest.mark.parametrize(

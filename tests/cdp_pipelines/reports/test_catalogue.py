@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 import yaml
 
-from cdp_pipelines.lineage import STOPS, list_locations, list_tables, purpose_graph
+from cdp_pipelines.lineage import STOPS, build_purpose_graph, list_locations, list_tables
 from cdp_pipelines.marts.mart import build_mart_table
 from cdp_pipelines.reports.catalogue import PAGE
 from cdp_pipelines.reports.catalogue.drawing import draw_lineage
@@ -134,9 +134,10 @@ def test_the_command_writes_the_page_that_the_night_wrote(text, sample, tmp_path
 
 @pytest.mark.parametrize("key", [key for key, each in load_company_register().items() if each.columns])
 def test_a_picture_shows_each_column_and_each_field_that_it_comes_from(key):
-    graph = purpose_graph(load_company_register()[key], load_all_contracts())
+    graph = build_purpose_graph(load_company_register()[key], load_all_contracts())
     paths = {
-        name: graph.back(f"mart/{key}.{name}", STOPS) for name in build_mart_table(load_company_register()[key]).schema
+        name: graph.find_paths(f"mart/{key}.{name}", STOPS)
+        for name in build_mart_table(load_company_register()[key]).schema
     }
     picture = ET.fromstring(draw_lineage(f"mart/{key}", paths))  # noqa: S314
     rows = {}

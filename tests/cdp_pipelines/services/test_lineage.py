@@ -9,7 +9,7 @@ from assets.components.purpose import Purpose
 from assets.runtime.lake import LakeResource
 from assets.runtime.specs import DROPS, describe_lineage
 from cdp_pipelines.errors import PolicyError
-from cdp_pipelines.lineage import column_graph, list_tables
+from cdp_pipelines.lineage import build_column_graph, list_tables
 from cdp_pipelines.marts.mart import build_mart_table
 from cdp_pipelines.purposes.mart_terms import MartColumn
 from cdp_pipelines.services import declarations as policies
@@ -38,10 +38,10 @@ def test_column_lineage_in_dagster_leads_as_far_as_the_graph():
         deps = told[table].get(column, [])
         return {end for dep in deps for end in ends("/".join(dep.asset_key.path), dep.column_name, seen)}
 
-    graph = column_graph(load_all_contracts(), purposes)
+    graph = build_column_graph(load_all_contracts(), purposes)
     for purpose in purposes:
         for column in build_mart_table(purpose).schema:
-            expected = {path.end for path in graph.back(f"mart/{purpose.key}.{column}")}
+            expected = {path.end for path in graph.find_paths(f"mart/{purpose.key}.{column}")}
             assert ends(f"mart/{purpose.key}", column, set()) == expected
             assert expected or column == "lawful_basis"
 
