@@ -1,6 +1,6 @@
 """`cdp run`: progress and summary of the nightly job.
 
-Printing belongs here; the job runs in `assets.runtime.night`.
+Here belongs the summary. The job runs in `assets.runtime.night`.
 """
 
 import resource
@@ -12,12 +12,14 @@ import dagster as dg
 import polars as pl
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.text import Text
 
 from assets.runtime.night import NightResult, run_night
+from cdp_pipelines.cli.text import clean, print_document
 from cdp_pipelines.reports.catalogue import PAGE as CATALOGUE
 from cdp_pipelines.reports.quality import PAGE
 from cdp_pipelines.schema import LAYERS
+from cdp_pipelines.services.document import Document, Row, Section
 from warehouse.serving.mart_file import mart_file_path
 
 
@@ -43,85 +45,73 @@ def run_nights(
             ),
             instance,
         )
-    _print_result(result, out)
+    print_document(summarise_night(result), out)
+    _print_places(result, out)
     return 0 if result.is_passed else 1
 
 
-def _print_result(result: NightResult, out: Console) -> None:
-    store, steps = result.lake, result.steps
-    out.print(_summarise(result))
+def summarise_night(result: NightResult) -> Document:
+    """Files and rows of this run and of the lake, files to look at, rows of each table, and seconds of each layer."""
     unusual = result.new_files.filter(pl.col("outcome") != "loaded").sort("drop_date", "channel", "file")
+    sections = [Section("counts", _list_counts(result), title="Files and rows")]
     if unusual.height:
-        out.print(_list_files(unusual))
-    timed = Table("layer", "rows", "seconds", box=None)
-    for column in timed.columns[1:]:
-        column.justify = "right"
-    seconds, rows = result.seconds_by_layer, result.rows_by_layer
-    for layer in sorted(seconds, key=lambda name: LAYERS.index(name) if name in LAYERS else len(LAYERS)):
-        timed.add_row(layer, f"{rows.get(layer, 0):,}", f"{seconds[layer]:.1f}")
-    timed.add_row("[bold]total", "", f"[bold]{result.seconds:.1f}")
-    out.print(timed)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-    out.print(f"peak memory      {peak:.1f} GiB", highlight=False)
-    for line in [*steps.failed_checks, *steps.errors]:
-        out.print(f"[bold red]failed[/] {line}", highlight=False, soft_wrap=True)
-    if result.skipped_count:
-        out.print(
-            f"[bold red]skipped[/] {result.skipped_count} steps that need a failed one; their tables are unchanged"
-        )
-    out.print(f"marts            {mart_file_path(store)}", highlight=False, soft_wrap=True)
-    for database in steps.databases:
-        out.print(f"                 PostgreSQL, database {database}", highlight=False, soft_wrap=True)
-    out.print(f"quality report   {store.path / PAGE}", highlight=False, soft_wrap=True)
-    out.print(f"catalogue        {store.path / CATALOGUE}", highlight=False, soft_wrap=True)
-    out.print(f"open the UI      {sys.argv[0]} ui --lake {store.path}", highlight=False, soft_wrap=True)
-
-
-def _summarise(result: NightResult) -> Table:
-    title = f"The lake as of the night of {result.night}"
-    table = Table("", "this run", "in the lake", title=title, title_justify="left")
-    for column in table.columns[1:]:
-        column.justify = "right"
-
-    def add(name: str, tonight: int | str, total: int | str) -> None:
-        table.add_row(name, *(f"{each:,}" if isinstance(each, int) else each for each in (tonight, total)))
-
-    add("files", result.new_files.height, result.files.height)
-    for label, column in (
-        ("rows received", "received_count"),
-        ("  accepted (raw)", "raw_count"),
-        ("  quarantined", "quarantined_count"),
-        ("  of raw, duplicates", "duplicate_count"),
-    ):
-        add(label, int(result.new_files[column].sum()), int(result.files[column].sum()))
-    add("rows removed by retention", *result.removed_rows)
-    add("values removed by retention", *result.removed_values)
+        names = ("drop_date", "file", "outcome", "received_count", "quarantined_count", "detail")
+        sections.append(Section("files", unusual.select(names).to_dicts(), title="Files to look at"))
     counts = result.steps.row_counts
-    standardised = {name: count for name, count in counts.items() if name.startswith("standardised/")}
-    add("rows standardised", "", sum(standardised.values()))
-    for name, count in standardised.items():
-        add(f"  {name.removeprefix('standardised/')}", "", count)
-    add("customers", "", counts.get("golden/customer", 0))
-    for name, count in sorted(counts.items()):
-        if name.startswith("mart/"):
-            add(name, "", count)
-    add("checks passed", f"{result.steps.passed_count} of {result.check_count}", "")
-    return table
-
-
-def _list_files(files: pl.DataFrame) -> Table:
-    table = Table(
-        "drop", "file", "outcome", "rows", "refused", "detail", title="Files to look at", title_justify="left"
+    shown = [name for name in counts if name.startswith("standardised/")] + ["golden/customer"]
+    shown += sorted(name for name in counts if name.startswith("mart/"))
+    rows = [{"table": name, "row_count": counts.get(name, 0)} for name in shown]
+    return Document(
+        f"The lake as of the night of {result.night}",
+        f"{result.steps.passed_count} of {result.check_count} checks passed in {result.seconds:.1f} s; "
+        f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2:.1f} GiB.",
+        [*sections, Section("tables", rows), Section("layers", _list_layers(result))],
     )
-    for column in table.columns[:3]:
-        column.no_wrap = True
-    for row in files.iter_rows(named=True):
-        table.add_row(
-            str(row["drop_date"] or ""),
-            row["file"],
-            row["outcome"],
-            f"{row['received_count']:,}",
-            f"{row['quarantined_count']:,}",
-            row["detail"] or "",
-        )
-    return table
+
+
+def _list_counts(result: NightResult) -> list[Row]:
+    counted = {
+        "rows received": "received_count",
+        "rows accepted (raw)": "raw_count",
+        "rows quarantined": "quarantined_count",
+        "duplicates in raw": "duplicate_count",
+    }
+    counts: dict[str, tuple[int, int]] = {"files": (result.new_files.height, result.files.height)}
+    counts |= {
+        label: (int(result.new_files[column].sum()), int(result.files[column].sum()))
+        for label, column in counted.items()
+    }
+    counts |= {
+        "rows removed by retention": result.removed_rows,
+        "values removed by retention": result.removed_values,
+    }
+    return [{"count": label, "this_run": run, "in_the_lake": total} for label, (run, total) in counts.items()]
+
+
+def _list_layers(result: NightResult) -> list[Row]:
+    order = {layer: place for place, layer in enumerate(LAYERS)}
+    seconds = result.seconds_by_layer
+    return [
+        {"layer": layer, "row_count": result.rows_by_layer.get(layer, 0), "seconds": round(seconds[layer], 1)}
+        for layer in sorted(seconds, key=lambda name: order.get(name, len(order)))
+    ]
+
+
+def _print_places(result: NightResult, out: Console) -> None:
+    """Failures, and where the results are."""
+    store, steps = result.lake, result.steps
+    out.print()
+    for line in [*steps.failed_checks, *steps.errors]:
+        out.print(Text.assemble(("failed", "bold red"), f" {clean(line)}"), soft_wrap=True)
+    if result.skipped_count:
+        message = f" {result.skipped_count} steps that need a failed one; their tables are unchanged"
+        out.print(Text.assemble(("skipped", "bold red"), message), soft_wrap=True)
+    places = [("marts", str(mart_file_path(store)))]
+    places += [("", f"PostgreSQL, database {database}") for database in steps.databases]
+    places += [
+        ("quality report", str(store.path / PAGE)),
+        ("catalogue", str(store.path / CATALOGUE)),
+        ("open the UI", f"{sys.argv[0]} ui --lake {store.path}"),
+    ]
+    for label, place in places:
+        out.print(Text(f"{label:<16} {clean(place)}"), soft_wrap=True)

@@ -1,7 +1,7 @@
 """The quality report: the results of all gates on one page.
 
 Great Expectations' own Data Docs load styles and scripts from outside and can show values of cells. This page shows
-counts, names of columns and declared rules alone, and its policy header forbids a browser to load anything.
+only counts, names of columns and declared rules, and its policy header forbids a browser to load anything.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Expectations in plain language, from their type and declared arguments alone.
+"""Expectations in plain language, from their type and their declared arguments.
 
 A type without a sentence of its own is shown by its name.
 """

@@ -1,4 +1,7 @@
-"""What the catalogue tells: declarations, lineage and counts of the lake; never a value of a row."""
+"""The facts of the catalogue: declarations, lineage and counts of the lake; never a value of a row.
+
+Here belongs collecting them. The page is `cdp_pipelines.reports.catalogue`, the document is `catalogue_listing`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,7 +45,7 @@ RETENTIONS = {
 
 @dataclass(frozen=True)
 class ColumnFacts:
-    """One column: what it is, the data categories behind it, and the purposes whose marts derive from it."""
+    """One column: its declaration, the data categories behind it, and the purposes whose marts derive from it."""
 
     column: Column
     categories: tuple[str, ...]
@@ -67,7 +70,7 @@ class TableFacts:
 
 @dataclass(frozen=True)
 class Facts:
-    """The whole catalogue; `night`: to which the lake was brought."""
+    """The whole catalogue; `night` is the last night of the lake, None where there was none."""
 
     controller: str
     night: date | None
@@ -77,13 +80,13 @@ class Facts:
 
 
 def collect_facts(lake: Lake, owners: Mapping[str, str]) -> Facts:
-    """Everything that the catalogue tells of a lake; `owners` by full name of the table."""
+    """All facts about a lake; `owners` by full name of the table."""
     channels, purposes = load_all_contracts(), load_company_register()
     results, tables = latest_results(lake), list_tables(channels, purposes.values())
     graph = build_column_graph(channels)
     marts = {f"mart/{key}": build_purpose_graph(each, channels) for key, each in purposes.items() if each.columns}
-    used = _used(marts)
-    found = []
+    uses = _list_uses(marts)
+    facts = []
     for name, table in tables.items():
         own = marts.get(name, graph)
         paths = {
@@ -93,22 +96,22 @@ def collect_facts(lake: Lake, owners: Mapping[str, str]) -> Facts:
             for each in table.columns
         }
         state, (quality, night) = lake.describe(table), results.get(name, (None, None))
-        purposes_of = _purposes(name, used)
-        found.append(
+        purposes_of_table = _list_purposes(name, uses)
+        facts.append(
             TableFacts(
                 table,
                 owners.get(name, ""),
-                _retention(table),
-                purposes_of,
+                _describe_retention(table),
+                purposes_of_table,
                 state.row_count if state else None,
                 night,
                 quality,
                 tuple(
                     ColumnFacts(
                         each,
-                        _categories(name, each.name, paths[each.name], graph.raw),
-                        _exempt(f"{name}.{each.name}", paths[each.name]),
-                        purposes_of if name in marts else tuple(sorted(used.get(f"{name}.{each.name}", ()))),
+                        _list_categories(name, each.name, paths[each.name], graph.raw),
+                        _explain_exemption(f"{name}.{each.name}", paths[each.name]),
+                        purposes_of_table if name in marts else tuple(sorted(uses.get(f"{name}.{each.name}", ()))),
                     )
                     for each in table.columns
                 ),
@@ -118,23 +121,23 @@ def collect_facts(lake: Lake, owners: Mapping[str, str]) -> Facts:
     return Facts(
         load_company_controller().name,
         lake.scan(RUN).select(pl.col("night").max()).collect().item(),
-        tuple(found),
+        tuple(facts),
         tuple(list_locations(channels, purposes, load_company_controller().region)),
         {key: each.title for key, each in purposes.items()},
     )
 
 
-def _used(marts: Mapping[str, ColumnGraph]) -> dict[str, set[str]]:
+def _list_uses(marts: Mapping[str, ColumnGraph]) -> dict[str, set[str]]:
     """Column to the purposes whose marts derive from it."""
-    used: dict[str, set[str]] = {}
+    uses: dict[str, set[str]] = {}
     for mart, graph in marts.items():
         names = [name for name in graph.sources if name.startswith(f"{mart}.")]
         for behind in {each.partition("[")[0] for name in names for each in graph.list_sources(name, STOPS)}:
-            used.setdefault(behind, set()).add(mart.partition("/")[2])
-    return used
+            uses.setdefault(behind, set()).add(mart.partition("/")[2])
+    return uses
 
 
-def _categories(
+def _list_categories(
     table: str, column: str, paths: tuple[LineagePath, ...], raw: Mapping[str, str | None]
 ) -> tuple[str, ...]:
     layer, _, channel = table.partition("/")
@@ -143,23 +146,23 @@ def _categories(
         if own != WHOLE_RECORD:
             return (own,) if own else ()
         prefix = f"raw/{channel}."
-        return tuple(sorted({each for name, each in raw.items() if name.startswith(prefix)} - {None, WHOLE_RECORD}))
-    return tuple(sorted({path.category for path in paths} - {None}))
+        return tuple(sorted({each for name, each in raw.items() if each and name.startswith(prefix)} - {WHOLE_RECORD}))
+    return tuple(sorted({path.category for path in paths if path.category}))
 
 
-def _exempt(name: str, paths: tuple[LineagePath, ...]) -> str | None:
-    """Why what is behind a column, or the column itself, is not judged by the mart's categories."""
+def _explain_exemption(name: str, paths: tuple[LineagePath, ...]) -> str | None:
+    """Why the check of data categories ends at a column, or at a column that it derives from."""
     stop = STOPS.get(name) or next((STOPS[path.end] for path in paths if path.end in STOPS), None)
     return stop.reason if stop else None
 
 
-def _purposes(name: str, used: Mapping[str, set[str]]) -> tuple[str, ...]:
+def _list_purposes(name: str, uses: Mapping[str, set[str]]) -> tuple[str, ...]:
     layer, _, key = name.partition("/")
     if layer == "mart":
         return (key,)
     if layer in {"raw", "quarantine"}:
         return load_all_contracts()[key].collected_for
-    served = {purpose for column, each in used.items() if column.startswith(f"{name}.") for purpose in each}
+    served = {purpose for column, each in uses.items() if column.startswith(f"{name}.") for purpose in each}
     return tuple(sorted(served | (_own_purposes(layer) & {*load_company_register()})))
 
 
@@ -170,23 +173,23 @@ def _own_purposes(layer: str) -> set[str]:
     return purposes.get(layer, set())
 
 
-def _retention(table: Table) -> str:
+def _describe_retention(table: Table) -> str:
     key = table.name.removeprefix(f"{table.layer}/")
     if table.lifecycle.retention == "channel":
-        return _of_channel(load_all_contracts()[key], is_refused=table.layer == "quarantine")
+        return _describe_channel_retention(load_all_contracts()[key], is_refused=table.layer == "quarantine")
     if table.lifecycle.retention == "purpose":
         purpose = load_company_register()[key]
         return f"{describe_duration(purpose.retention)} from {purpose.retention_from}"
     return RETENTIONS[table.lifecycle.retention]
 
 
-def _of_channel(contract: ChannelContract, *, is_refused: bool) -> str:
+def _describe_channel_retention(contract: ChannelContract, *, is_refused: bool) -> str:
     policy = load_retention()
-    held = f"and a hold of {describe_duration(policy.hold)}"
+    hold = f"and a hold of {describe_duration(policy.hold)}"
     if is_refused:
         refused = compute_quarantine_rule(contract, policy)
-        return f"{describe_duration(refused.retention)} from the night that refused it, {held}"
-    found = compute_retention_rules(contract, load_company_register())
-    row = f"rows {describe_duration(found.row.retention)} from the event ({found.row.rule})"
-    values = [f"{', '.join(each.columns)} {describe_duration(each.retention)} ({each.rule})" for each in found.values]
-    return "; ".join([row, *values]) + f", {held}"
+        return f"{describe_duration(refused.retention)} from the night that refused it, {hold}"
+    rules = compute_retention_rules(contract, load_company_register())
+    row = f"rows {describe_duration(rules.row.retention)} from the event ({rules.row.rule})"
+    values = [f"{', '.join(each.columns)} {describe_duration(each.retention)} ({each.rule})" for each in rules.values]
+    return "; ".join([row, *values]) + f", {hold}"

@@ -6,8 +6,7 @@ Where the company's folder lies is decided here and nowhere else; what a declara
 import os
 from functools import cache
 from hashlib import sha256
-from importlib import import_module, metadata
-from importlib.util import find_spec
+from importlib import import_module, metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from cdp_pipelines.identity.policy import IdentityPolicy
 
 # The demonstration company, unless CDP_COMPANY names the folder of another.
-DEMONSTRATION = Path(find_spec("assets").submodule_search_locations[0]) / "defs" / "demonstration"
+DEMONSTRATION = Path(str(resources.files("assets"))) / "defs" / "demonstration"
 COMPANY = Path(os.environ.get("CDP_COMPANY", DEMONSTRATION)).resolve()
 
 
@@ -118,7 +117,7 @@ def load_survivorship() -> SurvivorshipPolicy:
 @cache
 def identity_code_digest() -> str:
     """A digest of the code and the versions of the libraries that resolve identities."""
-    own = sorted(Path(import_module("cdp_pipelines.identity").__file__).parent.glob("*.py"))
+    own = sorted(Path(str(import_module("cdp_pipelines.identity").__file__)).parent.glob("*.py"))
     libraries = (
         "anyascii", "jellyfish", "nicknames", "numpy", "polars", "polars-strsim", "recordlinkage", "scikit-learn",
         "scipy",

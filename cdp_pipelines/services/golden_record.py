@@ -5,6 +5,7 @@ Reading the lake and writing golden/* belongs here; which value survives is `gol
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -53,7 +54,7 @@ SOURCES = {
 def update_golden_record(lake: Lake, policy: SurvivorshipPolicy, night: date, as_of: datetime) -> WriteReport:
     """Build all tables of the golden record anew."""
     tables = build_golden_record(lake, policy, as_of)
-    metadata = {
+    metadata: dict[Table, dict[str, object]] = {
         PROVENANCE: {"customers whose records disagree": _count_disagreements(tables[PROVENANCE])},
         CONTACT_POINT: {"states": _count_states(tables[CONTACT_POINT])},
     }
@@ -61,7 +62,7 @@ def update_golden_record(lake: Lake, policy: SurvivorshipPolicy, night: date, as
         lake,
         night,
         *(
-            StagedWrite(table, rows, lambda table=table, rows=rows: lake.replace(table, rows), metadata.get(table, {}))
+            StagedWrite(table, rows, partial(lake.replace, table, rows), metadata.get(table, {}))
             for table, rows in tables.items()
         ),
     )

@@ -41,7 +41,9 @@ def stage_files(lake: Lake, drops: Path, contract: ChannelContract, night: date)
     A file is known by its content, so the same bytes under another name or date are not loaded again.
     """
     known = set(lake.scan(FILE).filter(pl.col("channel") == contract.name).select("file_sha256").collect().to_series())
-    frames, files, warnings = [], [], []
+    frames: list[pl.DataFrame] = []
+    files: list[dict[str, object]] = []
+    warnings: list[str] = []
     for file in list_drop_files(drops, night):
         if file.drop_date is None or not matches_channel(contract, file.name):
             continue
@@ -79,7 +81,7 @@ def stage_files(lake: Lake, drops: Path, contract: ChannelContract, night: date)
     return StagedFiles(admitted, _count_rows(files, admitted), warnings)
 
 
-def _count_rows(files: list[dict], admitted: AdmissionResult) -> pl.DataFrame:
+def _count_rows(files: list[dict[str, object]], admitted: AdmissionResult) -> pl.DataFrame:
     accepted = admitted.accepted.group_by("file_sha256").agg(
         pl.len().alias("raw_count"), pl.col("is_duplicate").sum().alias("duplicate_count")
     )

@@ -16,6 +16,7 @@ import attr
 from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
 from openlineage.client.facet_v2 import (
     DatasetFacet,
+    InputDatasetFacet,
     column_lineage_dataset,
     data_quality_assertions_dataset,
     documentation_dataset,
@@ -86,7 +87,7 @@ def build_events(facts: Facts, night: date, namespace: str) -> list[RunEvent]:
         inputs = [InputDataset(namespace, name) for name in tables if name != each.table.name]
         events += _run(night, namespace, each.table.name, inputs, [_output(each, namespace)])
         if each.quality:
-            asserted = {"dataQualityAssertions": _assertions(each.quality)}
+            asserted: dict[str, InputDatasetFacet] = {"dataQualityAssertions": _assertions(each.quality)}
             read = [InputDataset(namespace, each.table.name, inputFacets=asserted)]
             events += _run(night, namespace, f"expectations/{each.table.name}", read, [])
     return events

@@ -1,6 +1,6 @@
 """The record of processing activities (GDPR Art. 30) of the declared register on a day.
 
-Here belongs what is asked of the declarations. The activities themselves are built in `cdp_pipelines.purposes`.
+Here belongs reading the declarations. The activities themselves are built in `cdp_pipelines.purposes`.
 """
 
 from dataclasses import asdict, dataclass

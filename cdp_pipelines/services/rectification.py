@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.errors import CdpError, LakeError
+from cdp_pipelines.errors import CdpError, LakeError, UnknownNameError
 from cdp_pipelines.golden import rectification
 from cdp_pipelines.golden.policy import GOLDEN_COLUMNS
 from cdp_pipelines.schema import (
@@ -36,11 +36,9 @@ Record = tuple[str, str]
 
 
 def check_attribute(attribute: str) -> None:
-    """`CdpError` for an attribute that the golden record does not have."""
+    """`UnknownNameError` for an attribute that the golden record does not have."""
     if attribute not in GOLDEN_COLUMNS:
-        raise CdpError(
-            f"{attribute!r} is not an attribute of the golden record; attributes are: {', '.join(GOLDEN_COLUMNS)}"
-        )
+        raise UnknownNameError("attribute", attribute, GOLDEN_COLUMNS)
 
 
 def rectify_value(
@@ -127,7 +125,7 @@ class _AttributeGroup:
     def find_replaced(self, value: str | None) -> str | None:
         """The e-mail address or phone number of the sources that is replaced; None where the customer has none."""
         of_sources = self.candidates.filter(pl.col("channel") != rectification.CHANNEL)["value"].unique().to_list()
-        replaced_by = dict(self.current.select("value", "replaces").iter_rows())
+        replaced_by: dict[str | None, str | None] = dict(self.current.select("value", "replaces").iter_rows())
         value = self.current_values()[self.attribute] if value is None else value.strip().lower()
         if value in replaced_by:
             return replaced_by[value]
@@ -154,14 +152,14 @@ def _parse(attribute: str, text: str, record: Record) -> str:
 def _check_values(values: Mapping[str, str | None], record: Record, now: datetime) -> None:
     """`CdpError` where the suite of the standard table refuses these values: it is run on one row of them."""
     table = PREFERENCE if {*values} <= {*PREFERENCE_COLUMNS} else PARTY
-    row = {
+    row: dict[str, object] = {
         **dict(zip(RECORD_KEY, record, strict=True)),
         "drop_date": now.date(), "ingested_at": now, "observed_at": now, "updated_at": now, "defects": [], **values,
     }  # fmt: skip
     frame = pl.DataFrame({name: [row.get(name)] for name in table.schema}, strict=False)
     if "birth_date" in values:
         frame = frame.with_columns(pl.col("birth_date").str.to_date())
-    result = validate_frame(table.name, frame.cast(table.schema), columns=list(table.schema))
+    result = validate_frame(table.name, frame.cast(dict(table.schema.items())), columns=list(table.schema))
     if result.failures:
         failed = ", ".join(f"{each.expectation}({each.column or 'table'})" for each in result.failures)
         raise CdpError(f"the value does not pass the suite of {table.name}: {failed}")

@@ -1,4 +1,7 @@
-"""The catalogue: every table and column of the lake, what it means and where it comes from, on one page."""
+"""The catalogue: every table and column of the lake with its meaning and its sources, on one page.
+
+Here belongs writing the page. Its HTML is in `page`, its pictures are in `drawing`.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ __all__ = ["PAGE", "read_owners", "write_catalogue"]
 
 
 def read_owners(graph: Any) -> dict[str, str]:
-    """Who answers for each asset of a Dagster asset graph, by its full name."""
+    """The owner of each asset of a Dagster asset graph, by its full name."""
     return {"/".join(node.key.path): ", ".join(node.owners) for node in graph.asset_nodes}
 
 

@@ -1,5 +1,5 @@
 "use strict";
-// Shows the tables and columns that hold every word of the search, in what they are called, mean, come from or serve.
+// Shows the tables and columns with every word of the search in their name, meaning, sources or uses.
 const words = document.getElementById("words");
 const layer = document.getElementById("layer");
 const category = document.getElementById("category");
@@ -18,32 +18,32 @@ const tables = [...document.querySelectorAll("details.table")].map((element) => 
 }));
 
 function search() {
-  const asked = words.value.toLowerCase().split(/\s+/).filter(Boolean);
-  const isAsked = asked.length > 0 || category.value !== "";
-  let nTables = 0;
-  let nColumns = 0;
+  const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const isFiltered = wanted.length > 0 || category.value !== "";
+  let tableCount = 0;
+  let columnCount = 0;
   for (const table of tables) {
-    let n = 0;
+    let count = 0;
     for (const { row, text, categories } of table.columns) {
-      const isThere =
-        asked.every((word) => text.includes(word) || table.head.includes(word)) &&
+      const isMatch =
+        wanted.every((word) => text.includes(word) || table.head.includes(word)) &&
         (category.value === "" || categories.includes(category.value));
-      row.hidden = !isThere;
-      n += isThere ? 1 : 0;
+      row.hidden = !isMatch;
+      count += isMatch ? 1 : 0;
     }
-    const isShown = n > 0 && (layer.value === "" || table.layer.dataset.layer === layer.value);
+    const isShown = count > 0 && (layer.value === "" || table.layer.dataset.layer === layer.value);
     table.element.hidden = !isShown;
-    nTables += isShown ? 1 : 0;
-    nColumns += isShown ? n : 0;
+    tableCount += isShown ? 1 : 0;
+    columnCount += isShown ? count : 0;
   }
   for (const { element } of tables) {
-    element.open = isAsked && !element.hidden && nTables <= 8;
+    element.open = isFiltered && !element.hidden && tableCount <= 8;
   }
   for (const section of document.querySelectorAll("section.layer")) {
     section.hidden = section.querySelector("details.table:not([hidden])") === null;
   }
   found.textContent =
-    isAsked || layer.value !== "" ? `${nColumns} columns in ${nTables} tables` : "";
+    isFiltered || layer.value !== "" ? `${columnCount} columns in ${tableCount} tables` : "";
 }
 
 for (const field of [words, layer, category]) {

@@ -1,4 +1,7 @@
-"""The lineage of a mart as a picture: raw fields at the left, its columns at the right, every step between them."""
+"""The lineage of a mart as a picture: raw fields at the left, its columns at the right, every step between them.
+
+Here belongs the drawing. The paths come from `cdp_pipelines.lineage`.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -30,9 +33,9 @@ class _Box:
 
 
 def draw_lineage(mart: str, paths: Mapping[str, Iterable[LineagePath]]) -> str:
-    """SVG of the paths of a mart's columns, in their order. What a path passes within one band is drawn as one step."""
-    edges, ends = _edges(mart, paths)
-    bands = _arranged(edges, mart, list(paths))
+    """SVG of the paths of a mart's columns, in their order; steps within one band are drawn as one."""
+    edges, ends = _list_edges(mart, paths)
+    bands = _arrange_boxes(edges, mart, list(paths))
     left = [sum(WIDTHS[:band]) + BETWEEN * band for band in range(len(WIDTHS))]
     height = max(box.top + box.height for boxes in bands for box in boxes.values()) + GAP
     width = sum(WIDTHS) + BETWEEN * (len(WIDTHS) - 1)
@@ -71,10 +74,10 @@ def _band(column: str) -> int:
 Node = tuple[int, str]
 
 
-def _edges(
+def _list_edges(
     mart: str, paths: Mapping[str, Iterable[LineagePath]]
 ) -> tuple[list[tuple[Node, Node]], dict[str, str | None]]:
-    """Steps from left to right, each once, and the ends with their category: none where it is exempt."""
+    """Steps from left to right, each once, and the ends with their category, None for an exempt end."""
     edges: dict[tuple[Node, Node], None] = {}
     ends: dict[str, str | None] = {}
     for column, ways in paths.items():
@@ -90,8 +93,8 @@ def _edges(
     return list(edges), ends
 
 
-def _arranged(edges: list[tuple[Node, Node]], mart: str, columns: list[str]) -> list[dict[str, _Box]]:
-    """Boxes by table for each band from left to right, each near to what it leads to, so that few lines cross."""
+def _arrange_boxes(edges: list[tuple[Node, Node]], mart: str, columns: list[str]) -> list[dict[str, _Box]]:
+    """Boxes by table for each band from left to right, each near to its targets, so that few lines cross."""
     bands: list[dict[str, _Box]] = [{} for _ in WIDTHS]
     bands[3] = {mart: _Box(mart, [f"{mart}.{column}" for column in columns], 24)}
     for band in (2, 1, 0):
@@ -104,7 +107,7 @@ def _arranged(edges: list[tuple[Node, Node]], mart: str, columns: list[str]) -> 
         for name in sorted(mean, key=lambda each: (mean[each], each)):
             grouped.setdefault(_table(name), []).append(name)
         top = 24.0
-        # What is exempt comes last, so that its lines pass behind nothing.
+        # Exempt columns come last, so that their lines pass behind no box.
         place = {
             table: (not band and not table.startswith("raw/"), sum(mean[each] for each in names) / len(names), table)
             for table, names in grouped.items()
@@ -130,8 +133,8 @@ def _box(box: _Box, left: float, width: float, ends: Mapping[str, str | None]) -
         base = f"{box.row(column) + 4:.0f}"
         rows += f'<text x="{left + PAD}" y="{base}">{escape(column.rpartition(".")[2])}</text>'
         if column in ends:
-            told = escape(ends[column] or "exempt")
-            rows += f'<text class="c" x="{left + width - PAD}" y="{base}">{told}</text>'
+            category = escape(ends[column] or "exempt")
+            rows += f'<text class="c" x="{left + width - PAD}" y="{base}">{category}</text>'
     return (
         f'<rect x="{left}" y="{box.top:.0f}" width="{width}" height="{box.height:.0f}" rx="4"/>'
         f'<text class="h" x="{left + PAD}" y="{box.top + 16:.0f}">{escape(box.name)}</text>{rows}'

@@ -83,7 +83,9 @@ def _totals(facts: Facts, categories: Sequence[str]) -> str:
 
 def _map(places: Sequence[StorageLocation], categories: Sequence[str]) -> str:
     """Systems down, categories across; a cell counts the fields, tables or marts with the category there."""
-    found = {(each.kind, each.system, each.region, each.category): each for each in places}
+    found: dict[tuple[str, str, str | None, str], StorageLocation] = {
+        (each.kind, each.system, each.region, each.category): each for each in places
+    }
     head = "".join(f'<th scope="col">{_words(each)}</th>' for each in categories)
     body = ""
     for kind, title in KINDS.items():

@@ -105,7 +105,8 @@ def test_the_next_night_obeys_and_a_withdrawal_gives_all_back(copy, night, capsy
 
 
 WRONG = [
-    pytest.param(["shoe_size", "44", *WHY], "not an attribute of the golden record", id="unknown_attribute"),
+    pytest.param(["shoe_size", "44", *WHY], "there is no attribute 'shoe_size'", id="unknown_attribute"),
+    pytest.param(["brith_date", "1970-12-31", *WHY], "Did you mean 'birth_date'?", id="mistyped_attribute"),
     pytest.param(["city", "Rome", "--by", "carl"], "--because REASON", id="no_reason"),
     pytest.param(["city", *WHY], "give the right value", id="no_value"),
     pytest.param(["city", "Rome", "--withdraw", *WHY], "or --withdraw", id="both"),
