@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SAMPLE := sample
 LAKE := lake
 
-.PHONY: install run test postgres test-slow mutations lint types ui clean
+.PHONY: install run test postgres test-slow mutations lint ui clean
 
 install: .venv/.installed
 
@@ -35,13 +35,11 @@ test-slow: install
 mutations: install
 	.venv/bin/python -m tests.mutations
 
-# Types of the domain packages, strictly.
-types: install
-	.venv/bin/mypy
-
 lint: install
 	.venv/bin/ruff check
+	.venv/bin/ruff format --check
 	.venv/bin/lint-imports
+	.venv/bin/mypy
 
 clean:
 	rm -rf $(LAKE) $(SAMPLE)
