@@ -91,7 +91,7 @@ def test_a_stored_model_scores_as_it_did(found):
 
 
 def test_linear_scores_are_those_of_the_library(monkeypatch):
-    """The model adds up to what scikit-learn's logistic regression says of the very features."""
+    """The model adds up to the decision scores of scikit-learn's logistic regression on the same features."""
     import recordlinkage
 
     fitted, original = [], recordlinkage.LogisticRegressionClassifier.fit

@@ -1,4 +1,4 @@
-"""Customer ids over nights: merges, splits, revivals, each told with its cause."""
+"""Customer ids over nights: merges, splits and restored ids, each recorded with its cause."""
 
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -22,18 +22,18 @@ def cluster(*groups):
 
 
 def link(left, right, rule, weight=None):
-    told = ("crm", left, "crm", right, rule, weight is None, weight, [f"{rule}:exact"])
-    return pl.DataFrame([told], schema=LINK.schema, orient="row")
+    row = ("crm", left, "crm", right, rule, weight is None, weight, [f"{rule}:exact"])
+    return pl.DataFrame([row], schema=LINK.schema, orient="row")
 
 
 def over(*nights, links=None):
     """Clusters and history after each night's groups."""
     before, history = CLUSTER.empty(), HISTORY.empty()
     for as_of, groups in zip(NIGHTS, nights, strict=False):
-        before, told = keep_customer_ids(
+        before, events = keep_customer_ids(
             cluster(*groups), before, history, LINK.empty() if links is None else links, as_of
         )
-        history = pl.concat([history, told])
+        history = pl.concat([history, events])
     return before, history
 
 
@@ -45,9 +45,10 @@ def groups_of(found):
 
 def moves(history):
     names = {digest: name for name, digest in ID.items()} | {None: None}
-    told = history.filter(pl.col("event") != "created").sort("occurred_at", "customer_id")
+    events = history.filter(pl.col("event") != "created").sort("occurred_at", "customer_id")
     return sorted(
-        (row["event"], names[row["customer_id"]], names[row["other_customer_id"]]) for row in told.iter_rows(named=True)
+        (row["event"], names[row["customer_id"]], names[row["other_customer_id"]])
+        for row in events.iter_rows(named=True)
     )
 
 
@@ -62,30 +63,30 @@ CASES = [
 
 
 @pytest.mark.parametrize(
-    ("nights", "ids", "told"), [pytest.param(case[1:-2], *case[-2:], id=case[0]) for case in CASES]
+    ("nights", "ids", "expected"), [pytest.param(case[1:-2], *case[-2:], id=case[0]) for case in CASES]
 )
-def test_ids(nights, ids, told):
+def test_ids(nights, ids, expected):
     found, history = over(*nights)
     assert groups_of(found) == ids
-    assert moves(history) == told
+    assert moves(history) == expected
 
 
 def test_the_same_night_twice_adds_nothing():
     once, history = over([["a"], ["b"]], [["a", "b"]])
-    again, told = keep_customer_ids(cluster(["a", "b"]), once, history, LINK.empty(), NIGHTS[1])
+    again, events = keep_customer_ids(cluster(["a", "b"]), once, history, LINK.empty(), NIGHTS[1])
     assert again.equals(once)
-    assert told.is_empty()
+    assert events.is_empty()
 
 
-def test_a_run_cut_short_after_the_history_is_made_good():
+def test_a_run_cut_short_after_the_history_is_completed():
     before, history = over([["a"], ["b"]])
-    merged, told = keep_customer_ids(cluster(["a", "b"]), before, history, LINK.empty(), NIGHTS[1])
-    again, repeated = keep_customer_ids(
-        cluster(["a", "b"]), before, pl.concat([history, told]), LINK.empty(), NIGHTS[1]
+    merged, events = keep_customer_ids(cluster(["a", "b"]), before, history, LINK.empty(), NIGHTS[1])
+    again, repeated_events = keep_customer_ids(
+        cluster(["a", "b"]), before, pl.concat([history, events]), LINK.empty(), NIGHTS[1]
     )
     assert again.equals(merged)
-    assert told.height == 1
-    assert repeated.is_empty()
+    assert events.height == 1
+    assert repeated_events.is_empty()
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_a_run_cut_short_after_the_history_is_made_good():
         pytest.param(LINK.empty(), "its records went there", id="over_others"),
     ],
 )
-def test_a_merge_tells_its_cause(links, cause):
+def test_a_merge_has_its_cause(links, cause):
     _, history = over([["a"], ["b"]], [["a", "b"]], links=links)
     assert history.filter(event="merged")["cause"].to_list() == [cause]
 

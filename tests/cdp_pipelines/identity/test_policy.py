@@ -1,4 +1,4 @@
-"""The identity policy: what a file may declare, and what a wrong one is told."""
+"""The identity policy: what a file may declare, and the errors of a wrong one."""
 
 from math import log2
 
