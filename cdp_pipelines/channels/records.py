@@ -35,21 +35,19 @@ def read_records(data: bytes, contract: ChannelContract) -> FileRecords:
     Faults: `unreadable_file`, `truncated_file`, `wrong_encoding`, `missing_column`, `broken_csv`,
     `wrong_field_count`, `broken_json`. Sources: RFC 4180 (CSV), RFC 8259 (JSON), RFC 1952 (gzip).
     """
-    is_truncated = False
+    damage: str | None = None
     if contract.compression == "gzip":
-        content, is_truncated = decompress(data)
+        content, damage = decompress(data)
         if content is None:
-            return refuse_file(data, contract, "is declared as gzip, but does not begin as gzip")
+            return refuse_file(data, contract, damage or "is not readable gzip")
         data = content
     if contract.format == "parquet":
         return read_parquet(data, contract)
     warnings: list[str] = []
     text, encoding_fault = decode_text(data, contract.encoding)
     collector = _TEXT_READERS[contract.format](text, contract)
-    if is_truncated:
-        warnings.append(
-            "truncated_file: the file ends in the middle of its gzip stream; its complete records were taken in"
-        )
+    if damage is not None:
+        warnings.append(f"truncated_file: the file {damage}; its complete records were taken in")
         if collector.faults and not text.endswith("\n"):
             collector.faults[-1] = ("truncated_file", None, "the file ends within this record")
     if encoding_fault is not None:

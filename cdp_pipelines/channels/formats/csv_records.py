@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from cdp_pipelines.channels.contract import ChannelContract
     from cdp_pipelines.channels.formats.file_records import Fault
 
+_MOST_CHARACTERS = (1 << 31) - 1
 # First line, line after the last, values and fault of a record; lines count from 0.
 CsvRecord = tuple[int, int, list[str], "Fault | None"]
 
 
 def read_csv(text: str, contract: ChannelContract) -> RecordCollector:
     """Records of a CSV text with a header; faults: `missing_column`, `broken_csv`, `wrong_field_count`, encoding."""
+    # Of the whole process; the default of 131,072 characters is a limit that no contract declares.
+    csv.field_size_limit(_MOST_CHARACTERS)
     collector = RecordCollector()
     lines = io.StringIO(text, newline="").readlines()
     if not lines:
@@ -58,7 +61,8 @@ def _split_records(lines: list[str], delimiter: str) -> Iterator[CsvRecord]:
     """
     base, width = 0, None
     while base < len(lines):
-        reader = csv.reader(iter(lines[base:]), delimiter=delimiter, strict=True)
+        # A copy of the rest for each broken line would take time in the square of the file's size.
+        reader = csv.reader(_lines_from(lines, base), delimiter=delimiter, strict=True)
         while True:
             start = base + reader.line_num
             try:
@@ -77,6 +81,10 @@ def _split_records(lines: list[str], delimiter: str) -> Iterator[CsvRecord]:
             if values:
                 width = width or len(values)
                 yield start, end, values, None
+
+
+def _lines_from(lines: list[str], base: int) -> Iterator[str]:
+    return (lines[number] for number in range(base, len(lines)))
 
 
 def _refuse_line(lines: list[str], line: int, delimiter: str, reason: str) -> CsvRecord:

@@ -5,11 +5,15 @@ Compression is removed before (`gzip_stream`); the text is split into records by
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cdp_pipelines.channels.formats.file_records import Fault
 
+_C1_CONTROL = re.compile(r"[\x80-\x9f]")
+_WINDOWS_1252 = {code: bytes([code]).decode("cp1252", "ignore") or chr(code) for code in range(0x80, 0xA0)}
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _UTF8_BOM = b"\xef\xbb\xbf"
 
@@ -33,7 +37,9 @@ def decode_text(data: bytes, encoding: str) -> tuple[str, Fault | None]:
             )
         except UnicodeDecodeError:
             pass
-    return data.decode("latin-1"), None
+    # Bytes 0x80 to 0x9F are control characters in Latin-1; windows-1252 is meant, which has quotes there (WHATWG).
+    text = data.decode("latin-1")
+    return text.translate(_WINDOWS_1252) if _C1_CONTROL.search(text) else text, None
 
 
 def escape_undecodable(text: str) -> tuple[str, Fault | None]:
@@ -44,3 +50,8 @@ def escape_undecodable(text: str) -> tuple[str, Fault | None]:
         escaped = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         return escaped, ("wrong_encoding", None, "has bytes that are not UTF-8")
     return text, None
+
+
+def replace_surrogates(text: str) -> str:
+    """The text with U+FFFD for each half of a surrogate pair, which no encoding can write."""
+    return _SURROGATES.sub("\ufffd", text)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # A fault of a record: name of the rule, field concerned (or None) and reason, always without values.
 Fault = tuple[str, str | None, str]
+_MOST_NAMES = 10
 FAULT_COLUMNS = ("rule", "field", "reason")
 
 
@@ -53,10 +54,15 @@ class RecordCollector:
         self.faults.append(fault)
 
     def warn_unknown_fields(self, names: AbstractSet[str]) -> None:
-        """Add a warning about fields that the contract does not declare."""
+        """Add a warning about fields that the contract does not declare.
+
+        Their names are masked: in a file without a header they are the first person's values.
+        """
         if names:
+            masked = sorted(f"{name[:1]}\u2026 ({len(name)} characters)" for name in names)
+            more = f" and {len(masked) - _MOST_NAMES} more" if len(masked) > _MOST_NAMES else ""
             self.warnings.append(
-                f"unknown_column: {', '.join(sorted(names))}: kept in the record, not read until declared"
+                f"unknown_column: {', '.join(masked[:_MOST_NAMES])}{more}: kept in the record, not read until declared"
             )
 
     def match_columns(self, names: list[str], contract: ChannelContract) -> tuple[set[str], Fault | None]:

@@ -9,26 +9,72 @@ import zlib
 
 MAGIC = b"\x1f\x8b"
 BLOCK = 1 << 16
+# Checksum and length, 4 bytes each.
+TRAILER = 8
+# No export is larger; what expands beyond is meant to fill the machine's memory.
+MOST_BYTES = 1 << 32
+_FHCRC, _FEXTRA, _FNAME, _FCOMMENT = 2, 4, 8, 16
 
 
-def decompress(data: bytes) -> tuple[bytes | None, bool]:
-    """(decompressed bytes, whether the stream ends early or is damaged); None where it does not begin as gzip.
+def decompress(data: bytes) -> tuple[bytes | None, str | None]:
+    """(decompressed bytes, problem); no bytes where the file is not gzip or expands beyond `MOST_BYTES`.
 
-    A file may have several gzip members, one after the other. An empty file decompresses to no bytes.
+    A file may have several gzip members, one after the other; zero bytes behind the last one are padding. A problem
+    with bytes is a damage: a stream that ends early, a wrong checksum, or a member that is not gzip. What stands before
+    it is given. An empty file decompresses to no bytes.
     """
     if data[:2] != MAGIC:
-        return (b"", False) if not data else (None, False)
+        return (b"", None) if not data else (None, "is declared as gzip, but does not begin as gzip")
     content = bytearray()
-    while data:
-        member = zlib.decompressobj(wbits=31)
-        try:
-            for start in range(0, len(data), BLOCK):
-                content += member.decompress(data[start : start + BLOCK])
-                if member.eof:
-                    data = member.unused_data + data[start + BLOCK :]
-                    break
-            else:
-                return bytes(content + member.flush()), True
-        except zlib.error:
-            return bytes(content), True
-    return bytes(content), False
+    position = 0
+    while position < len(data):
+        if not data[position] and not data[position:].strip(b"\0"):
+            break
+        end, problem = _read_member(data, position, content)
+        if len(content) > MOST_BYTES:
+            return None, f"expands to more than {MOST_BYTES:,} bytes"
+        if problem is not None:
+            return bytes(content), problem
+        position = end
+    return bytes(content), None
+
+
+def _read_member(data: bytes, position: int, content: bytearray) -> tuple[int, str | None]:
+    """Add the content of the member that begins here; (position behind it, problem)."""
+    start = _skip_header(data, position)
+    if start is None:
+        return position, "has bytes that are not gzip"
+    position = start
+    # Without header and trailer, because zlib drops the last bytes of a member whose checksum is wrong.
+    member = zlib.decompressobj(wbits=-15)
+    checksum = 0
+    try:
+        while not member.eof and position < len(data) and len(content) <= MOST_BYTES:
+            chunk = member.decompress(data[position : position + BLOCK])
+            checksum = zlib.crc32(chunk, checksum)
+            content += chunk
+            position += BLOCK
+    except zlib.error:
+        return position, "has a damaged gzip stream"
+    position = min(position, len(data)) - len(member.unused_data)
+    trailer = data[position : position + TRAILER]
+    if not member.eof or len(trailer) < TRAILER:
+        return position, "ends in the middle of its gzip stream"
+    is_right = int.from_bytes(trailer[:4], "little") == checksum
+    return position + TRAILER, None if is_right else "has a wrong checksum"
+
+
+def _skip_header(data: bytes, position: int) -> int | None:
+    """Position behind the header of the member that begins here; None where none begins."""
+    if data[position : position + 3] != MAGIC + b"\x08" or position + 10 > len(data):
+        return None
+    flags, position = data[position + 3], position + 10
+    if flags & _FEXTRA:
+        position += 2 + int.from_bytes(data[position : position + 2], "little")
+    for flag in (_FNAME, _FCOMMENT):
+        if flags & flag:
+            end = data.find(b"\0", position)
+            if end < 0:
+                return None
+            position = end + 1
+    return position + 2 * bool(flags & _FHCRC)
