@@ -10,6 +10,7 @@ from datetime import date
 from functools import cache
 from typing import Annotated, Literal
 
+from anyascii import anyascii
 from pydantic import Field, model_validator
 
 from cdp_pipelines.policy import PolicyModel
@@ -37,9 +38,10 @@ _RESERVED_COLUMNS = {column.name for column in RAW_PROVENANCE} | {
 def column_name(field: str) -> str:
     """Name of a source field as a column: `E-mail for receipt` is `e_mail_for_receipt`, `context.gpc` `context_gpc`.
 
-    A reserved name gets a trailing underscore: the field `reason` is column `reason_`.
+    Letters of other scripts are spelt in ASCII. A reserved name gets a trailing underscore: the field `reason` is
+    column `reason_`.
     """
-    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", field)
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", field if field.isascii() else anyascii(field))
     name = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
     return name + "_" if name in _RESERVED_COLUMNS else name
 
@@ -67,6 +69,11 @@ class SourceField(PolicyModel):
         description="Data category, e.g. identity, contact, location, behaviour, purchase; a field without a category "
         "has the category of the channel's key field",
     )
+
+    @property
+    def has_canonical_text(self) -> bool:
+        """Whether several texts mean the same: of a boolean, an integer, or a field with allowed values."""
+        return self.type in {"boolean", "integer"} or self.allowed is not None
 
     @model_validator(mode="after")
     def _require_formats(self) -> SourceField:

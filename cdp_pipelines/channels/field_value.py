@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cdp_pipelines.channels.field import column_name
+from cdp_pipelines.channels.words import read_boolean, translate_words
 from cdp_pipelines.schema import UTC
 
 if TYPE_CHECKING:
     from cdp_pipelines.channels.contract import ChannelContract
     from cdp_pipelines.channels.field import SourceField
 
+_FIRST_YEAR = 1000
 _EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000}
-_BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 
 
 def read_field(contract: ChannelContract, name: str) -> pl.Expr:
@@ -26,18 +27,39 @@ def read_field(contract: ChannelContract, name: str) -> pl.Expr:
     text = pl.col(column_name(name)).str.strip_chars()
     match field.type:
         case "integer":
+            # Digits alone are read as they stand, for a float keeps 15 of them; `3.0` is 3.
             number = _parse_number(text, field)
-            return pl.when(number == number.floor()).then(number.cast(pl.Int64, strict=False))
+            whole = pl.when(number == number.floor()).then(number.cast(pl.Int64, strict=False))
+            return pl.coalesce(text.cast(pl.Int64, strict=False), whole)
         case "number":
             return _parse_number(text, field)
         case "boolean":
-            return text.str.to_lowercase().replace_strict(_BOOLEANS, default=None, return_dtype=pl.Boolean)
+            return read_boolean(text)
         case "date":
-            return pl.coalesce(text.str.to_date(format_, strict=False) for format_ in field.formats)
+            return pl.coalesce(parse_date(text, format_) for format_ in field.formats)
         case "timestamp":
             return parse_timestamp(text, field.formats, field.zone)
         case _:
             return text
+
+
+def canonical_text(contract: ChannelContract, name: str) -> pl.Expr:
+    """The text of a declared field as its type has it: `true`, `false`, `3` for `3.0`, an allowed value as declared.
+
+    A text that does not read as its type stays as it is.
+    """
+    field, text = contract.fields[name], pl.col(column_name(name))
+    if field.allowed is not None:
+        return pl.coalesce(translate_words(text, {value: value for value in field.allowed}), text)
+    if field.type in {"boolean", "integer"}:
+        return pl.coalesce(read_field(contract, name).cast(pl.String), text)
+    return text
+
+
+def parse_date(text: pl.Expr, format_: str) -> pl.Expr:
+    """A date by one format. `%Y` means four digits: `12/25/12` is not a day of the year 12."""
+    date = text.str.to_date(format_, strict=False)
+    return pl.when(date.dt.year() >= _FIRST_YEAR).then(date) if "%Y" in format_ else date
 
 
 def read_event_time(contract: ChannelContract) -> pl.Expr:

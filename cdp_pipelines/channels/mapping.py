@@ -11,6 +11,7 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from cdp_pipelines.channels.field import column_name
+from cdp_pipelines.channels.words import translate_words
 from cdp_pipelines.policy import PolicyModel
 
 if TYPE_CHECKING:
@@ -63,15 +64,20 @@ class ValueMapping(PolicyModel):
         """The value as text over a frame of raw columns; null where the record has none."""
         if self.constant is not None:
             return pl.lit(self.constant, dtype=pl.String)
-        columns = [pl.col(column_name(field)) for field in self.from_]
+        columns = [_without_blank(pl.col(column_name(field))) for field in self.from_]
         value = columns[0] if len(columns) == 1 else pl.concat_str(columns, separator=self.join)
         if self.extract is not None:
             value = value.str.extract(self.extract, 1)
         if self.match is not None:
             value = pl.when(value.str.contains(self.match)).then(value)
         if self.map is not None:
-            value = value.replace_strict(self.map, default=None, return_dtype=pl.String)
+            value = translate_words(value, self.map)
         return value
+
+
+def _without_blank(text: pl.Expr) -> pl.Expr:
+    """The text, null where it has nothing but blanks."""
+    return pl.when(text.str.strip_chars() != "").then(text)
 
 
 class PartyMapping(PolicyModel):

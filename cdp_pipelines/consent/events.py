@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cdp_pipelines.purposes.purpose import KIND_OF_SCOPE
-from cdp_pipelines.schema import ABOUT_SUBJECT, CONSENT_STATUSES
+from cdp_pipelines.schema import ABOUT_SUBJECT, CONSENT_STATUSES, PERMISSIVE_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 # An event may be dated later than it was recorded by this much, because clocks differ.
 TOLERANCE = timedelta(hours=24)
-# Statuses that permit something come first; all others are denials or blocks. Of events at one instant the more
-# restrictive one decides.
-PERMISSIVE_STATUSES = ("granted", "objection_withdrawn", "restriction_lifted", "verified")
+# Of events at one instant the more restrictive one decides: those that permit something come first.
 RESTRICTIVENESS = {**dict.fromkeys(PERMISSIVE_STATUSES, 0), "denied": 1}
 MOST_RESTRICTIVE = 2
 # A bundled, pre-ticked or silent consent is not a consent (Art. 7(2), 7(4), recital 32).

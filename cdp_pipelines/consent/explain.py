@@ -12,8 +12,8 @@ import polars as pl
 
 from cdp_pipelines.consent.decision_state import select_join_key
 from cdp_pipelines.consent.decision_units import UNIT_KEY
-from cdp_pipelines.consent.events import INVALID_METHODS, PERMISSIVE_STATUSES, TOLERANCE
-from cdp_pipelines.schema import ABOUT_SUBJECT, IDENTIFIER_KINDS, RECORD_KEY, UTC
+from cdp_pipelines.consent.events import INVALID_METHODS, TOLERANCE
+from cdp_pipelines.schema import ABOUT_SUBJECT, IDENTIFIER_KINDS, PERMISSIVE_STATUSES, RECORD_KEY, UTC
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -48,6 +48,8 @@ SubjectStatus = Literal[
     "restricted", "restriction_lifted", "erased", "unsubscribed", "complained", "bounced", "verified"
 ]
 SUBJECT_STATUSES: tuple[SubjectStatus, ...] = get_args(SubjectStatus)
+# Those that permit something; all others are denials or blocks.
+PERMISSIVE_STATUSES = ("granted", "objection_withdrawn", "restriction_lifted", "verified")
 CONSENT_STATUSES: tuple[PurposeStatus | SubjectStatus, ...] = (*PURPOSE_STATUSES, *SUBJECT_STATUSES)
 
 # Rights of data subjects, GDPR Art. 15 to 21.

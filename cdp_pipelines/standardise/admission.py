@@ -16,12 +16,16 @@ import polars as pl
 from cdp_pipelines.channels.field import column_name
 from cdp_pipelines.channels.field_value import read_event_time, read_field
 from cdp_pipelines.channels.formats.file_records import FAULT_COLUMNS
+from cdp_pipelines.channels.words import is_one_of
 from cdp_pipelines.standardise.consent_event import read_statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cdp_pipelines.channels.contract import ChannelContract
+
+# In the currency's major unit: in minor units with up to four decimal places it fits 64 bits.
+MOST_AMOUNT = 900_000_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ def _list_rules(contract: ChannelContract) -> Iterator[tuple[str, str | None, st
             yield f"missing_{column}", name, "is missing", _is_blank(name)
         if field.allowed is not None:
             allowed = ", ".join(field.allowed)
-            yield f"unknown_{column}", name, f"is none of: {allowed}", text.is_not_null() & ~text.is_in(field.allowed)
+            yield f"unknown_{column}", name, f"is none of: {allowed}", ~is_one_of(text, field.allowed)
         if field.pattern is not None:
             yield f"bad_{column}", name, f"does not match {field.pattern}", ~text.str.contains(field.pattern)
         if field.strict:
@@ -103,6 +107,9 @@ def _list_rules(contract: ChannelContract) -> Iterator[tuple[str, str | None, st
 
 def _list_time_rules(contract: ChannelContract) -> Iterator[tuple[str, str | None, str, pl.Expr]]:
     """The rules about the event time, as in `_list_rules`."""
+    if contract.interaction is not None and contract.interaction.amount is not None:
+        name = contract.interaction.amount
+        yield "out_of_range", name, f"is more than {MOST_AMOUNT:,}", read_field(contract, name).abs() > MOST_AMOUNT
     declared, moment = contract.event_time, read_event_time(contract)
     field = " ".join(declared.fields)
     yield "bad_date", field, f"cannot be read as {' or '.join(declared.formats)}", moment.is_null()

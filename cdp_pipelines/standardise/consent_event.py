@@ -12,8 +12,9 @@ import polars as pl
 
 from cdp_pipelines.channels.field import column_name
 from cdp_pipelines.channels.field_value import read_field
-from cdp_pipelines.schema import CONSENT_EVENT, PREFERENCE, PRIVACY_REQUEST, UTC
-from cdp_pipelines.standardise import parse, privacy_string
+from cdp_pipelines.channels.words import is_one_of, read_boolean
+from cdp_pipelines.schema import CONSENT_EVENT, PERMISSIVE_STATUSES, PREFERENCE, PRIVACY_REQUEST, UTC
+from cdp_pipelines.standardise import contacts, parse, privacy_string
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from cdp_pipelines.channels.mapping import ValueMapping
 
 # What one record states about one purpose; `notice_version` only where the string itself names one.
+# A yes or no that was left open: neither a grant nor a denial.
+_NO_STATEMENT = ("", "null", "none", "nil", "n/a", "na", "nan", "-", "unknown", "undefined", "not asked")
 _STATEMENT = pl.Struct(dict.fromkeys(("purpose", "status", "notice_version"), pl.String))
 
 
@@ -72,7 +75,18 @@ def build_consent_event(current: pl.LazyFrame, contract: ChannelContract) -> pl.
             ]
         )
         .unique(["event_id", "subject_kind", "subject_value", "purpose", "status"], keep="first", maintain_order=True)
-        .with_columns(_standardise_subject(contract))
+        .with_columns(_read_subjects(contract).alias("subjects"))
+        # A grant on several contact points at once is certain on none of them; a denial is meant for each.
+        .filter((pl.col("subjects").list.len() == 1) | ~pl.col("status").is_in(PERMISSIVE_STATUSES))
+        .with_columns(pl.int_ranges(pl.col("subjects").list.len()).alias("number"))
+        .explode("subjects", "number")
+        .with_columns(
+            pl.col("subjects").alias("subject_value"),
+            pl.when(pl.col("number") == 0)
+            .then("event_id")
+            .otherwise(pl.format("{}#{}", "event_id", pl.col("number") + 1))
+            .alias("event_id"),
+        )
     )
 
 
@@ -86,7 +100,7 @@ def read_statements(consent: ConsentMapping) -> pl.Expr:
         return parse.map_distinct(
             pl.col(column_name(consent.gpp.string)), _gpp_reader(consent.gpp), pl.List(_STATEMENT)
         )
-    status = pl.lit(None, pl.String) if consent.status is None else consent.status.expression()
+    status = pl.lit(None, pl.String) if consent.status is None else _read_status(consent.status)
     purposes = [consent.purpose.expression()] if consent.purpose else [pl.lit(purpose) for purpose in consent.purposes]
     return pl.concat_list(
         pl.struct(
@@ -96,6 +110,18 @@ def read_statements(consent: ConsentMapping) -> pl.Expr:
         )
         for purpose in purposes
     )
+
+
+def _read_status(mapping: ValueMapping) -> pl.Expr:
+    """The status by the declared words. Of a yes or no that is unreadable, a denial counts and a grant does not."""
+    status = mapping.expression()
+    words = mapping.map or {}
+    if not words.keys() <= {"true", "false"}:
+        return status
+    denials = [meaning for meaning in words.values() if meaning not in PERMISSIVE_STATUSES]
+    text = mapping.model_copy(update={"map": None}).expression()
+    is_unreadable = text.is_not_null() & read_boolean(text).is_null() & ~is_one_of(text, _NO_STATEMENT)
+    return pl.when(is_unreadable).then(pl.lit(denials[0])).otherwise(status) if denials else status
 
 
 def _tcf_reader(mapping: TcfMapping) -> Callable[[str], list[dict[str, str | None]]]:
@@ -165,15 +191,19 @@ def build_privacy_request(current: pl.LazyFrame, contract: ChannelContract) -> p
             mapping.subject_value.expression().alias("subject_value"),
             pl.col("event_at").alias("received_at"),
             (mapping.detail.expression() if mapping.detail else pl.lit(None, pl.String)).alias("detail"),
-        ).with_columns(_standardise_subject(contract))
+        ).with_columns(_read_subjects(contract).list.first().alias("subject_value"))
     )
 
 
-def _standardise_subject(contract: ChannelContract) -> pl.Expr:
-    """The subject in the form of `standardised/party`; its own text where that is unreadable."""
+def _read_subjects(contract: ChannelContract) -> pl.Expr:
+    """The subjects in the form of `standardised/party`, a list; its own text alone where that is unreadable."""
     kind, value = pl.col("subject_kind"), pl.col("subject_value")
-    return pl.coalesce(
-        parse.map_distinct(pl.when(kind == "email").then(value), parse.parse_email, pl.String()),
-        parse.map_distinct(pl.when(kind == "phone").then(value), parse.parse_phone(contract.phone_region), pl.String()),
-        value.str.strip_chars(),
-    ).alias("subject_value")
+    texts = pl.List(pl.String())
+    found = pl.coalesce(
+        parse.map_distinct(pl.when(kind == "email").then(value), contacts.read_emails, texts),
+        parse.map_distinct(pl.when(kind == "phone").then(value), contacts.read_phones(contract.phone_region), texts),
+        pl.when(~kind.is_in(["email", "phone"])).then(
+            pl.concat_list(parse.map_distinct(value, contacts.read_identifier, pl.String()))
+        ),
+    )
+    return pl.when(found.list.len() > 0).then(found).otherwise(pl.concat_list(value.str.strip_chars()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import polars as pl
+from iso4217 import Currency
 
 from cdp_pipelines.channels.field_value import read_field
 from cdp_pipelines.schema import INTERACTION
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from cdp_pipelines.channels.mapping import ValueMapping
 
 _SECONDS = {"s": 1.0, "min": 60.0}
-# Currencies whose minor unit is not a hundredth (ISO 4217).
-_EXPONENTS = {"JPY": 0, "KRW": 0, "CLP": 0, "ISK": 0, "VND": 0, "BHD": 3, "KWD": 3, "JOD": 3, "OMR": 3, "TND": 3}
+# Decimal places of each currency's minor unit (ISO 4217); metals and test codes have none, and are kept in hundredths.
+_EXPONENTS = {currency.code: 2 if currency.exponent is None else currency.exponent for currency in Currency}
 
 
 def build_interaction(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
@@ -39,7 +40,7 @@ def build_interaction(current: pl.LazyFrame, contract: ChannelContract) -> pl.La
 
     interaction_type, currency = mapping.type.expression(), text(mapping.currency_code)
     minor = number(mapping.amount) * (10 ** currency.replace_strict(_EXPONENTS, default=2, return_dtype=pl.Int64))
-    minor = minor.round(0, mode="half_away_from_zero").cast(pl.Int64)
+    minor = minor.round(0, mode="half_away_from_zero").cast(pl.Int64, strict=False)
     if mapping.negative_types:
         minor = pl.when(interaction_type.is_in(mapping.negative_types)).then(-minor.abs()).otherwise(minor)
     if mapping.refund_when_negative:
@@ -51,7 +52,7 @@ def build_interaction(current: pl.LazyFrame, contract: ChannelContract) -> pl.La
             pl.col("event_at").alias("occurred_at"),
             minor.alias("amount_minor"),
             pl.when(minor.is_not_null()).then(currency).alias("currency_code"),
-            number(mapping.quantity).cast(pl.Int64).alias("quantity"),
+            number(mapping.quantity).cast(pl.Int64, strict=False).alias("quantity"),
             number(mapping.score).alias("score"),
             (number(mapping.duration) * _SECONDS[mapping.duration_unit]).alias("duration_s"),
             text(mapping.location_code).alias("location_code"),

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.channels.field_value import read_event_time
+from cdp_pipelines.channels.field import column_name
+from cdp_pipelines.channels.field_value import canonical_text, read_event_time
 
 if TYPE_CHECKING:
     from cdp_pipelines.channels.contract import ChannelContract
@@ -18,11 +19,20 @@ if TYPE_CHECKING:
 def select_latest(raw: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
     """The current raw rows: each record once, in its newest state (by drop date, file, row number).
 
-    Key `source_record_id`; adds `channel` and `event_at` (UTC). Rows marked `is_duplicate` repeat another row.
+    Key `source_record_id`; adds `channel` and `event_at` (UTC). Texts of declared types are canonical:
+    `true`, `3`. Rows marked `is_duplicate` repeat another row.
     """
     current = raw.filter(~pl.col("is_duplicate"))
     if contract.records == "state":
         current = current.sort("drop_date", "file", "row_number").unique(
             "source_record_id", keep="last", maintain_order=True
         )
-    return current.with_columns(pl.lit(contract.name).alias("channel"), read_event_time(contract).alias("event_at"))
+    return current.with_columns(
+        pl.lit(contract.name).alias("channel"),
+        read_event_time(contract).alias("event_at"),
+        *(
+            canonical_text(contract, name).alias(column_name(name))
+            for name, field in contract.fields.items()
+            if field.has_canonical_text
+        ),
+    )

@@ -7,12 +7,12 @@ are decoded in `privacy_string`.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
-import phonenumbers
 import polars as pl
-from email_validator import EmailNotValidError, validate_email
+
+from cdp_pipelines.standardise.contacts import read_emails, read_phones
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 NAME_PARTS = ("honorific", "first_name", "middle_name", "last_name")
 NAME = pl.Struct(dict.fromkeys(NAME_PARTS, pl.String))
 
-# Values in a parser's cache: the same e-mail comes in many channels.
-_CACHE_SIZE = 1 << 20
 _HONORIFIC = re.compile(r"^(mr|mrs|ms|miss|mx|dr|prof)\.?\s+", re.IGNORECASE)
 # After these titles comes the family name; after a doctor's title either name, or both.
 _FAMILY_NAME_TITLES = {"Mr", "Mrs", "Ms", "Miss", "Mx"}
@@ -40,34 +38,23 @@ def map_distinct(expression: pl.Expr, parser: Callable[[str], object], dtype: pl
     return expression.map_batches(apply, return_dtype=dtype)
 
 
-@lru_cache(_CACHE_SIZE)
 def parse_email(text: str) -> str | None:
-    """An e-mail in lower case, or None where its form is wrong (RFC 5321, RFC 6531, by email-validator without DNS).
-
-    The local part becomes lower case too: the large mail providers ignore case, and sources do not preserve it.
-    """
-    try:
-        return validate_email(text.strip().lower(), check_deliverability=False).normalized.lower()
-    except EmailNotValidError:
-        return None
+    """The e-mail that a text names, in any form of `contacts.read_emails`; None where it names none or several."""
+    emails = read_emails(text)
+    return emails[0] if len(emails) == 1 else None
 
 
-@lru_cache
+@cache
 def parse_phone(region: str | None) -> Callable[[str], str | None]:
-    """A parser of phone numbers as written in `region` (ISO 3166-1 alpha-2) to E.164; None for an invalid number.
+    """A parser of the phone that a text names, as written in `region` (ISO 3166-1 alpha-2), to E.164.
 
-    A leading 00 is read as the international prefix in every region, because people write it everywhere.
+    None where the text names none or several; the forms are those of `contacts.read_phones`.
     """
+    read = read_phones(region)
 
-    @lru_cache(_CACHE_SIZE)
     def parse(text: str) -> str | None:
-        try:
-            number = phonenumbers.parse(re.sub(r"^\s*00", "+", text), region)
-        except phonenumbers.NumberParseException:
-            return None
-        if not phonenumbers.is_valid_number(number):
-            return None
-        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        phones = read(text)
+        return phones[0] if len(phones) == 1 else None
 
     return parse
 

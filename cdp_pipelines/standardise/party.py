@@ -6,21 +6,25 @@ is decided in `cdp_pipelines.golden`.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from cdp_pipelines.channels.field import column_name
-from cdp_pipelines.channels.field_value import read_field
+from cdp_pipelines.channels.field_value import parse_date
 from cdp_pipelines.channels.mapping import ValueMapping
 from cdp_pipelines.schema import PARTY
 from cdp_pipelines.standardise import parse, privacy_string
+from cdp_pipelines.standardise.contacts import read_party_identifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cdp_pipelines.channels.contract import ChannelContract
 
+_EARLIEST_BIRTH = date(1900, 1, 1)
+_DEFECTS = PARTY.schema["defects"]
 _PERSONAL = tuple(
     name
     for name in PARTY.schema
@@ -32,7 +36,7 @@ def build_party(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFram
     """One row per record with any personal detail; key (channel, source_record_id), columns of `PARTY`.
 
     `current`: see `latest.select_latest`. An unreadable field is null and named in `defects`. An unreadable TC or GPP
-    string is named there too, by its column, because its consent events are lost.
+    string, or section of one, is named there too, by its column, because its consent events are lost.
     """
     if contract.party is None:
         return PARTY.empty().lazy()
@@ -45,7 +49,7 @@ def build_party(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFram
     values: dict[str, pl.Expr] = {}
     for name in (*_PERSONAL, "country_code"):
         if name == "birth_date" and contract.party.birth_date is not None:
-            values[name] = read_field(contract, contract.party.birth_date)
+            values[name] = _read_birth_date(contract, contract.party.birth_date)
         elif name in texts:
             values[name] = spell_value(name, texts[name], contract.phone_region)
         elif split is not None and name in parse.NAME_PARTS:
@@ -53,10 +57,16 @@ def build_party(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFram
         else:
             values[name] = pl.lit(None, PARTY.schema[name])
     checked: list[str] = [name for name in ("birth_date", "email", "phone") if name in texts]
-    for column in contract.privacy_strings:
-        checked.append(column)
-        texts[column] = pl.col(column)
-        values[column] = parse.map_distinct(pl.col(column), _keep_readable, pl.String())
+    defects = [
+        pl.when(pl.col(f"text:{name}").is_not_null() & pl.col(f"value:{name}").is_null())
+        .then(pl.lit([f"{name}:unreadable"]))
+        .otherwise(pl.lit([], _DEFECTS))
+        for name in checked
+    ]
+    defects += [
+        parse.map_distinct(pl.col(column), _defects_of(column), _DEFECTS).fill_null(pl.lit([], _DEFECTS))
+        for column in contract.privacy_strings
+    ]
     # Values first, then their defects, so that every parser runs once.
     return PARTY.conform(
         current.with_columns(
@@ -71,16 +81,7 @@ def build_party(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFram
             "ingested_at",
             "observed_at",
             *(pl.col(f"value:{name}").alias(name) for name in (*_PERSONAL, "country_code")),
-            pl.concat_list(
-                pl.when(pl.col(f"text:{name}").is_not_null() & pl.col(f"value:{name}").is_null()).then(
-                    pl.lit(f"{name}:unreadable")
-                )
-                for name in checked
-            )
-            .list.drop_nulls()
-            .alias("defects")
-            if checked
-            else pl.lit([], PARTY.schema["defects"]).alias("defects"),
+            (pl.concat_list(defects) if defects else pl.lit([], _DEFECTS)).alias("defects"),
         )
         .filter(pl.any_horizontal(pl.col(name).is_not_null() for name in _PERSONAL))
     )
@@ -95,8 +96,23 @@ def spell_value(name: str, text: pl.Expr, phone_region: str | None) -> pl.Expr:
     return parse.map_distinct(text, _PARSERS[name], pl.String()) if name in _PARSERS else _collapse_blanks(text)
 
 
-def _keep_readable(text: str) -> str | None:
-    return text if privacy_string.is_readable(text) else None
+def _read_birth_date(contract: ChannelContract, name: str) -> pl.Expr:
+    """A day of birth from 1900 on that is not after the record; a two-digit year is the latest that is not.
+
+    So a child is never a century older than it is (GDPR Art. 8).
+    """
+    text, day = pl.col(column_name(name)).str.strip_chars(), pl.col("event_at").dt.date()
+    dates = []
+    for format_ in contract.fields[name].formats:
+        born = parse_date(text, format_)
+        is_short = "%y" in format_
+        dates.append(pl.when(born > day).then(born.dt.offset_by("-100y")).otherwise(born) if is_short else born)
+    born = pl.coalesce(dates)
+    return pl.when((born >= _EARLIEST_BIRTH) & (born <= day)).then(born)
+
+
+def _defects_of(column: str) -> Callable[[str], list[str]]:
+    return lambda text: [f"{column}:{defect}" for defect in privacy_string.list_defects(text)]
 
 
 def _collapse_blanks(text: pl.Expr) -> pl.Expr:
@@ -110,4 +126,5 @@ _PARSERS: dict[str, Callable[[str], str | None]] = {
     "middle_name": parse.case_name,
     "last_name": parse.case_name,
     "city": parse.case_name,
+    **dict.fromkeys(("loyalty_card", "device_id", "advertising_id", "serial", "account_id"), read_party_identifier),
 }

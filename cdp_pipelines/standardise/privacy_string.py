@@ -30,10 +30,11 @@ class TcfConsent(TypedDict):
 
 
 class GppConsent(TypedDict):
-    """Content of a GPP string: those of `OPT_OUTS` that any of its sections claims, and its section tcfeuv2."""
+    """Content of a GPP string: those of `OPT_OUTS` that any section claims, its tcfeuv2, and its unread sections."""
 
     opt_outs: frozenset[str]
     tcf: TcfConsent | None
+    unread_sections: tuple[int, ...]
 
 
 OPT_OUTS = ("sale", "sharing", "targeted_advertising")
@@ -48,21 +49,24 @@ _US_PRIVACY = re.compile(r"1[YN-]([YN-])[YN-]", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class _UsSection:
-    """Layout of a US section: a Version of 6 bits, then notices, then opt-outs, each of 2 bits."""
+    """Layout of a US section: a version of 6 bits, then `skipped` fields, then opt-outs, each of 2 bits."""
 
-    bits_by_version: dict[int, int]
-    notices: int
+    skipped: int
     opt_outs: tuple[str, ...]
 
 
 _TCF_EU_V2, _USP_V1 = 2, 6
+_OF_STATE = ("sale", "targeted_advertising")
+# Three notices stand before the opt-outs of most states; the newest sections begin with two fields of the MSPA.
 _US_SECTIONS = {
-    7: _UsSection({1: 60, 2: 70}, 6, OPT_OUTS),  # usnat
-    8: _UsSection({1: 46}, 3, ("sale", "sharing")),  # usca
-    9: _UsSection({1: 40}, 3, ("sale", "targeted_advertising")),  # usva
-    10: _UsSection({1: 38}, 3, ("sale", "targeted_advertising")),  # usco
-    11: _UsSection({1: 42}, 4, ("sale", "targeted_advertising")),  # usut
-    12: _UsSection({1: 44}, 3, ("sale", "targeted_advertising")),  # usct
+    7: _UsSection(6, OPT_OUTS),  # usnat
+    8: _UsSection(3, ("sale", "sharing")),  # usca
+    11: _UsSection(4, _OF_STATE),  # usut
+    18: _UsSection(4, _OF_STATE),  # usia
+    # usva, usco, usct, usfl, usmt, usor, ustx, usde, usne, usnh, usnj, ustn, usmn
+    **{key: _UsSection(3, _OF_STATE) for key in (9, 10, 12, 13, 14, 15, 16, 17, 19, 20, 21, 22, 23)},
+    # usmd, usin, usky, usri
+    **{key: _UsSection(5, _OF_STATE) for key in (24, 25, 26, 27)},
 }
 _OPTED_OUT, _DID_NOT_OPT_OUT = 1, 2
 _GPC = 1
@@ -131,21 +135,32 @@ def decode_tcf(text: str) -> TcfConsent | None:
 
 @lru_cache(_CACHE_SIZE)
 def decode_gpp(text: str) -> GppConsent | None:
-    """Content of a GPP string; None where its header or a section known here is malformed.
+    """Content of a GPP string; None where its header is malformed.
 
-    Global Privacy Control, in a section's GPC sub-section, claims every opt-out (Cal. Code Regs. tit. 11 § 7025(c);
-    Colorado 4 CCR 904-3, Rule 5.02). Sections other than 2 and 6 to 12 are ignored.
+    An unreadable or unknown section is listed in `unread_sections` and hides no other section. Global Privacy Control,
+    in a section's GPC sub-section, claims every opt-out (Cal. Code Regs. tit. 11 § 7025(c); Colorado 4 CCR 904-3, Rule
+    5.02). An opt-out is read in any version of a section whose fields reach so far: versions add fields at the end.
     """
     try:
         header, *sections = text.strip().split("~")
-        section_of = dict(zip(_read_section_ids(header, len(sections)), sections, strict=True))
-        claimed = {claim for key, section in section_of.items() for claim in _read_opt_outs(key, section)}
-        return {
-            "opt_outs": frozenset(claimed),
-            "tcf": _decode_core(section_of[_TCF_EU_V2]) if _TCF_EU_V2 in section_of else None,
-        }
+        ids = _read_section_ids(header, len(sections))
     except _MalformedError:
         return None
+    claimed: set[str] = set()
+    unread: list[int] = []
+    tcf = None
+    for section_id, section in zip(ids, sections, strict=True):
+        try:
+            if section_id == _TCF_EU_V2:
+                tcf = _decode_core(section)
+                continue
+            opt_outs, is_whole = _read_opt_outs(section_id, section)
+        except _MalformedError:
+            opt_outs, is_whole = (), False
+        claimed.update(opt_outs)
+        if not is_whole:
+            unread.append(section_id)
+    return {"opt_outs": frozenset(claimed), "tcf": tcf, "unread_sections": tuple(unread)}
 
 
 def _decode_core(text: str) -> TcfConsent:
@@ -210,28 +225,33 @@ def _read_section_ids(header: str, section_count: int) -> list[int]:
     return ids
 
 
-def _read_opt_outs(section_id: int, text: str) -> tuple[str, ...]:
+def _read_opt_outs(section_id: int, text: str) -> tuple[tuple[str, ...], bool]:
+    """The opt-outs of a section, and whether all of it could be read: what follows an opt-out does not undo it."""
     if section_id == _USP_V1:
         match = _US_PRIVACY.fullmatch(text)
         if match is None:
             raise _MalformedError
-        return ("sale",) if match[1] in "Yy" else ()
+        return (("sale",) if match[1] in "Yy" else ()), True
     if section_id not in _US_SECTIONS:
-        return ()
+        raise _MalformedError
     section = _US_SECTIONS[section_id]
-    core, *others = (_Bits(segment) for segment in text.split("."))
-    if len(core) < section.bits_by_version.get(core.integer(6), len(core) + 1):
-        raise _MalformedError
-    core.take(2 * section.notices)
-    values = {name: core.integer(2) for name in section.opt_outs}
-    if any(value > _DID_NOT_OPT_OUT for value in values.values()):
-        raise _MalformedError
-    # SubsectionType 2, then Gpc 1.
-    if any(segment.integer(2) == _GPC and segment.integer(1) for segment in others):
-        return OPT_OUTS
-    return tuple(name for name, value in values.items() if value == _OPTED_OUT)
+    core, *others = text.split(".")
+    bits = _Bits(core)
+    bits.take(6 + 2 * section.skipped)
+    values = {name: bits.integer(2) for name in section.opt_outs}
+    opt_outs = tuple(name for name, value in values.items() if value == _OPTED_OUT)
+    is_whole = max(values.values()) <= _DID_NOT_OPT_OUT
+    try:
+        # SubsectionType 2, then Gpc 1.
+        has_gpc = any(segment.integer(2) == _GPC and segment.integer(1) for segment in map(_Bits, others))
+    except _MalformedError:
+        return opt_outs, False
+    return (OPT_OUTS if has_gpc else opt_outs), is_whole
 
 
-def is_readable(text: str) -> bool:
-    """Whether it is a string of either kind."""
-    return decode_gpp(text) is not None or decode_tcf(text) is not None
+def list_defects(text: str) -> list[str]:
+    """Unreadable parts of a string: `unreadable` for all of it, else `section_<id>` for each such section of GPP."""
+    gpp = decode_gpp(text)
+    if gpp is not None:
+        return [f"section_{section_id}" for section_id in gpp["unread_sections"]]
+    return [] if decode_tcf(text) is not None else ["unreadable"]

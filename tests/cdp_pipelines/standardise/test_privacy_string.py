@@ -159,6 +159,11 @@ US_SECTIONS = {
     10: (12, ("sale", "targeted_advertising"), 22),
     11: (14, ("sale", "targeted_advertising"), 24),
     12: (12, ("sale", "targeted_advertising"), 28),
+    # usfl, usmt, usor, ustx, usde; usia with a fourth notice; usne, usnh, usnj, ustn, usmn
+    **dict.fromkeys((13, 14, 15, 16, 17, 19, 20, 21, 22, 23), (12, ("sale", "targeted_advertising"), 30)),
+    18: (14, ("sale", "targeted_advertising"), 24),
+    # usmd, usin, usky, usri, which begin with two fields of the MSPA
+    **dict.fromkeys((24, 25, 26, 27), (16, ("sale", "targeted_advertising"), 12)),
 }
 
 
@@ -203,11 +208,11 @@ two_bits = st.fixed_dictionaries(dict.fromkeys(ALL, st.integers(0, 2)))
 
 @given(st.dictionaries(st.sampled_from(sorted(US_SECTIONS)), st.tuples(two_bits, st.sampled_from([None, 0, 1]))))
 def test_gpp_round_trip(told):
-    text = gpp_string({5: "not.read", **{key: us_section(key, *each) for key, each in told.items()}, 23: "nor this"})
+    text = gpp_string({5: "not.read", **{key: us_section(key, *each) for key, each in told.items()}, 28: "nor this"})
     expected = set()
     for key, (values, gpc) in told.items():
         expected |= set(ALL) if gpc else {name for name in US_SECTIONS[key][1] if values[name] == 1}
-    assert privacy_string.decode_gpp(text) == {"opt_outs": expected, "tcf": None}
+    assert privacy_string.decode_gpp(text) == {"opt_outs": expected, "tcf": None, "unread_sections": (5, 28)}
 
 
 @pytest.mark.parametrize(
@@ -220,19 +225,35 @@ def test_gpp_round_trip(told):
         CORE + "=",
         CORE.replace("A", "+"),
         "BOONm0NOONm0NABABAENAa-AAAARh7______b9_3__7_9uz_Kv_K7Vf7nnG072lPVA9LTOQ6gEaY",
-        f"DBABMA~{CORE[:40]}",
         "DBABMA",
         f"DBABMA~{CORE}~1YNN",
-        f"DBACNYA~{CORE}~2YNN",
-        f"DBACNYA~{CORE}~1YN",
-        "DBABLA~BVVVVVVV",
-        "DBABLA~DVVVVVVVVWA",
-        "DBABLA~B_______8WA",
-        "DBABLA~BVVVVVVVVWA.",
     ],
 )
 def test_malformed(text):
-    assert not privacy_string.is_readable(text)
+    assert privacy_string.list_defects(text) == ["unreadable"]
+
+
+@pytest.mark.parametrize(
+    ("text", "opt_outs", "unread"),
+    [
+        pytest.param(f"DBABMA~{CORE[:40]}", [], [2], id="tcfeuv2_cut_short"),
+        pytest.param(f"DBACNYA~{CORE}~2YNN", [], [6], id="unknown_version_of_uspv1"),
+        pytest.param(f"DBACNYA~{CORE}~1YN", [], [6], id="uspv1_cut_short"),
+        pytest.param("DBACNYA~CPX~1YYN", ["sale"], [2], id="a_bad_section_hides_no_other"),
+        pytest.param("DBABLA~BVV", [], [7], id="usnat_cut_before_its_opt_outs"),
+        pytest.param("DBABLA~BVVVVVVV", ALL, [], id="usnat_cut_behind_its_opt_outs"),
+        pytest.param("DBABLA~CVVVAAAAAQA.YA", ALL, [], id="usnat_2_in_the_length_of_1"),
+        pytest.param("DBABLA~DVVVVVVVVWA", ALL, [], id="usnat_of_a_later_version"),
+        pytest.param("DBABLA~B_______8WA", [], [7], id="values_that_do_not_exist"),
+        pytest.param("DBABLA~BVVVVVVVVWA.", ALL, [7], id="empty_gpc_segment"),
+        pytest.param("DBABEw~BFUAAAQA.YA", ALL, [], id="ustx_with_gpc"),
+        pytest.param("DBABAw~BFUAAABA", ["sale", "targeted_advertising"], [], id="usfl"),
+    ],
+)
+def test_what_is_readable_counts_and_the_rest_is_listed(text, opt_outs, unread):
+    found = privacy_string.decode_gpp(text)
+    assert (found["opt_outs"], found["unread_sections"]) == (set(opt_outs), tuple(unread))
+    assert privacy_string.list_defects(text) == [f"section_{each}" for each in unread]
 
 
 def test_a_header_that_claims_billions_is_malformed_at_once():
@@ -243,7 +264,7 @@ def test_a_header_that_claims_billions_is_malformed_at_once():
 @given(st.one_of(st.text(), st.text(string.ascii_letters + string.digits + "-_.~", min_size=4, max_size=120)))
 def test_nothing_raises(text):
     for each in (text, "C" + text, "DBABLA~B" + text, "DBACNYA~C" + text, "D" + text):
-        privacy_string.is_readable(each)
+        privacy_string.list_defects(each)
 
 
 SUBJECT = {"subject_kind": {"constant": "device_id"}, "subject_value": "device"}
