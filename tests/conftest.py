@@ -100,7 +100,7 @@ def lasting(tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
         if name == "audit/retention":
             frame = frame.drop("removed_at")
         if name == "identity/model":
-            frame = frame.drop("versions")
+            frame = frame.drop("table_versions")
         if name == "consent/decision":
             frame = frame.filter(pl.col("valid_to").is_null()).drop("valid_from", "ledger_position")
         if "subject_key" in frame.columns:
