@@ -5,10 +5,11 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
+from cdp_pipelines.benchmarks.identity import draw_reviews
 from cdp_pipelines.identity.policy import Refit
 from cdp_pipelines.reports.identity import PAGE, write_identity_page
 from cdp_pipelines.sample.duplicates import TODAY, generate_duplicates
-from cdp_pipelines.schema import CLUSTER, FREQUENCY, GROUP, HISTORY, LINK, MODEL, PARTY, RECORD_STATE
+from cdp_pipelines.schema import CLUSTER, FREQUENCY, GROUP, HISTORY, LINK, MODEL, PARTY, RECORD_STATE, REVIEW
 from cdp_pipelines.schema.duration import end_of_night
 from cdp_pipelines.services import identity_resolution
 from cdp_pipelines.services.declarations import load_identity_policy
@@ -158,3 +159,18 @@ def test_the_page_and_the_counts_are_reported(tmp_path):
     assert of_links["page"] == store.path / PAGE
     assert of_links["page"].exists()
     assert of_links["identity records"] == of_links["identity records resolved"] == 700
+
+
+@pytest.mark.parametrize("classifier", ["ecm", "logistic_regression"])
+def test_the_tables_of_another_classifier_pass_their_gates(tmp_path, monkeypatch, classifier):
+    """Its model has no household probabilities, a linear one no probabilities at all."""
+    people, truth = generate_duplicates(900)
+    store, policy = Lake(tmp_path / "lake"), POLICY.model_copy(update={"classifier": classifier, "min_pairs": 50})
+    store.replace(REVIEW, draw_reviews(people, truth, policy))
+    monkeypatch.setattr(f"{__name__}.POLICY", policy)
+    report = bring_to(store, people, 0)
+    assert all(check.is_passed for check in report.checks)
+    model = store.read(MODEL)
+    assert model["origin"].unique().to_list() == [f"learned by {classifier}"]
+    assert model["household_probability"].null_count() == model.height
+    assert resolve_lake(store, policy).resolved is not None
