@@ -176,7 +176,6 @@ def test_every_raw_row_is_standardised_or_is_a_duplicate_or_an_older_state_or_no
         assert set(raw["source_record_id"]) == stands
 
 
-@pytest.mark.long
 def test_the_same_night_twice_changes_nothing(company, run, tmp_path):
     lake = copy_lake(company.lake, tmp_path / "lake")
     before = lake.tables()
@@ -200,7 +199,6 @@ def assert_versions_hold_who_was_in(lake: Lake, night: date, marts: dict[str, pl
                 assert then.rows_of(lake, stays).height == rows.height == stays.height, (night, key)
 
 
-@pytest.mark.long
 def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(
     company, first_night, run, tmp_path, capsys
 ):
@@ -344,7 +342,6 @@ def test_the_ledger_is_sealed(company, capsys):
         print(f"\n{verdict.format_lines()[0]}")
 
 
-@pytest.mark.long
 def test_a_failed_gate_leaves_yesterday_stops_what_follows_and_shows_no_value(
     sample, sample_first_night, run, tmp_path, monkeypatch
 ):
@@ -378,7 +375,6 @@ def test_a_failed_gate_leaves_yesterday_stops_what_follows_and_shows_no_value(
     assert_equal(lasting(content(lake)), lasting(content(sample.lake)))
 
 
-@pytest.mark.long
 def test_readers_never_wait_nor_see_half(sample, sample_first_night, run, tmp_path):
     """One reader keeps the file of before open; another asks as `cdp query` does, five times a second."""
     lake = copy_lake(sample_first_night, tmp_path / "lake")
