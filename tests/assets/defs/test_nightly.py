@@ -195,8 +195,8 @@ def assert_versions_hold_who_was_in(lake: Lake, night: date, marts: dict[str, pl
         if held is not None:
             assert held.collect().sort(MARTS[key].key).equals(rows), (night, key)
             if not load_company_register()[key].aggregate:
-                stays = then.stays(lake).collect()
-                assert then.rows_of(lake, stays).height == rows.height == stays.height, (night, key)
+                members = then.members(lake).collect()
+                assert then.rows_of(lake, members).height == rows.height == members.height, (night, key)
 
 
 def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(
@@ -214,12 +214,12 @@ def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(
         held[night] = {
             (key, id_) for key in MARTS for id_ in find_people(lake, load_company_register()[key])["customer_id"]
         }
-    stays = lake.read(MEMBERSHIP)
+    memberships = lake.read(MEMBERSHIP)
     for night, rows in held.items():
-        told = valid_at(stays.lazy(), end_of_night(night)).select("purpose", "customer_id").collect()
+        told = valid_at(memberships.lazy(), end_of_night(night)).select("purpose", "customer_id").collect()
         assert set(told.rows()) == rows, night
         assert told.height == len(rows)
-    assert set(stays["exit_reason"].drop_nulls()) > {"withdrawn"}
+    assert set(memberships["exit_reason"].drop_nulls()) > {"withdrawn"}
     for night, marts in read.items():
         # Of a night longer ago than the hold the history of membership alone is kept.
         is_kept = end_of_night(night) > start_of_window(load_retention().hold, end_of_night(nights[-1]))
