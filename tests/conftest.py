@@ -134,18 +134,19 @@ def with_customers(frame: pl.DataFrame, purpose: str, decisions: pl.DataFrame) -
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long tests first: workers take them one by one, and short tests fill the end.
 
-    The nights of Anytown come before all, what else reads its lake after the sample's long tests: so one worker builds
-    Anytown while another builds the sample, and nobody waits.
+    The nights of Anytown come before all, other long tests on its lake after those of the sample: so one worker builds
+    Anytown while another builds the sample, and none waits.
     """
     items.sort(key=_place)
 
 
 def _place(item: pytest.Item) -> int:
-    if item.get_closest_marker("long") is None:
+    runs_nights = "run" in item.fixturenames
+    if not runs_nights and item.get_closest_marker("long") is None:
         return 3
     if "anytown" not in item.name:
         return 1
-    return 0 if "run" in item.fixturenames else 2
+    return 0 if runs_nights else 2
 
 
 def build_once(folder: Path, build: Callable[[Path], object]) -> Path:

@@ -176,7 +176,6 @@ def test_every_raw_row_is_standardised_or_is_a_duplicate_or_an_older_state_or_no
         assert set(raw["source_record_id"]) == stands
 
 
-@pytest.mark.long
 def test_the_same_night_twice_changes_nothing(company, run, tmp_path):
     lake = copy_lake(company.lake, tmp_path / "lake")
     before = lake.tables()
@@ -196,11 +195,10 @@ def assert_versions_hold_who_was_in(lake: Lake, night: date, marts: dict[str, pl
         if held is not None:
             assert held.collect().sort(MARTS[key].key).equals(rows), (night, key)
             if not load_company_register()[key].aggregate:
-                stays = then.stays(lake).collect()
-                assert then.rows_of(lake, stays).height == rows.height == stays.height, (night, key)
+                members = then.members(lake).collect()
+                assert then.rows_of(lake, members).height == rows.height == members.height, (night, key)
 
 
-@pytest.mark.long
 def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(
     company, first_night, run, tmp_path, capsys
 ):
@@ -216,12 +214,12 @@ def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(
         held[night] = {
             (key, id_) for key in MARTS for id_ in find_people(lake, load_company_register()[key])["customer_id"]
         }
-    stays = lake.read(MEMBERSHIP)
+    memberships = lake.read(MEMBERSHIP)
     for night, rows in held.items():
-        told = valid_at(stays.lazy(), end_of_night(night)).select("purpose", "customer_id").collect()
+        told = valid_at(memberships.lazy(), end_of_night(night)).select("purpose", "customer_id").collect()
         assert set(told.rows()) == rows, night
         assert told.height == len(rows)
-    assert set(stays["exit_reason"].drop_nulls()) > {"withdrawn"}
+    assert set(memberships["exit_reason"].drop_nulls()) > {"withdrawn"}
     for night, marts in read.items():
         # Of a night longer ago than the hold the history of membership alone is kept.
         is_kept = end_of_night(night) > start_of_window(load_retention().hold, end_of_night(nights[-1]))
@@ -344,7 +342,6 @@ def test_the_ledger_is_sealed(company, capsys):
         print(f"\n{verdict.format_lines()[0]}")
 
 
-@pytest.mark.long
 def test_a_failed_gate_leaves_yesterday_stops_what_follows_and_shows_no_value(
     sample, sample_first_night, run, tmp_path, monkeypatch
 ):
@@ -378,7 +375,6 @@ def test_a_failed_gate_leaves_yesterday_stops_what_follows_and_shows_no_value(
     assert_equal(lasting(content(lake)), lasting(content(sample.lake)))
 
 
-@pytest.mark.long
 def test_readers_never_wait_nor_see_half(sample, sample_first_night, run, tmp_path):
     """One reader keeps the file of before open; another asks as `cdp query` does, five times a second."""
     lake = copy_lake(sample_first_night, tmp_path / "lake")

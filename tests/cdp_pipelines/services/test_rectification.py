@@ -1,6 +1,5 @@
 """`cdp rectify` on a whole lake: the next night obeys, marts and brute force agree, and a withdrawal gives all back."""
 
-import shutil
 from datetime import date
 
 import dagster as dg
@@ -12,7 +11,7 @@ from assets.runtime.specs import DROPS
 from cdp_pipelines.cli.main import app
 from cdp_pipelines.schema import CONTACT_POINT, CUSTOMER, PROVENANCE, RECTIFICATION
 from cdp_pipelines.services.declarations import COMPANY
-from warehouse.delta.lake import Lake
+from tests.conftest import copy_lake
 from warehouse.sources.drop_folder import list_drop_dates
 from warehouse.verify.marts import verify_lake
 
@@ -22,9 +21,13 @@ WHY = ["--by", "carl", "--because", "ticket 17"]
 
 @pytest.fixture(scope="module")
 def copy(sample, tmp_path_factory):
-    lake = tmp_path_factory.mktemp("rectify") / "lake"
-    shutil.copytree(sample.lake.path, lake)
-    return Lake(lake)
+    return copy_lake(sample.lake, tmp_path_factory.mktemp("rectify") / "lake")
+
+
+@pytest.fixture
+def lake(sample, tmp_path):
+    """Without rectifications; `cdp rectify` locks the lake that it is asked about."""
+    return copy_lake(sample.lake, tmp_path / "lake")
 
 
 @pytest.fixture
@@ -120,17 +123,17 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("words", "told"), WRONG)
-def test_what_is_wrong_is_refused_and_nothing_is_written(sample, words, told):
-    of = somebody(sample.lake, "email", "birth_date")["customer_id"]
-    answer = ask(sample.lake, of, *words)
+def test_what_is_wrong_is_refused_and_nothing_is_written(lake, words, told):
+    of = somebody(lake, "email", "birth_date")["customer_id"]
+    answer = ask(lake, of, *words)
     assert answer.exit_code == 2
     assert told in " ".join(answer.output.split())
     assert not {"quetzalcoatl", "1061"} & {*answer.output.split()}
-    assert sample.lake.version(RECTIFICATION.name) is None
+    assert lake.version(RECTIFICATION.name) is None
 
 
-def test_to_replace_a_value_by_itself_is_refused(sample):
-    who = somebody(sample.lake, "email")
-    answer = ask(sample.lake, who["customer_id"], "email", who["email"], *WHY)
+def test_to_replace_a_value_by_itself_is_refused(lake):
+    who = somebody(lake, "email")
+    answer = ask(lake, who["customer_id"], "email", who["email"], *WHY)
     assert answer.exit_code == 2
     assert "has this value already" in answer.output
