@@ -64,7 +64,10 @@ def _table(section: Section) -> str:
         for row in section.rows
     )
     head += '<td aria-hidden="true"></td>' if section.bar else ""
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return (
+        f'<div class="wide" tabindex="0" role="region" aria-label="{_text(section.heading)}">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
 
 
 def _cell(name: str, value: object) -> str:

@@ -1,21 +1,18 @@
 """What tests of answers share: a lake of their own, and a customer in a mart."""
 
-import shutil
 from dataclasses import replace
 
 import polars as pl
 import pytest
 
 from cdp_pipelines.schema import CLUSTER, MEMBERSHIP, PARTY
-from warehouse.delta.lake import Lake
+from tests.conftest import copy_lake
 
 
 @pytest.fixture(scope="module")
 def audited(sample, tmp_path_factory):
     """The company with a lake of its own: every signed answer leaves a receipt in it."""
-    path = tmp_path_factory.mktemp("audited") / "lake"
-    shutil.copytree(sample.lake.path, path)
-    return replace(sample, lake=Lake(path))
+    return replace(sample, lake=copy_lake(sample.lake, tmp_path_factory.mktemp("audited") / "lake"))
 
 
 @pytest.fixture(scope="module")
