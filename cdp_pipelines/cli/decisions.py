@@ -58,8 +58,8 @@ def funnel(
     JSON keys: steps.
     """
     from cdp_pipelines.cli.output import show_document
+    from cdp_pipelines.services.funnel import report_funnel
     from cdp_pipelines.services.signed_report import open_lake
-    from cdp_pipelines.services.simulation import report_funnel
 
     show_document(report_funnel(open_lake(lake), purpose, as_of), format_, output, lake, f"funnel_{purpose}")
 
