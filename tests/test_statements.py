@@ -367,7 +367,7 @@ def test_statement_7_what_left_is_counted_and_no_file_holds_it_old_versions_incl
         assert {path.name for path in lake.location(name).iterdir() if path.is_file()} == read, name
     with capsys.disabled():
         print(
-            f"\n{left['n'].sum():,} rows left by {left.height} counts; {len(gone):,} devices and {len(pings):,} records "
+            f"\n{left['removed_count'].sum():,} rows left by {left.height} counts; {len(gone):,} devices and {len(pings):,} records "
             f"of them are in none of {n} files"
         )
 

@@ -592,7 +592,7 @@ def test_a_column_that_is_not_declared_is_not_published(sample, definitions, tmp
     done = published(sample, lake, definitions, monkeypatch)
     assert not done.success
     (failed,) = [each for each in done.all_events if each.is_step_failure]
-    assert "payment: the columns are not those that the purpose declares" in str(failed.event_specific_data)
+    assert "payment: the columns are not the columns that the purpose declares" in str(failed.event_specific_data)
     assert serving.mart_file_path(lake).read_bytes() == served
 
 
