@@ -21,6 +21,7 @@ from rich.table import Table
 ROOT = Path(__file__).parents[1]
 COPIED = ("assets", "cdp_pipelines", "expectations", "warehouse", "tests", "pyproject.toml")
 CONSENT = "cdp_pipelines/consent"
+CHANNELS = "cdp_pipelines/channels"
 # The quick ones first: a fault need only be caught once.
 TESTS = [
     "tests/cdp_pipelines/consent/test_bases.py",
@@ -29,6 +30,7 @@ TESTS = [
     "tests/cdp_pipelines/consent/test_cases.py",
     "tests/cdp_pipelines/golden",
     "tests/cdp_pipelines/marts",
+    "tests/cdp_pipelines/channels/test_elements.py",
     "tests/cdp_pipelines/consent/test_oracle.py",
 ]
 WORKERS = 2
@@ -101,6 +103,10 @@ FAULTS = (
     Fault("suppressed_cell_can_be_subtracted", "cdp_pipelines/marts/aggregate.py", "    while suppressed and len(suppressed) < len(counts):", "    while not counts:"),
     Fault("one_person_is_the_sum", "cdp_pipelines/marts/aggregate.py", "DOMINANT = 0.5", "DOMINANT = 1.0"),
     Fault("reference_without_its_evidence", "cdp_pipelines/marts/pseudonym.py", '"contact_point", "purpose_version", evidence, separator', '"contact_point", "purpose_version", separator'),
+    Fault("record_without_elements_lost", f"{CHANNELS}/elements.py", "found = [_Element(record, {})] if split is None else split", "found = split or []"),
+    Fault("element_outlives_its_list", "cdp_pipelines/standardise/latest.py", "current = raw.filter(delivery == newest)", 'current = current.unique("source_record_id", keep="last", maintain_order=True)'),
+    Fault("element_of_a_wrong_form_accepted", f"{CHANNELS}/elements.py", "        if fault is None and not has_field:\n", "        if fault is not None and not has_field:\n"),
+    Fault("list_in_place_of_a_consent_is_only_a_warning", f"{CHANNELS}/formats/json_records.py", "if path in self._consent_parents and item != []:", "if path in self._consent_parents and item == []:"),
     Fault("closed_row_is_current", "cdp_pipelines/schema/interval.py", "return history.filter(is_current())", "return history"),
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from cdp_pipelines.channels.consent_mapping import ConsentMapping
-from cdp_pipelines.channels.field import OTHER, EventTime, SourceField, column_name
+from cdp_pipelines.channels.field import OTHER, EventTime, SourceField, column_name, list_paths, path_of_list
 from cdp_pipelines.channels.mapping import (
     InteractionMapping,
     PartyMapping,
@@ -61,6 +61,12 @@ class ChannelContract(PolicyModel):
         "state: a later record of the same id is its newer state",
     )
     key: str = Field(description="Source field that identifies a record within the channel")
+    one_row_per: str | None = Field(
+        None,
+        pattern=r"^[^\[\]]+\[\](\.[^\[\]]+\[\])*$",
+        description="List of which each element is a row of its own, e.g. purposes[], or services[].purposes[] for a "
+        "list within a list; its fields are declared as purposes[].name, or purposes[] for the element itself",
+    )
     event_time: EventTime
     fields: dict[str, SourceField] = Field(
         description="Every field of the source, by its name there; a nested field as parent.child"
@@ -94,6 +100,24 @@ class ChannelContract(PolicyModel):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _require_one_list(self) -> ChannelContract:
+        lists = list_paths(self.one_row_per) if self.one_row_per else []
+        for field in self.fields:
+            if "[]" in field and path_of_list(field) not in lists:
+                allowed = ", ".join(lists) or "none"
+                raise ValueError(f"field {field!r} is in list {path_of_list(field)}; one_row_per allows: {allowed}")
+        if self.one_row_per is None:
+            return self
+        if self.format == "csv":
+            raise ValueError("one_row_per needs format ndjson, json_array or parquet: a cell of CSV has no elements")
+        if self.one_row_per not in map(path_of_list, self.fields):
+            raise ValueError(f"one_row_per names list {self.one_row_per}, but no field in it is declared")
+        head = lists[0].removesuffix("[]")
+        if column_name(head) in {column_name(field) for field in self.fields if "[]" not in field}:
+            raise ValueError(f"{head!r} is the list of one_row_per and cannot be a field or the column of one")
+        return self
+
     def _list_used_fields(self) -> list[tuple[str, str]]:
         """(source field, key of the contract that names it)."""
         used = [(self.key, "key"), *((name, "event_time") for name in self.event_time.fields)]
@@ -107,6 +131,28 @@ class ChannelContract(PolicyModel):
     def columns(self) -> dict[str, str]:
         """Source field to raw column, in declared order."""
         return {field: column_name(field) for field in self.fields}
+
+    @property
+    def with_whole_list(self) -> ChannelContract:
+        """The contract of the records before they are split by `one_row_per`: the list is one field."""
+        if self.one_row_per is None:
+            return self
+        head = list_paths(self.one_row_per)[0].removesuffix("[]")
+        outside = {name: field for name, field in self.fields.items() if "[]" not in name}
+        inside = [field for name, field in self.fields.items() if "[]" in name]
+        needed = any(field.required for field in inside) or "[]" in "".join((self.key, *self.event_time.fields))
+        whole = SourceField.model_validate({"description": "List of one_row_per", "required": needed})
+        return self.model_copy(update={"one_row_per": None, "fields": {**outside, head: whole}})
+
+    @property
+    def has_numbered_rows(self) -> bool:
+        """Whether the rows of one record share its key and differ by a number: `r1#1`, `r1#2`."""
+        return self.one_row_per is not None and "[]" not in self.key
+
+    @property
+    def consent_fields(self) -> set[str]:
+        """Source fields that consent events are read from."""
+        return {field for field, _ in _walk_fields(self.consents, "consents")}
 
     @property
     def privacy_strings(self) -> list[str]:

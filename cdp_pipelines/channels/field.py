@@ -46,6 +46,17 @@ def column_name(field: str) -> str:
     return name + "_" if name in _RESERVED_COLUMNS else name
 
 
+def list_paths(path: str) -> list[str]:
+    """A list and the lists around it, from the outermost: `services[]`, `services[].purposes[]`."""
+    names = path.split("[]")[:-1]
+    return ["[]".join(names[: number + 1]) + "[]" for number in range(len(names))]
+
+
+def path_of_list(field: str) -> str:
+    """The innermost list that a field is in: `services[].purposes[]` of `services[].purposes[].name`; else empty."""
+    return field[: field.rfind("[]") + 2] if "[]" in field else ""
+
+
 class SourceField(PolicyModel):
     """One field as the channel delivers it, and the checks that refuse a record because of it."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fnmatch
 from typing import TYPE_CHECKING
 
+from cdp_pipelines.channels.elements import name_records, split_elements
 from cdp_pipelines.channels.formats.csv_records import read_csv
 from cdp_pipelines.channels.formats.encoding import decode_text
 from cdp_pipelines.channels.formats.file_records import refuse_file
@@ -30,11 +31,17 @@ def matches_channel(contract: ChannelContract, file: str) -> bool:
 
 
 def read_records(data: bytes, contract: ChannelContract) -> FileRecords:
-    """Split a file into records.
+    """Split a file into records, and each record into the elements of its `one_row_per`, if the contract has one.
 
     Faults: `unreadable_file`, `truncated_file`, `wrong_encoding`, `missing_column`, `broken_csv`,
-    `wrong_field_count`, `broken_json`. Sources: RFC 4180 (CSV), RFC 8259 (JSON), RFC 1952 (gzip).
+    `wrong_field_count`, `broken_json`, `list_for_object`, `value_for_object`, and those of `split_elements`. Sources:
+    RFC 4180 (CSV), RFC 8259 (JSON), RFC 1952 (gzip).
     """
+    records = _read_whole_records(data, contract.with_whole_list)
+    return name_records(split_elements(records, contract), contract)
+
+
+def _read_whole_records(data: bytes, contract: ChannelContract) -> FileRecords:
     damage: str | None = None
     if contract.compression == "gzip":
         content, damage = decompress(data)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from cdp_pipelines.channels.elements import record_id
 from cdp_pipelines.channels.field_value import read_event_time
 from cdp_pipelines.retention.rules import AT_ONCE
 from cdp_pipelines.schema.duration import add_duration
@@ -62,7 +63,7 @@ def start_of_retention(contract: ChannelContract) -> pl.Expr:
     """
     moment = read_event_time(contract)
     if contract.records == "state":
-        newest = moment.sort_by("drop_date", "file", "row_number").last().over("source_record_id")
+        newest = moment.sort_by("drop_date", "file", "row_number").last().over(record_id(contract))
         moment = pl.min_horizontal(moment, newest)
     return pl.coalesce(moment, "ingested_at").alias(START)
 

@@ -32,7 +32,11 @@ FILE = Table(
         Column("file", pl.String(), "File name"),
         Column("file_sha256", pl.String(), "SHA-256 of its bytes"),
         Column("byte_count", pl.Int64(), "Size in bytes"),
-        Column("received_count", pl.Int64(), "Number of rows in the file"),
+        Column(
+            "received_count",
+            pl.Int64(),
+            "Rows in the file: records, or their elements by one_row_per",
+        ),
         Column("raw_count", pl.Int64(), "Number of rows loaded into raw"),
         Column("quarantined_count", pl.Int64(), "Number of rows put into quarantine"),
         Column(

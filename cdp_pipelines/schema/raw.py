@@ -17,15 +17,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 RAW_PROVENANCE = (
-    Column("source_record_id", pl.String(), "The record's own id in its channel", is_personal=True),
+    Column(
+        "source_record_id",
+        pl.String(),
+        "The record's own id in its channel; r1#2 is the second element of record r1, where one_row_per splits it",
+        is_personal=True,
+    ),
     Column(
         "record",
         pl.String(),
-        "The record as received, verbatim; null after a value of it was removed",
+        "The record as received, verbatim; in a channel with one_row_per, with one element of its list; null after a "
+        "value of it was removed",
         is_personal=True,
     ),
     Column("file", pl.String(), "File name"),
-    Column("row_number", pl.Int64(), "Number of the record in its file, from 1"),
+    Column("row_number", pl.Int64(), "Number of the row in its file, from 1"),
     Column(
         "line_number",
         pl.Int64(),

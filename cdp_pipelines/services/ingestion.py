@@ -74,7 +74,7 @@ def stage_files(lake: Lake, drops: Path, contract: ChannelContract, night: date)
     received = pl.concat(frames)
     # After a crash a file's raw rows may be in the lake while its row in audit/file is not. These are not earlier rows.
     earlier = lake.scan(contract.raw).filter(
-        pl.col("source_record_id").is_in(received[contract.columns[contract.key]].unique().implode()),
+        pl.col("source_record_id").is_in(received["source_record_id"].unique().implode()),
         ~pl.col("file_sha256").is_in([file["file_sha256"] for file in files]),
     )
     admitted = admit_records(received, earlier.collect(), contract)

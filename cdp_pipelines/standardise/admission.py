@@ -45,25 +45,21 @@ def admit_records(records: pl.DataFrame, known: pl.DataFrame, contract: ChannelC
     One with other content is refused as `conflicting_id` in a channel of events, and is the newer state in a channel of
     states.
     """
-    checked = (
-        records.with_columns(pl.col(column_name(contract.key)).alias("source_record_id"))
-        .with_columns(
-            pl.coalesce(
-                pl.when(pl.col("rule").is_not_null()).then(pl.struct(FAULT_COLUMNS)),
-                *(
-                    pl.when(fails).then(
-                        pl.struct(
-                            pl.lit(rule).alias("rule"),
-                            pl.lit(field, pl.String).alias("field"),
-                            pl.lit(reason).alias("reason"),
-                        )
+    checked = records.with_columns(
+        pl.coalesce(
+            pl.when(pl.col("rule").is_not_null()).then(pl.struct(FAULT_COLUMNS)),
+            *(
+                pl.when(fails).then(
+                    pl.struct(
+                        pl.lit(rule).alias("rule"),
+                        pl.lit(field, pl.String).alias("field"),
+                        pl.lit(reason).alias("reason"),
                     )
-                    for rule, field, reason, fails in _list_rules(contract)
-                ),
-            ).alias("fault")
-        )
-        .with_columns(pl.col("fault").struct.field(name) for name in FAULT_COLUMNS)
-    )
+                )
+                for rule, field, reason, fails in _list_rules(contract)
+            ),
+        ).alias("fault")
+    ).with_columns(pl.col("fault").struct.field(name) for name in FAULT_COLUMNS)
     valid = _compare_with_earlier(checked.filter(pl.col("rule").is_null()), known, contract)
     refused = pl.concat(
         [
@@ -102,7 +98,22 @@ def _list_rules(contract: ChannelContract) -> Iterator[tuple[str, str | None, st
             yield "out_of_range", name, f"is less than {field.minimum:g}", value < field.minimum
         if field.maximum is not None:
             yield "out_of_range", name, f"is more than {field.maximum:g}", value > field.maximum
+    for name in sorted(_list_statement_fields(contract)):
+        # An array or an object in place of a word: its content would be lost, and a denial may be in it.
+        is_nested = pl.col(column_name(name)).str.contains(r"^\s*(\[.*\]|\{.*\})\s*$")
+        yield "nested_value", name, "is a list or an object where one value is declared", is_nested
     yield from _list_time_rules(contract)
+
+
+def _list_statement_fields(contract: ChannelContract) -> set[str]:
+    """Source fields whose whole value is the purpose or the status of a consent event."""
+    return {
+        name
+        for consent in contract.consents
+        for value in (consent.purpose, consent.status)
+        if value is not None and value.extract is None and value.match is None
+        for name in value.from_
+    }
 
 
 def _list_time_rules(contract: ChannelContract) -> Iterator[tuple[str, str | None, str, pl.Expr]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from cdp_pipelines.channels.elements import delivery_of_row, record_id
 from cdp_pipelines.channels.field import column_name
 from cdp_pipelines.channels.field_value import canonical_text, read_event_time
 
@@ -20,10 +21,16 @@ def select_latest(raw: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
     """The current raw rows: each record once, in its newest state (by drop date, file, row number).
 
     Key `source_record_id`; adds `channel` and `event_at` (UTC). Texts of declared types are canonical:
-    `true`, `3`. Rows marked `is_duplicate` repeat another row.
+    `true`, `3`. Rows marked `is_duplicate` repeat another row. A record with
+    several rows, by `one_row_per`, has those of its newest state.
     """
     current = raw.filter(~pl.col("is_duplicate"))
-    if contract.records == "state":
+    if contract.records == "state" and contract.has_numbered_rows:
+        # The newest delivery alone says which elements a record has, be they changed or not.
+        delivery = delivery_of_row(contract)
+        newest = delivery.sort_by("drop_date", "file", "row_number").last().over(record_id(contract))
+        current = raw.filter(delivery == newest)
+    elif contract.records == "state":
         current = current.sort("drop_date", "file", "row_number").unique(
             "source_record_id", keep="last", maintain_order=True
         )

@@ -29,7 +29,8 @@ class FileRecords:
 
     `frame` has `record` (text as delivered), `row_number` (from 1), `line_number` (from 1, null where the format has
     no lines), `rule`, `field`, `reason` (all null where the record has no fault so far) and one text column for each
-    declared field. `warnings` describe peculiarities of the file to people, without values.
+    declared field; `channels.records` adds `source_record_id`. `warnings` describe peculiarities of the file to
+    people, without values.
     """
 
     frame: pl.DataFrame
