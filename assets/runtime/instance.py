@@ -3,10 +3,17 @@
 Preparing it belongs here; running the job and serving the UI are in `night` and `ui`.
 """
 
+import logging
 import os
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import dagster as dg
+
 from cdp_pipelines.errors import LakeError
+from warehouse.delta.lake import Lake
 
 _CONFIG = """\
 # One run at a time: a lake has one writer.
@@ -19,11 +26,13 @@ nux:
   enabled: false
 """
 _DROPS = "drops.txt"
+_DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
+_LOG = logging.getLogger(__name__)
 
 
 def prepare_instance(lake: Path, drops: Path) -> None:
     """Point Dagster and our resource at this lake and these drops, and store the drop folder for `cdp ui`."""
-    home = lake.absolute() / ".dagster"
+    home = _home(lake)
     home.mkdir(parents=True, exist_ok=True)
     (home / "dagster.yaml").write_text(_CONFIG)
     (home / _DROPS).write_text(str(drops.absolute()))
@@ -35,9 +44,54 @@ def prepare_instance(lake: Path, drops: Path) -> None:
     )
 
 
+def prepare_databases(lake: Path) -> None:
+    """Make Dagster's databases of this lake, whole or not at all, and make damaged ones anew.
+
+    Dagster itself takes a database for complete as soon as its file exists, so a kill in the first second would leave a
+    lake that never runs again. Damaged databases are kept beside the new ones. Raises `LakeError` where another process
+    writes the lake.
+    """
+    home = _home(lake)
+    if all(_is_whole(home / name) for name in _DATABASES):
+        return
+    with Lake(lake.absolute()).lock_writer():
+        new, damaged = home / "new", home / "damaged"
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
+        shutil.copy(home / "dagster.yaml", new)
+        with dg.DagsterInstance.from_config(str(new)):
+            pass  # Opening it makes the databases.
+        folders = {Path(name).parts[0] for name in _DATABASES}
+        if left := [folder for folder in sorted(folders) if (home / folder).exists()]:
+            shutil.rmtree(damaged, ignore_errors=True)
+            damaged.mkdir()
+            for folder in left:
+                (home / folder).rename(damaged / folder)
+            _LOG.warning("Dagster's record of runs was damaged: it lies in %s now, and a new one begins", damaged)
+        for folder in folders:
+            (new / folder).rename(home / folder)
+        shutil.rmtree(new)
+
+
+def _is_whole(database: Path) -> bool:
+    """Whether a database can be read and has the version that Dagster writes into it last."""
+    if not database.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(database)) as opened:
+            is_sound = opened.execute("PRAGMA quick_check").fetchall() == [("ok",)]
+            return is_sound and opened.execute("SELECT 1 FROM alembic_version").fetchone() is not None
+    except sqlite3.DatabaseError:
+        return False
+
+
+def _home(lake: Path) -> Path:
+    return lake.absolute() / ".dagster"
+
+
 def read_last_drops(lake: Path) -> Path:
     """The drop folder of the lake's last run; `LakeError` where there was none."""
-    stored = lake.absolute() / ".dagster" / _DROPS
+    stored = _home(lake) / _DROPS
     if not stored.exists():
         raise LakeError(f"{lake} was not made by `cdp run`; run it first, or name the drop folder with --drops")
     return Path(stored.read_text())

@@ -15,7 +15,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
-from assets.runtime.instance import prepare_instance
+from assets.runtime.instance import prepare_databases, prepare_instance
 from assets.runtime.specs import DROPS
 from cdp_pipelines.errors import LakeError
 from cdp_pipelines.retention import WHOLE_ROW
@@ -112,6 +112,8 @@ def run_night(
     store = Lake(lake.absolute())
     with store.lock_writer():
         pass  # Fails at once where another process holds the lock; the job itself takes it again.
+    if instance is None:
+        prepare_databases(lake)
     job = _resolve_job()
     started = time.perf_counter()
     steps = StepLog(len(job.nodes))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from assets.runtime.instance import prepare_instance, read_last_drops
+from assets.runtime.instance import prepare_databases, prepare_instance, read_last_drops
 
 WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 
@@ -21,6 +21,7 @@ def serve_ui(lake: Path, drops: Path | None, port: int, on_start: Callable[[str]
     `drops`: by default those of the lake's last run. `on_start`: gets the page's address, just before it is served.
     """
     prepare_instance(lake, drops or read_last_drops(lake))
+    prepare_databases(lake)
     on_start(f"http://127.0.0.1:{port}")
     # A shell that starts this in the background makes it ignore Ctrl+C, and dagster would inherit that.
     signal.signal(signal.SIGINT, signal.SIG_DFL)

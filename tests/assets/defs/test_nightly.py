@@ -1,6 +1,7 @@
 """The nightly job, whole: what came in is accounted for, the same night twice changes nothing, a crash heals."""
 
 import json
+import random
 import re
 import shutil
 import signal
@@ -304,18 +305,26 @@ def test_files_that_are_broken_have_an_outcome_and_stop_no_other_channel(sample,
     assert found["app_events.ndjson.gz"]["duplicate_count"] > 0
 
 
+KILLED_AT = (".dagster/new/history/runs/index.db", "raw", "consent/ledger", "mart")
+
+
 @pytest.mark.long
 def test_killed_at_any_instant_and_run_again_is_run_once(sample, tmp_path):
-    lake = tmp_path / "lake"
-    print("kill after", delays := (4.0, 5.5, 7.0, 9.0))
-    for delay in delays:
-        started = subprocess.Popen(
-            [CDP, "run", "--drops", sample.drops, "--lake", lake], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        time.sleep(delay)
+    """Each kill comes up to a second after a file or folder appears: the first while Dagster makes its databases."""
+    lake, seed = tmp_path / "lake", random.SystemRandom().randrange(10**6)
+    print("seed", seed)
+    chance = random.Random(seed)  # noqa: S311  the seed repeats a failure
+    command = [CDP, "run", "--drops", sample.drops, "--lake", lake]
+    for appeared in KILLED_AT:
+        started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not (lake / appeared).exists():
+            assert started.poll() is None, f"the run ended before {appeared} was there"
+            time.sleep(0.002)
+        time.sleep(chance.random() * (0.05 if appeared == KILLED_AT[0] else 1))
         started.send_signal(signal.SIGKILL)
-        started.wait()
-    subprocess.run([CDP, "run", "--drops", sample.drops, "--lake", lake], check=True, capture_output=True)
+        assert started.wait() == -signal.SIGKILL
+    last = subprocess.run(command, capture_output=True, text=True)
+    assert last.returncode == 0, last.stdout + last.stderr
     assert_equal(content(Lake(lake)), content(sample.lake))
 
 

@@ -1,0 +1,71 @@
+"""Dagster's databases of a lake: whole or not at all, and made anew where they are damaged."""
+
+import shutil
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from assets.runtime.instance import prepare_databases, prepare_instance
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    for name in ("DAGSTER_HOME", "CDP_LAKE", "CDP_DROPS", "DAGSTER_DISABLE_TELEMETRY"):
+        monkeypatch.setenv(name, "")  # So that what is set below is undone afterwards.
+    prepare_instance(tmp_path / "lake", tmp_path / "drops")
+    return tmp_path / "lake" / ".dagster"
+
+
+def add_and_read_partitions(name: str) -> list[str]:
+    with dg.DagsterInstance.get() as instance:
+        instance.add_dynamic_partitions("drops", [name])
+        return list(instance.get_dynamic_partitions("drops"))
+
+
+def test_databases_that_are_whole_stay(home, caplog):
+    prepare_databases(home.parent)
+    assert add_and_read_partitions("one") == ["one"]
+    prepare_databases(home.parent)
+    assert add_and_read_partitions("two") == ["one", "two"]
+    assert not caplog.records
+    assert not (home / "damaged").exists()
+    assert not (home / "new").exists()
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _overwrite(path: Path) -> None:
+    path.write_bytes(b"no database" * 999)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("history/runs.db", _overwrite),
+        ("history/runs/index.db", _cut),
+        ("history/runs/index.db", _empty),
+        ("schedules/schedules.db", Path.unlink),
+    ],
+)
+def test_damaged_databases_are_kept_aside_and_made_anew(home, caplog, name, damage):
+    prepare_databases(home.parent)
+    damage(home / name)
+    left = (home / name).exists()
+    prepare_databases(home.parent)
+    assert (home / "damaged" / name).exists() == left
+    assert "damaged" in caplog.text
+    assert add_and_read_partitions("one") == ["one"]
+
+
+def test_a_start_that_was_cut_short_begins_again(home, caplog):
+    shutil.copytree(home, home / "new")  # What a kill leaves while the databases are made.
+    prepare_databases(home.parent)
+    assert not caplog.records
+    assert add_and_read_partitions("one") == ["one"]
