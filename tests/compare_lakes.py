@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 RENAMES = Path(__file__).with_name("lake_renames.yaml")
 SERVED = "serving/marts.duckdb"
-# Of each table so many differences are told one by one.
+# The most differences of a table that are printed one by one.
 SHOWN = 10
 WIDTH = 110
 # Names that no column has: on which side a row is, and which of several rows that say the same.
@@ -41,7 +41,7 @@ HELP = f"""\
 Compare two lakes: every Delta table below the two folders, and the tables of {SERVED}.
 
 Compared are the columns, their types (widths of numbers and units of time do not matter), and the rows. Neither the
-order of rows nor that of columns matters. What is found is told by table, column and number of rows, never by a value.
+order of rows nor that of columns matters. Differences are reported by table, column and number of rows, never by a value.
 
 Lakes can be compared only where they were made under the same keys: copy BEFORE/keys into AFTER before its first run.
 
@@ -83,14 +83,14 @@ class Renames:
     ignored: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, told: object, file: object) -> Renames:
-        """Out of the YAML `told` of `file`; `CompareError` where it is no such map."""
+    def of(cls, document: object, file: object) -> Renames:
+        """Out of the YAML `document` of `file`; `CompareError` where it is no such map."""
         depths = {"tables": 1, "columns": 2, "values": 3, "added": 2, "ignored": 2}
-        told = {} if told is None else told
-        if not isinstance(told, dict) or not set(told) <= set(depths):
+        document = {} if document is None else document
+        if not isinstance(document, dict) or not set(document) <= set(depths):
             raise CompareError(f"{file}: its keys are {', '.join(depths)}, and no others")
         tables, columns, values, added, ignored = (
-            _texts(told.get(name), depth, f"{file}: {name}") for name, depth in depths.items()
+            _texts(document.get(name), depth, f"{file}: {name}") for name, depth in depths.items()
         )
         columns = {tables.get(table, table): names for table, names in columns.items()}
 
@@ -108,7 +108,7 @@ class Renames:
             *((f"values: {table}: {column}", each) for table, of in values.items() for column, each in of.items()),
         ]:
             if len(set(renamed.values())) < len(renamed):
-                raise CompareError(f"{file}: {where}: two get one name, and could not be told apart any more")
+                raise CompareError(f"{file}: {where}: two get the same name and could no longer be distinguished")
             if where.startswith("values") and any(_is_beginning(a) != _is_beginning(b) for a, b in renamed.items()):
                 raise CompareError(f"{file}: {where}: what begins so (old:*) gets a new beginning (new:*)")
         return cls(tables, columns, by_new(values), by_new(added), by_new(ignored))
@@ -122,16 +122,16 @@ class Renames:
             raise CompareError(f"the map {path} cannot be read: {_line(error)}") from error
 
 
-def _texts(told: object, depth: int, where: str) -> dict:
-    """`told`, which is mappings to so great a depth, and texts in the last; `CompareError` where it is not."""
-    if told is None:
+def _texts(node: object, depth: int, where: str) -> dict:
+    """`node`, which is mappings to so great a depth, and texts in the last; `CompareError` where it is not."""
+    if node is None:
         return {}
-    if not isinstance(told, dict):
+    if not isinstance(node, dict):
         raise CompareError(f"{where}: a mapping is meant")
-    for key, each in told.items():
+    for key, each in node.items():
         if not isinstance(key, str) or (depth == 1 and not (isinstance(each, str) and each.strip())):
             raise CompareError(f"{where}: {key}: texts are meant, in quotes where YAML takes them for something else")
-    return told if depth == 1 else {key: _texts(each, depth - 1, f"{where}: {key}") for key, each in told.items()}
+    return node if depth == 1 else {key: _texts(each, depth - 1, f"{where}: {key}") for key, each in node.items()}
 
 
 def _line(error: Exception) -> str:
@@ -180,9 +180,11 @@ def _served(file: Path) -> dict[str, Callable[[], pl.DataFrame]]:
         UNION ALL SELECT schema_name, view_name, internal, database_name FROM duckdb_views()
         UNION ALL SELECT schema_name, NULL, internal, database_name FROM duckdb_schemas()
     """
-    told = _queried(file, f"FROM ({named}) WHERE database_name = current_database() AND NOT internal").sort(pl.all())
-    tables = [(schema, name) for schema, name, *_ in told.rows() if name is not None]
-    empty = {*told["schema_name"]} - {schema for schema, _ in tables} - {"main"}
+    served_columns = _queried(file, f"FROM ({named}) WHERE database_name = current_database() AND NOT internal").sort(
+        pl.all()
+    )
+    tables = [(schema, name) for schema, name, *_ in served_columns.rows() if name is not None]
+    empty = {*served_columns["schema_name"]} - {schema for schema, _ in tables} - {"main"}
     return {f"serving/{schema}.{name}": partial(_relation, file, schema, name) for schema, name in tables} | {
         f"serving/{schema}": pl.DataFrame for schema in sorted(empty)
     }
@@ -206,7 +208,7 @@ def _queried(file: Path, sql: str) -> pl.DataFrame:
 
 @dataclass
 class Outcome:
-    """What the comparison of one table told; rows are None where the table is not there."""
+    """The result of comparing one table; rows are None where the table is not there."""
 
     name: str
     before: int | None
@@ -294,7 +296,7 @@ def _finer(left: pl.Datetime | pl.Duration, right: pl.Datetime | pl.Duration) ->
 
 
 def under_new_names(name: str, frame: pl.DataFrame, renames: Renames) -> tuple[pl.DataFrame, list[str]]:
-    """`frame` of the table `name` with its columns and values renamed, and where that hides what was told apart."""
+    """`frame` of the table `name` with its columns and values renamed, and where that merges values that differed."""
     columns = {old: new for old, new in renames.columns.get(name, {}).items() if old in frame.columns}
     if taken := ({*frame.columns} - {*columns}) & {*columns.values()}:
         raise CompareError(f"{name}: BEFORE has a column {min(taken)} already, to which the map renames another")
@@ -368,11 +370,11 @@ def _both(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
 def _of_rows(name: str, before: pl.DataFrame, after: pl.DataFrame) -> list[str]:
     """What to tell of the rows that one side alone has: the columns in which they differ, and those that match none."""
     pairs, counts = paired(before, after)
-    told = [f"{name}.{column}: {_rows(n)} {_verb(n, 'differ')}" for column, n in counts.items() if n]
+    differences = [f"{name}.{column}: {_rows(n)} {_verb(n, 'differ')}" for column, n in counts.items() if n]
     for side, n in (("BEFORE", before.height - pairs), ("AFTER", after.height - pairs)):
         if n:
-            told.append(f"{name}: {_rows(n)} {_verb(n, 'are', 'is')} in {side} only")
-    return told
+            differences.append(f"{name}: {_rows(n)} {_verb(n, 'are', 'is')} in {side} only")
+    return differences
 
 
 def _rows(n: int) -> str:
@@ -434,15 +436,15 @@ def show(outcomes: list[Outcome], renames: Renames, out: Console) -> int:
     for each in outcomes:
         name = f"{each.name} (was {old[each.name]})" if each.name in old and each.before is not None else each.name
         rows = ("-" if n is None else f"{n:,}" for n in (each.before, each.after))
-        told = str(len(each.differences) or "")
-        table.add_row(name, *rows, str(each.compared), str(len(each.ignored) or ""), told)
+        difference_count = str(len(each.differences) or "")
+        table.add_row(name, *rows, str(each.compared), str(len(each.ignored) or ""), difference_count)
     out.print(table)
     for each in outcomes:
         for column, why in each.ignored.items():
             out.print(f"ignored: {each.name}.{column}: {why}", soft_wrap=True)
     for each in outcomes:
-        for told in each.differences[:SHOWN]:
-            out.print(f"differs: {told}", soft_wrap=True)
+        for difference in each.differences[:SHOWN]:
+            out.print(f"differs: {difference}", soft_wrap=True)
         if len(each.differences) > SHOWN:
             out.print(f"differs: {each.name}: {len(each.differences) - SHOWN} differences more", soft_wrap=True)
     found = sum(len(each.differences) for each in outcomes)
@@ -452,7 +454,7 @@ def show(outcomes: list[Outcome], renames: Renames, out: Console) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 where the lakes do not differ, 1 where they do, 2 where that cannot be told."""
+    """0 where the lakes do not differ, 1 where they do, 2 where they cannot be compared."""
     parser = argparse.ArgumentParser(
         "python -m tests.compare_lakes",
         description=HELP,
@@ -462,10 +464,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("before", metavar="BEFORE", type=Path, help="folder of the lake as it was")
     parser.add_argument("after", metavar="AFTER", type=Path, help="folder of the lake as it is now")
     parser.add_argument("--renames", type=Path, default=RENAMES, metavar="MAP", help="default: tests/lake_renames.yaml")
-    told = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        renames = Renames.read(told.renames)
-        outcomes = compared(told.before, told.after, renames)
+        renames = Renames.read(options.renames)
+        outcomes = compared(options.before, options.after, renames)
     except CompareError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

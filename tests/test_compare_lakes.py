@@ -1,4 +1,4 @@
-"""What is planted between two lakes is found, what was renamed is not, and no value of a cell is told."""
+"""What is planted between two lakes is found, what was renamed is not, and no value of a cell is printed."""
 
 import ast
 import shutil
@@ -47,8 +47,8 @@ def compare(before, tmp_path, capsys):
         after = tables if not isinstance(tables, dict) else write(tmp_path / "as it is", tables)
         (tmp_path / "map.yaml").write_text(yaml.safe_dump(renames or {}))
         code = main([str(old), str(after), "--renames", str(tmp_path / "map.yaml")])
-        told = capsys.readouterr()
-        return code, told.out + told.err
+        output = capsys.readouterr()
+        return code, output.out + output.err
 
     return compared
 
@@ -69,7 +69,7 @@ SAME = {
     "columns in another order": PEOPLE.select(reversed(PEOPLE.columns)),
     "the time in another zone": PEOPLE.with_columns(pl.col("at").dt.convert_time_zone("Europe/Bucharest")),
 }
-# Of each what is told, and all that is.
+# For each case, every line of the report.
 DIFFERENT = {
     "a cell": (with_cell("email", 0, "eve@example.org"), [f"{TABLE}.email: 1 row differs"]),
     "a cell that is gone": (with_cell("state", 0, None), [f"{TABLE}.state: 1 row differs"]),
@@ -116,19 +116,19 @@ DIFFERENT = {
 
 @pytest.mark.parametrize("frame", SAME.values(), ids=SAME)
 def test_no_difference(compare, frame):
-    code, told = compare({TABLE: frame})
+    code, output = compare({TABLE: frame})
     assert code == 0
-    assert told.rstrip().endswith("1 tables, 5 rows: 0 differences")
+    assert output.rstrip().endswith("1 tables, 5 rows: 0 differences")
 
 
 @pytest.mark.parametrize(("frame", "differences"), DIFFERENT.values(), ids=DIFFERENT)
 def test_difference(compare, frame, differences):
-    code, told = compare({TABLE: frame})
-    found = [line.removeprefix("differs: ") for line in told.splitlines() if line.startswith("differs: ")]
+    code, output = compare({TABLE: frame})
+    found = [line.removeprefix("differs: ") for line in output.splitlines() if line.startswith("differs: ")]
     assert sorted(found) == sorted(differences)
     assert code == 1
-    assert f"5 rows: {len(differences)} difference" in told
-    assert VALUE not in told
+    assert f"5 rows: {len(differences)} difference" in output
+    assert VALUE not in output
 
 
 def test_numbers_of_another_width_are_compared(tmp_path):
@@ -145,9 +145,9 @@ def test_numbers_of_another_width_are_compared(tmp_path):
     ids=["a table added", "a table removed"],
 )
 def test_table_of_one_lake(compare, tables, side):
-    code, told = compare(tables)
+    code, output = compare(tables)
     assert code == 1
-    assert f"differs: {side} has this table" in told
+    assert f"differs: {side} has this table" in output
 
 
 RENAMED = PEOPLE.rename({"email": "address", "state": "answer"}).with_columns(
@@ -162,9 +162,9 @@ MAP = {
 
 
 def test_what_was_renamed_is_no_difference(compare):
-    code, told = compare({"golden/person": RENAMED}, MAP)
-    assert code == 0, told
-    assert f"golden/person (was {TABLE})" in told
+    code, output = compare({"golden/person": RENAMED}, MAP)
+    assert code == 0, output
+    assert f"golden/person (was {TABLE})" in output
 
 
 @pytest.mark.parametrize("left_out", ["tables", "columns", "values"])
@@ -179,9 +179,9 @@ def test_new_names_do_as_well_as_old_ones(compare):
 
 def test_a_value_that_becomes_one_with_another_is_a_difference(compare):
     merged = PEOPLE.with_columns(state=pl.Series(["granted", "granted", "granted", None, None]))
-    code, told = compare({TABLE: merged}, {"values": {TABLE: {"state": {"denied": "granted"}}}})
+    code, output = compare({TABLE: merged}, {"values": {TABLE: {"state": {"denied": "granted"}}}})
     assert code == 1
-    assert f"{TABLE}.state: 1 row of BEFORE has a new value already" in told
+    assert f"{TABLE}.state: 1 row of BEFORE has a new value already" in output
 
 
 @pytest.mark.parametrize(("added", "code"), [({"age": "years since birth"}, 0), ({"size": "another one"}, 1)])
@@ -192,10 +192,10 @@ def test_an_added_column_is_declared(compare, added, code):
 def test_what_is_ignored_is_told_with_its_reason_and_must_be_there(compare, tmp_path):
     ignored = {"ignored": {TABLE: {"email": "made up anew each time"}}}
     write(tmp_path / "other", {TABLE: with_cell("email", 0, "x@x")})
-    code, told = compare(tmp_path / "other", ignored)
-    assert (code, f"ignored: {TABLE}.email: made up anew each time" in told) == (0, True)
-    code, told = compare({TABLE: PEOPLE.drop("email")}, ignored)
-    assert (code, f"{TABLE}.email: only BEFORE has this column" in told) == (1, True)
+    code, output = compare(tmp_path / "other", ignored)
+    assert (code, f"ignored: {TABLE}.email: made up anew each time" in output) == (0, True)
+    code, output = compare({TABLE: PEOPLE.drop("email")}, ignored)
+    assert (code, f"{TABLE}.email: only BEFORE has this column" in output) == (1, True)
 
 
 SERVED = "serving/marts.duckdb"
@@ -225,9 +225,9 @@ def test_served_file(compare, served, tmp_path, statement, difference):
     after = shutil.copytree(served, tmp_path / "after")
     with duckdb.connect(str(after / SERVED)) as connection:
         connection.execute(statement)
-    code, told = compare(after, old=served)
-    assert code == bool(difference), told
-    assert f"differs: {difference}" in told or difference is None
+    code, output = compare(after, old=served)
+    assert code == bool(difference), output
+    assert f"differs: {difference}" in output or difference is None
 
 
 @pytest.mark.parametrize("broken", ["nowhere", "empty", "log", "data", "duckdb", "itself"])
@@ -244,15 +244,15 @@ def test_a_lake_that_cannot_be_read_is_one_line(compare, before, tmp_path, broke
     if broken == "duckdb":
         (lake / SERVED).parent.mkdir()
         (lake / SERVED).write_text("no DuckDB file " * 1000)
-    code, told = compare(before if broken == "itself" else lake)
+    code, output = compare(before if broken == "itself" else lake)
     assert code == 2
-    assert told.startswith("error: ")
-    assert told.count("\n") == 1
-    assert str(before if broken == "itself" else lake) in told
+    assert output.startswith("error: ")
+    assert output.count("\n") == 1
+    assert str(before if broken == "itself" else lake) in output
 
 
 @pytest.mark.parametrize(
-    "told",
+    "document",
     [
         ["tables"],
         {"table": {}},
@@ -265,9 +265,9 @@ def test_a_lake_that_cannot_be_read_is_one_line(compare, before, tmp_path, broke
     ],
     ids=["no mapping", "other key", "two of one name", "number", "boolean", "beginning", "no reason", "list"],
 )
-def test_a_map_that_says_nothing_clear_is_refused(told):
+def test_a_map_that_says_nothing_clear_is_refused(document):
     with pytest.raises(CompareError, match=r"^map\.yaml"):
-        Renames.of(told, "map.yaml")
+        Renames.of(document, "map.yaml")
 
 
 def test_the_map_of_this_repository_is_one():

@@ -92,12 +92,12 @@ def people_in(lake, key, decisions):
     allowed = decisions.filter(purpose=key, is_allowed=True)
     if load_company_register()[key].aggregate:
         return allowed.join(find_people(lake, load_company_register()[key]), on="customer_id", how="semi")
-    secret, told = mart_key(lake.path, key).encode(), allowed.to_dicts()
+    secret, decision_rows = mart_key(lake.path, key).encode(), allowed.to_dicts()
     known = allowed.with_columns(
-        pl.Series("subject_key", [compute_digest(secret, row["customer_id"]) for row in told], pl.String),
+        pl.Series("subject_key", [compute_digest(secret, row["customer_id"]) for row in decision_rows], pl.String),
         pl.Series("evidence_reference", [
             compute_reference(secret, row["customer_id"], row["contact_point"], row["purpose_version"], row["evidence"])
-            for row in told
+            for row in decision_rows
         ], pl.String),
     )  # fmt: skip
     rows = rows_of(lake, key)
@@ -130,9 +130,9 @@ def test_statement_2_no_purpose_reads_what_was_collected_for_another(lake, as_of
         for column in purpose.columns:
             word, _, name = column.source.partition(".")
             if word == "customer":
-                told = rows.select("customer_id", pl.col(column.name).cast(pl.String).alias("value")).drop_nulls()
+                values = rows.select("customer_id", pl.col(column.name).cast(pl.String).alias("value")).drop_nulls()
                 of_purpose = usable.filter(attribute=name)
-                assert told.join(of_purpose, on=["customer_id", "value"], how="anti").is_empty(), (key, column.name)
+                assert values.join(of_purpose, on=["customer_id", "value"], how="anti").is_empty(), (key, column.name)
         channels = [name for name, contract in load_all_contracts().items() if key in contract.collected_for]
         counted = [column for column in purpose.columns if column.source.startswith("measure.")]
         if counted:
@@ -144,11 +144,11 @@ def test_statement_2_no_purpose_reads_what_was_collected_for_another(lake, as_of
                 name = column.source.removeprefix("measure.")
                 exact = pl.col(name).fill_null(0) if name.endswith("_count") else pl.col(name)
                 expected = again.select(coarsen(column, exact).alias(column.name))[column.name]
-                told = rows[column.name]
+                column_values = rows[column.name]
                 if purpose.mart_kind == "pseudonymous":
-                    # What would single somebody out is not told.
-                    expected = expected.zip_with(told.is_not_null(), told)
-                assert told.equals(expected), (key, column.name)
+                    # What would single somebody out is not column_values.
+                    expected = expected.zip_with(column_values.is_not_null(), column_values)
+                assert column_values.equals(expected), (key, column.name)
 
 
 def test_statement_3_each_consent_resolves_to_subject_time_method_notice_and_purpose(lake, ledger, held, decisions):
@@ -187,8 +187,8 @@ def test_statement_5_after_a_withdrawal_there_is_no_row_and_no_other_basis(lake,
         no = ledger.filter(
             pl.col("purpose") == key, pl.col("status").is_in(["withdrawn", "denied"]), pl.col("event_at") <= as_of
         )
-        told = no.join(held, left_on=["subject_kind", "subject_value"], right_on=["kind", "value"])
-        last_no = told.group_by("customer_id").agg(pl.col("event_at").max().alias("no_at"))
+        denials = no.join(held, left_on=["subject_kind", "subject_value"], right_on=["kind", "value"])
+        last_no = denials.group_by("customer_id").agg(pl.col("event_at").max().alias("no_at"))
         yes = people_in(lake, key, decisions).select("customer_id", "lawful_basis", "since_at")
         both = yes.join(last_no, on="customer_id")
         # Who is in all the same gave a newer consent.
@@ -264,11 +264,11 @@ def test_statement_6_no_column_derives_from_data_that_the_purpose_does_not_permi
         for column in build_mart_table(purpose).columns:
             paths = graph.find_paths(f"mart/{key}.{column.name}", STOPS)
             assert {path.category for path in paths if path.category} <= {*purpose.data_categories}, column.name
-            told = {path.end.partition(".")[0].removeprefix("raw/") for path in paths}
+            sources = {path.end.partition(".")[0].removeprefix("raw/") for path in paths}
             for source in column.sources:
                 table, _, name = source.rpartition(".")
                 if table == CUSTOMER.name and name in channels and name != "country_code":
-                    assert {*channels[name]} <= told, (key, column.name)
+                    assert {*channels[name]} <= sources, (key, column.name)
                     n += len(channels[name])
     print(f"{n} times a channel gave a column of a mart its values, each on a path that the lineage names")
     assert n > 0
@@ -397,10 +397,14 @@ def test_statement_7_no_decision_of_a_live_purpose_changes_by_what_left(anytown,
     assert more.height > 10_000
     # Each belongs to who has its identifier, on ground as certain as there, or to nobody else.
     known = list_identifiers(lake.scan(PARTY), lake.scan(CLUSTER)).collect().unique(["kind", "value"], keep="any")
-    told = more.unpivot(
+    contact_values = more.unpivot(
         index=["channel", "source_record_id"], on=["email", "loyalty_card", "advertising_id"], variable_name="kind"
     )
-    whose = told.drop_nulls().join(known, on=["kind", "value"]).unique(["channel", "source_record_id"], keep="any")
+    whose = (
+        contact_values.drop_nulls()
+        .join(known, on=["kind", "value"])
+        .unique(["channel", "source_record_id"], keep="any")
+    )
     alone = pl.concat_str(pl.lit("alone:"), "channel", "source_record_id")
     cluster = more.join(whose, on=["channel", "source_record_id"], how="left").select(
         "channel",

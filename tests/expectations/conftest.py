@@ -97,7 +97,7 @@ COMMON: Mapping[str, object] = {
     "outcome": ["loaded", "refused", "empty"],
     "detail": [None, None, "the file has no records"],
 }
-# Of an aggregate: the first cell is suppressed, and the others are told.
+# Of an aggregate: the first cell is suppressed, and the others are published.
 CELLS = {
     **{name: ["a", "b", "all"] for name in ("last_event_month", "buys", "last_reading_month")},
     "people": [None, 10, 25],
@@ -241,10 +241,10 @@ def good(schema: Callable[[str], dict[str, pl.DataType]]) -> Callable[[str], pl.
     def frame(table: str) -> pl.DataFrame:
         # Fields of a channel are text that the source wrote, whatever a standard column of that name holds.
         common = {name: COMMON[name] for name in COMMON if not table.startswith("raw/") or name in PLACE}
-        told = {**common, **OWN.get(table, {})}
+        cells = {**common, **OWN.get(table, {})}
         return pl.DataFrame(
             {
-                name: [_cell(told.get(name, _plain(dtype)), row) for row in range(N_ROWS)]
+                name: [_cell(cells.get(name, _plain(dtype)), row) for row in range(N_ROWS)]
                 for name, dtype in schema(table).items()
             },
             schema=schema(table),
@@ -253,8 +253,8 @@ def good(schema: Callable[[str], dict[str, pl.DataType]]) -> Callable[[str], pl.
     return frame
 
 
-def _cell(told: object, row: int) -> object:
-    value = told[row] if isinstance(told, list) else told
+def _cell(cells: object, row: int) -> object:
+    value = cells[row] if isinstance(cells, list) else cells
     return value.format(row) if isinstance(value, str) else value
 
 

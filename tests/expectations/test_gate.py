@@ -27,10 +27,10 @@ def judge(tmp_path):
     def by(frame: pl.DataFrame, *expectations: str, derived: str = "{}") -> GateResult:
         (tmp_path / "test").mkdir(exist_ok=True)
         load_suite.cache_clear()
-        told = "".join(f"  - {{{each}, why: Because.}}\n" for each in expectations)
+        lines = "".join(f"  - {{{each}, why: Because.}}\n" for each in expectations)
         (tmp_path / "test" / "table.yaml").write_text(
             f"description: A table.\nderived: {derived}\nexpectations:\n"
-            f"  - {{type: {ROW_COUNT}, kwargs: {{min_value: 0}}, why: Because.}}\n{told}"
+            f"  - {{type: {ROW_COUNT}, kwargs: {{min_value: 0}}, why: Because.}}\n{lines}"
         )
         return validate_frame("test/table", frame, suites=tmp_path)
 
@@ -205,7 +205,7 @@ def test_table_names_lead_nowhere_else(table):
         ),
     ],
 )
-def test_a_wrong_suite_is_told(judge, expectation, message):
+def test_a_wrong_suite_is_refused(judge, expectation, message):
     with pytest.raises(PolicyError, match=message):
         judge(pl.DataFrame({"x": [1]}), expectation)
 

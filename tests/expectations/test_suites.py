@@ -217,10 +217,10 @@ def test_every_suite_has_a_frame_that_fails():
 
 @pytest.mark.parametrize("table", TABLES)
 def test_every_static_table_has_a_suite_of_its_columns_and_key(table):
-    told = load_suite(table).expectations
-    columns = next(each.kwargs["column_set"] for each in told if each.type == COLUMN_SET)
+    expectations = load_suite(table).expectations
+    columns = next(each.kwargs["column_set"] for each in expectations if each.type == COLUMN_SET)
     assert columns == list(TABLES[table].schema)
-    unique = [list(each.reads) for each in told if each.type in {KEY, UNIQUE}]
+    unique = [list(each.reads) for each in expectations if each.type in {KEY, UNIQUE}]
     assert list(TABLES[table].key) in unique
 
 

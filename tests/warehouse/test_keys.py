@@ -74,22 +74,22 @@ def test_what_a_killed_run_left_is_no_key(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "told",
+    "key_text",
     [
         pytest.param(SEED, id="seed"),
         pytest.param(f" {SEED.upper()}\n", id="seed_as_pasted"),
         pytest.param(pem(Ed25519PrivateKey.from_private_bytes(bytes.fromhex(SEED))), id="pem"),
     ],
 )
-def test_from_the_environment(tmp_path, monkeypatch, told):
-    monkeypatch.setenv(VARIABLE, told)
+def test_from_the_environment(tmp_path, monkeypatch, key_text):
+    monkeypatch.setenv(VARIABLE, key_text)
     key = ledger_key(tmp_path)
     assert (key.public_key, key.sign(b"\x72").hex()) == (PUBLIC_KEY, SIGNATURE)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    "told",
+    "key_text",
     [
         pytest.param("", id="empty"),
         pytest.param("secret-but-wrong", id="word"),
@@ -97,11 +97,11 @@ def test_from_the_environment(tmp_path, monkeypatch, told):
         pytest.param(pem(X25519PrivateKey.generate()), id="other_kind"),
     ],
 )
-def test_no_key_is_refused_without_showing_it(tmp_path, monkeypatch, told):
-    monkeypatch.setenv(VARIABLE, told)
+def test_no_key_is_refused_without_showing_it(tmp_path, monkeypatch, key_text):
+    monkeypatch.setenv(VARIABLE, key_text)
     with pytest.raises(LakeError, match="CDP_LEDGER_KEY does not hold an Ed25519 private key") as refused:
         ledger_key(tmp_path)
-    assert not told or told.strip() not in str(refused.value)
+    assert not key_text or key_text.strip() not in str(refused.value)
 
 
 def test_head_and_public_key_are_kept_and_not_written_again(tmp_path):
@@ -134,9 +134,9 @@ def test_each_purpose_has_a_key_of_its_own(tmp_path):
     assert not (tmp_path / MART_SECRET).exists()
 
 
-@pytest.mark.parametrize("told", ["", "0b", "x" * 64, "0b" * 33])
-def test_a_secret_that_is_none_is_refused_without_saying_it(told, tmp_path, monkeypatch):
-    monkeypatch.setenv(MART_VARIABLE, told)
+@pytest.mark.parametrize("key_text", ["", "0b", "x" * 64, "0b" * 33])
+def test_a_secret_that_is_none_is_refused_without_saying_it(key_text, tmp_path, monkeypatch):
+    monkeypatch.setenv(MART_VARIABLE, key_text)
     with pytest.raises(LakeError) as raised:
         mart_key(tmp_path, "payment")
     assert str(raised.value) == f"{MART_VARIABLE} does not hold a secret of 64 hex digits"

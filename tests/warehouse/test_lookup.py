@@ -44,8 +44,8 @@ def test_identifiers_lead_to_whom_they_lead_by_records(sample):
                 key = row[kind], kind, customer_id
                 certain[key] = certain.get(key, False) or is_exact
                 holders.setdefault(key[:2], set()).add(customer_id)
-    told = {row[:3]: row[3:] for row in sample.lake.read(IDENTIFIER).iter_rows()}
-    assert told == {key: (sure, len(holders[key[:2]]) == 1) for key, sure in certain.items()}
+    identifiers = {row[:3]: row[3:] for row in sample.lake.read(IDENTIFIER).iter_rows()}
+    assert identifiers == {key: (sure, len(holders[key[:2]]) == 1) for key, sure in certain.items()}
 
 
 def test_a_customers_rows_are_those_that_joins_find(sample):

@@ -18,7 +18,7 @@ ROWS = pl.DataFrame(
 
 
 def purpose(sql, *shape, **more):
-    told = {
+    declared = {
         "key": "report",
         "title": "T",
         "lawful_basis": "public_interest",
@@ -36,7 +36,7 @@ def purpose(sql, *shape, **more):
         "shape": tuple({"name": name, "type": type_, "description": "D"} for name, type_ in shape),
         "aggregate": {"dimensions": (shape[0][0],)},
     }
-    return Purpose.model_validate(told | more).model_copy(update={"sql": sql})
+    return Purpose.model_validate(declared | more).model_copy(update={"sql": sql})
 
 
 def test_it_gives_what_is_declared_whatever_the_order_of_rows():
@@ -81,14 +81,14 @@ ATTACKS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("sql", "told"), ATTACKS)
-def test_nothing_else_is_seen_and_no_value_is_told(sql, told):
+@pytest.mark.parametrize(("sql", "message"), ATTACKS)
+def test_nothing_else_is_seen_and_no_message_has_a_value(sql, message):
     local_frame = SECRET_VARIABLE
     assert local_frame.height == 3
     with pytest.raises(MartSqlError) as raised:
         run_mart_sql(purpose(sql, ("n", "integer")), ROWS)
     assert str(raised.value).startswith("mart.sql of report")
-    assert told in str(raised.value)
+    assert message in str(raised.value)
     assert "Zo@example.com" not in f"{raised.value!r} {raised.value.__cause__!r} {raised.value.__context__!r}"
 
 
@@ -113,14 +113,14 @@ SWAPS = [
 ]
 
 
-@pytest.mark.parametrize(("sql", "told"), SWAPS)
-def test_rows_stay_those_of_their_people(sql, told):
+@pytest.mark.parametrize(("sql", "message"), SWAPS)
+def test_rows_stay_those_of_their_people(sql, message):
     asked = purpose(sql, *OWN, **PERSONS)
     rows = run_mart_sql(asked, PEOPLE)
-    if told is None:
+    if message is None:
         assert protect(asked, rows, PEOPLE).height == rows.height == 1
     else:
-        with pytest.raises(CdpError, match=told):
+        with pytest.raises(CdpError, match=message):
             protect(asked, rows, PEOPLE)
 
 

@@ -66,16 +66,18 @@ def assert_equal(one: dict[str, pl.DataFrame], other: dict[str, pl.DataFrame]) -
 def assert_canaries(expected: pl.DataFrame, lake: Lake) -> int:
     """Each scripted person is in the marts of tonight, and out of them, as the script says."""
     of_record = lake.read(CROSSWALK).select("channel", "source_record_id", "customer_id")
-    told = expected.join(of_record, on=["channel", "source_record_id"], how="left")
-    assert told["customer_id"].null_count() == 0
-    seen = {key: set(find_people(lake, load_company_register()[key])["customer_id"]) for key in set(told["mart"])}
+    appearances = expected.join(of_record, on=["channel", "source_record_id"], how="left")
+    assert appearances["customer_id"].null_count() == 0
+    seen = {
+        key: set(find_people(lake, load_company_register()[key])["customer_id"]) for key in set(appearances["mart"])
+    }
     wrong = [
         (row["canary"], row["mart"], row["drop"], row["is_in"])
-        for row in told.iter_rows(named=True)
+        for row in appearances.iter_rows(named=True)
         if (row["customer_id"] in seen[row["mart"]]) != row["is_in"]
     ]
     assert wrong == []
-    return told.height
+    return appearances.height
 
 
 @pytest.fixture(params=["sample", "anytown"])
@@ -217,9 +219,9 @@ def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(
         }
     memberships = lake.read(MEMBERSHIP)
     for night, rows in held.items():
-        told = valid_at(memberships.lazy(), end_of_night(night)).select("purpose", "customer_id").collect()
-        assert set(told.rows()) == rows, night
-        assert told.height == len(rows)
+        members = valid_at(memberships.lazy(), end_of_night(night)).select("purpose", "customer_id").collect()
+        assert set(members.rows()) == rows, night
+        assert members.height == len(rows)
     assert set(memberships["exit_reason"].drop_nulls()) > {"withdrawn"}
     for night, marts in read.items():
         # Of a night longer ago than the hold the history of membership alone is kept.
@@ -438,10 +440,10 @@ SERVES_NOBODY = {"life_threatening_alert", "loyalty_personalisation"}
 
 def declared_columns(key: str) -> list[str]:
     """As the YAML has them."""
-    told = yaml.safe_load((COMPANY / "purposes" / key / "defs.yaml").read_text())["attributes"]
-    if counts := told.get("aggregate"):
+    declared = yaml.safe_load((COMPANY / "purposes" / key / "defs.yaml").read_text())["attributes"]
+    if counts := declared.get("aggregate"):
         return [*counts["dimensions"], "people", *counts["sums"], "lawful_basis"]
-    return [column["name"] for column in told["columns"]]
+    return [column["name"] for column in declared["columns"]]
 
 
 def test_marts_have_the_declared_columns_and_the_served_file_holds_them(company):
@@ -467,10 +469,10 @@ def test_no_personal_data_in_logs_metadata_reports_or_delta_logs(company):
     }
     looked = 0
     for path in company.lake.path.rglob("*"):
-        told = path.relative_to(company.lake.path)
-        if path.is_file() and (told.parts[0] in {".dagster", "reports"} or "_delta_log" in told.parts):
+        place = path.relative_to(company.lake.path)
+        if path.is_file() and (place.parts[0] in {".dagster", "reports"} or "_delta_log" in place.parts):
             looked += 1
-            assert not set(EMAIL.findall(path.read_bytes())) & emails, told
+            assert not set(EMAIL.findall(path.read_bytes())) & emails, place
     assert looked > 50
     assert (company.lake.path / PAGE).exists()
 
@@ -502,7 +504,7 @@ def test_a_late_file_is_taken_in_the_next_night(sample, run, tmp_path):
 
 
 @pytest.mark.long
-def test_a_split_undoes_what_the_merge_did_and_every_recipient_is_told(sample, run, tmp_path):
+def test_a_split_undoes_what_the_merge_did_and_every_recipient_is_listed(sample, run, tmp_path):
     shutil.copytree(sample.lake.path, tmp_path / "split")
     split, never = Lake(tmp_path / "split"), Lake(tmp_path / "never")
     of_crm = sample.lake.read(CLUSTER).filter(pl.col("channel").is_in(["crm_east", "crm_west"]))
@@ -542,8 +544,8 @@ def test_a_split_undoes_what_the_merge_did_and_every_recipient_is_told(sample, r
                 expected |= {
                     (key, id_, change, to) for to in load_company_register()[key].recipients or ["own_systems"]
                 }
-    told = split.read(CORRECTION)
-    assert set(told.select("purpose", "customer_id", "change", "recipient").rows()) == expected
+    corrections = split.read(CORRECTION)
+    assert set(corrections.select("purpose", "customer_id", "change", "recipient").rows()) == expected
     assert {"came", "changed"} <= {change for *_, change, _ in expected}
     assert never.read(CORRECTION).is_empty()
     version = split.version(CORRECTION.name)
@@ -569,7 +571,7 @@ def test_a_row_that_is_not_allowed_at_publication_stays_unpublished(sample, defi
     with duckdb.connect(str(serving.mart_file_path(lake)), read_only=True) as served:
         assert served.execute("SELECT count(*) FROM email_marketing.customer").fetchone() == (rows.height,)
         before = serving.read_publication(lake)["email_marketing"]
-    # As many rows of the same version, but others: that is told apart as well.
+    # Another set of rows, equal in number and version, is recognised as well.
     others = {key: lake.read(each) for key, each in MARTS.items()}
     others["email_marketing"] = pl.concat([rows[1:], planted])
     now = serving.read_mart_states(lake, MARTS, others)["email_marketing"]

@@ -1,4 +1,4 @@
-"""The night's marts on a server: published after the file, from the same decision, and no password is told."""
+"""The night's marts on a server: published after the file, from the same decision, and no message has the password."""
 
 import shutil
 
@@ -64,16 +64,16 @@ def test_the_night_publishes_what_it_decided_to_the_server_too_and_tells_no_pass
     serving.mart_file_path(lake).unlink()
     done, kept = night(lake, MARTS, POSTGRES)
     assert done.success
-    (told,) = done.asset_materializations_for_node("serving__postgres")
-    assert told.metadata["database"].value == "served"
+    (published,) = done.asset_materializations_for_node("serving__postgres")
+    assert published.metadata["database"].value == "served"
     with duckdb.connect(str(serving.mart_file_path(lake)), read_only=True) as file, psycopg.connect(target) as server:
         made = file.execute(MADE).fetchall()
         assert server.execute(MADE).fetchall() == made
-    assert told.metadata["rows inserted"].value == sum(row_count for *_, row_count in made) > 0
+    assert published.metadata["rows inserted"].value == sum(row_count for *_, row_count in made) > 0
     assert "tweety" not in kept
     done, _ = night(lake, POSTGRES)
-    (told,) = done.asset_materializations_for_node("serving__postgres")
-    assert (told.metadata["changed"].value, told.metadata["rows inserted"].value) == ("nothing", 0)
+    (published,) = done.asset_materializations_for_node("serving__postgres")
+    assert (published.metadata["changed"].value, published.metadata["rows inserted"].value) == ("nothing", 0)
 
 
 def test_without_a_server_nothing_is_published_there(night, lake, monkeypatch):
@@ -102,5 +102,5 @@ def test_cdp_publish_fills_a_server_without_a_night(lake, target):
     wrong = CliRunner().invoke(app, [*publish, "--postgres", target.replace("tweety", "tweety2")])
     assert wrong.exit_code == 2
     helped = CliRunner().invoke(app, ["publish", "--help"], env={"CDP_POSTGRES": target})
-    for told in (done, wrong, helped):
-        assert "tweety" not in told.output + told.stderr
+    for answer in (done, wrong, helped):
+        assert "tweety" not in answer.output + answer.stderr

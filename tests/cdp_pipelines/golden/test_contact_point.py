@@ -120,8 +120,8 @@ def test_each_contact_point_of_each_customer_once_with_its_state(points):
 
 def test_what_it_may_be_used_for_is_what_it_was_collected_for_and_what_is_allowed_on_it(points):
     mine = points.filter(customer_id=C)
-    told = {row["value"]: (row["collected_for"], row["allowed_for"]) for row in mine.to_dicts()}
-    assert told == {
+    purposes = {row["value"]: (row["collected_for"], row["allowed_for"]) for row in mine.to_dicts()}
+    assert purposes == {
         A: (["letters", "service"], ["service"]),
         "b@x.de": ([], []),
         # Letters may go to it, but nobody collected it for letters.

@@ -127,9 +127,9 @@ def test_every_value_of_every_purpose_is_what_brute_force_says(seed, rules, grou
     n = 0
     for purpose in ("service", "letters", "evidence"):
         usable = candidates.filter(pl.col("collected_for").list.contains(purpose))
-        told = {row["customer_id"]: row for row in select_best_values(usable).collect().iter_rows(named=True)}
+        selected = {row["customer_id"]: row for row in select_best_values(usable).collect().iter_rows(named=True)}
         for customer in facts.customers:
-            mine = told.get(customer, dict.fromkeys(GOLDEN_COLUMNS))
+            mine = selected.get(customer, dict.fromkeys(GOLDEN_COLUMNS))
             theirs = {name: profiles.choose_value(customer, name, purpose) for name in GOLDEN_COLUMNS}
             assert {name: mine[name] for name in GOLDEN_COLUMNS} == theirs
             n += sum(value is not None for value in theirs.values())

@@ -147,24 +147,24 @@ def test_ranks_have_no_ties_and_records_outside_of_profiles_give_nothing():
 
 def test_values_carry_the_purposes_of_their_channel_and_those_granted_on_them():
     granted = {"status": "granted", "purpose": "letters", "notice_version": "1", "channel": "receipts"}
-    told = {**granted, "event_id": "receipts:r1", "source_record_id": "r1", "subject_kind": "email"}
+    event = {**granted, "event_id": "receipts:r1", "source_record_id": "r1", "subject_kind": "email"}
     candidates, _ = golden(
         [("shop", 1, {"email": "shop@x.de"}), ("receipts", 2, {"email": "a@x.de", "first_name": "Ann"})],
         policy_of(),
-        consents=[{**told, "subject_value": "a@x.de"}],
+        consents=[{**event, "subject_value": "a@x.de"}],
     )
     carried = dict(candidates.select("value", "collected_for").iter_rows())
     assert carried == {"shop@x.de": ["service"], "a@x.de": ["evidence", "letters"], "Ann": ["evidence"]}
 
 
 def test_preferences_come_into_the_golden_record_and_quiet_hours_stay_together():
-    told = [(1, "en", 22, 7, 3), (2, "ro", 20, None, None)]
+    choices = [(1, "en", 22, 7, 3), (2, "ro", 20, None, None)]
     preferences = [
         {
             "channel": "prefs", "source_record_id": f"p{day}", "updated_at": START + timedelta(days=day),
             "language_code": code, "quiet_from": begin, "quiet_until": end, "max_per_week": most,
         }
-        for day, code, begin, end, most in told
+        for day, code, begin, end, most in choices
     ]  # fmt: skip
     _, record = golden([ANNA], policy_of(attribute_groups=(("quiet_from", "quiet_until"),)), preferences=preferences)
     names = ("language_code", "quiet_from", "quiet_until", "max_per_week")

@@ -123,7 +123,7 @@ def test_a_mart_is_of_channels_that_may_serve_it():
         "raw/consent_receipts.subject_type",
         "raw/consent_receipts.subject_value",
     }
-    # Where no purpose is asked for, any channel may have told it.
+    # Where no purpose is asked for, any channel may be its source.
     anyhow = {
         path.end
         for path in build_column_graph(load_all_contracts(), MARTS.values()).find_paths(
@@ -192,8 +192,10 @@ def test_a_record_in_the_whole_is_of_no_category_that_a_purpose_could_name():
 def test_a_field_of_which_two_categories_are_taken_is_told_with_both():
     both = replace(CUSTOMER.columns[0], name="both", sources=("standardised/party.email", f"{INTERACTION.name}.detail"))
     graph = build_column_graph(load_all_contracts()).with_table(replace(CUSTOMER, columns=(*CUSTOMER.columns, both)))
-    told = {path.category for path in graph.find_paths("golden/customer.both") if path.end == "raw/call_centre.notes"}
-    assert told == {"contact", "free_text"}
+    categories = {
+        path.category for path in graph.find_paths("golden/customer.both") if path.end == "raw/call_centre.notes"
+    }
+    assert categories == {"contact", "free_text"}
 
 
 @pytest.mark.parametrize(

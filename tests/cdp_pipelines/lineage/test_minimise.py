@@ -122,9 +122,9 @@ def everything_for(key):
 def test_refused(planted, key, column, category, path):
     with pytest.raises(PolicyError) as raised:
         check_minimised(asked(key, column), everything_for(key), FILE)
-    told = [problem for field, problem in raised.value.problems if problem.startswith(column["name"] + " ")]
+    problems = [problem for field, problem in raised.value.problems if problem.startswith(column["name"] + " ")]
     of_category = [
-        each for each in told if each.startswith(f"{column['name']} derives from {category}; data_categories")
+        each for each in problems if each.startswith(f"{column['name']} derives from {category}; data_categories")
     ]
     assert len(of_category) == 1
     assert str(raised.value).startswith(f"{FILE}: columns: ")
@@ -225,9 +225,9 @@ def test_a_text_extracted_from_a_note_is_judged_as_what_it_is_and_the_note_as_a_
 
 def test_a_field_of_no_category_at_all_is_refused():
     """Its own or that of its record: what is not known is not permitted."""
-    told = load_all_contracts()["webshop_orders"]
-    fields = {**told.fields, told.key: told.fields[told.key].model_copy(update={"category": "other"})}
-    careless = {**load_all_contracts(), "webshop_orders": told.model_copy(update={"fields": fields})}
+    contract = load_all_contracts()["webshop_orders"]
+    fields = {**contract.fields, contract.key: contract.fields[contract.key].model_copy(update={"category": "other"})}
+    careless = {**load_all_contracts(), "webshop_orders": contract.model_copy(update={"fields": fields})}
     with pytest.raises(PolicyError, match=r"derives from other; .* raw/webshop_orders.id \[other\]"):
         check_minimised(load_company_register()["similar_products_email"], careless, FILE)
 

@@ -11,8 +11,8 @@ from warehouse.verify.protection import find_derivable_cells
 
 def people(**counts):
     """One row per person: `a_b=3` is three people with a in the first dimension and b in the second."""
-    told = [tuple(name.split("_")) for name, n in counts.items() for _ in range(n)]
-    return pl.DataFrame(told, schema=["one", "two"], orient="row").with_columns(amount=pl.lit(1, pl.Int64))
+    rows = [tuple(name.split("_")) for name, n in counts.items() for _ in range(n)]
+    return pl.DataFrame(rows, schema=["one", "two"], orient="row").with_columns(amount=pl.lit(1, pl.Int64))
 
 
 def test_every_cell_and_every_total_exists():
@@ -38,9 +38,9 @@ def test_a_small_cell_causes_complementary_suppression():
 def test_a_sum_dominated_by_one_person_is_suppressed():
     rows = people(a_x=20, b_x=20)
     rich = rows.with_columns(amount=pl.when(pl.int_range(pl.len()) == 0).then(1000).otherwise("amount"))
-    told = {found.filter(one="a", two="x")[PEOPLE].item() for found in (
+    counts = {found.filter(one="a", two="x")[PEOPLE].item() for found in (
         aggregate_mart(each, ["one", "two"], ["amount"], 10) for each in (rows, rich))}  # fmt: skip
-    assert told == {20, None}
+    assert counts == {20, None}
 
 
 def test_no_rows_make_no_cells():
@@ -59,22 +59,25 @@ def test_no_suppressed_cell_can_be_derived_from_published_ones(counts, minimum):
     rows = pl.DataFrame([cell for cell, n in counts.items() for _ in range(n)], schema=list("ijk"), orient="row")
     found = aggregate_mart(rows, list("ijk"), [], minimum)
     whole = dict(zip((every := build_cube(rows, list("ijk"), [])).select(*"ijk").rows(), every[PEOPLE], strict=True))
-    told = dict(zip(found.select(*"ijk").rows(), found[PEOPLE], strict=True))
-    hidden = {cell for cell, n in told.items() if n is None}
+    people_counts = dict(zip(found.select(*"ijk").rows(), found[PEOPLE], strict=True))
+    hidden = {cell for cell, n in people_counts.items() if n is None}
     assert {cell for cell, n in whole.items() if n < minimum} <= hidden
-    assert all(told[cell] == whole[cell] for cell in set(told) - hidden)
-    assert find_derivable_cells(set(told), hidden) == set()
+    assert all(people_counts[cell] == whole[cell] for cell in set(people_counts) - hidden)
+    assert find_derivable_cells(set(people_counts), hidden) == set()
     order = sorted(hidden)
     matrix = np.array(
-        [[(cell == total) - (cell in parts) for cell in order] for total, parts in list_sum_constraints(list(told))]
+        [
+            [(cell == total) - (cell in parts) for cell in order]
+            for total, parts in list_sum_constraints(list(people_counts))
+        ]
     )
     if order and matrix.size:
         rank = np.linalg.matrix_rank(matrix)
         for n in range(len(order)):
             unit = np.eye(len(order))[n]
             assert np.linalg.matrix_rank(np.vstack([matrix, unit])) == rank + 1
-    if len(hidden) < len(told):
-        for cell, (least, most) in bound_cells(whole, hidden, list(list_sum_constraints(list(told)))).items():
+    if len(hidden) < len(people_counts):
+        for cell, (least, most) in bound_cells(whole, hidden, list(list_sum_constraints(list(people_counts)))).items():
             assert least <= whole[cell] <= most
             assert most - least >= minimum - 1
 

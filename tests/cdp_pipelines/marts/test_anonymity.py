@@ -28,7 +28,7 @@ def test_no_group_is_too_small_on_any_columns(rows, minimum):
             for subset in combinations(NAMES, n):
                 assert min(Counter(found.select(subset).rows()).values()) >= minimum
     assert count_small_groups(found, NAMES, minimum) == 0
-    # Nothing is told that was not so; what is grouped already stays; the other implementation says the same.
+    # Published values are true; grouped values stay as they are; the other implementation gives the same result.
     for name in NAMES:
         assert all(new in {None, old} for new, old in zip(found[name], frame[name], strict=True))
     assert suppress_small_groups(found, NAMES, minimum).equals(found)

@@ -13,8 +13,8 @@ SPLIT = pl.DataFrame({"customer_id": ["a", "b"], "cause": ["email", "email"]})
 
 
 def mart(**rows):
-    told = [{"customer_id": key, "email": email, "tags": tags} for key, (email, tags) in rows.items()]
-    return pl.DataFrame(told, schema={"customer_id": pl.String, "email": pl.String, "tags": pl.List(pl.String)})
+    people = [{"customer_id": key, "email": email, "tags": tags} for key, (email, tags) in rows.items()]
+    return pl.DataFrame(people, schema={"customer_id": pl.String, "email": pl.String, "tags": pl.List(pl.String)})
 
 
 # before, now, and (customer, change, columns)

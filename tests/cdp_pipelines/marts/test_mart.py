@@ -85,8 +85,8 @@ def test_a_mart_takes_the_best_value_that_its_purpose_may_use():
         ],
     )
     key = hmac.new(SECRET.encode(), C.encode(), "sha256").hexdigest()
-    told = f"evidence\x1f{C}\x1fb@x.de\x1f1\x1fa\x1fb"
-    reference = hmac.new(SECRET.encode(), told.encode(), "sha256").hexdigest()
+    message = f"evidence\x1f{C}\x1fb@x.de\x1f1\x1fa\x1fb"
+    reference = hmac.new(SECRET.encode(), message.encode(), "sha256").hexdigest()
     assert found.rows() == [(key, "b@x.de", "Nicola", 0, "consent", START.date(), reference)]
     assert found.columns == [column.name for column in PURPOSE.columns]
     assert found.schema == build_mart_table(PURPOSE).schema

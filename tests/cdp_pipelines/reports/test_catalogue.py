@@ -30,7 +30,7 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.open, self.ids, self.outside, self.tables, self.told = [], [], [], {}, []
+        self.open, self.ids, self.outside, self.tables, self.texts = [], [], [], {}, []
         self.feed(text)
         self.close()
         assert not self.open
@@ -52,7 +52,7 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if any(tag in {"script", "style"} for tag, _ in self.open):
             return
-        self.told.append(data)
+        self.texts.append(data)
         tables = [given["id"] for tag, given in self.open if tag == "details" and given.get("class") == "table"]
         if tables:
             self.tables.setdefault(tables[-1], []).append(data)
@@ -73,11 +73,11 @@ def test_every_table_and_column_is_told_with_its_meaning_owner_retention_and_cou
     assert len(page.ids) == len(set(page.ids))
     assert {*tables} <= {*page.ids}
     for name, table in tables.items():
-        told = page.tables[name]
+        texts = page.tables[name]
         for column in table.columns:
-            assert column.name in told, (name, column.name)
-            assert column.description in told, (name, column.name)
-        labels = dict(pairwise(told))
+            assert column.name in texts, (name, column.name)
+            assert column.description in texts, (name, column.name)
+        labels = dict(pairwise(texts))
         assert labels["Owner"].startswith("team:"), name
         assert re.search(r"year|month|day|as long as|evidence", labels["Retention"]), name
         state = sample.lake.describe(table)
@@ -85,15 +85,15 @@ def test_every_table_and_column_is_told_with_its_meaning_owner_retention_and_cou
 
 
 def test_owner_retention_and_purposes_of_a_channel_and_a_mart_are_as_declared(page):
-    told = page.tables["raw/beacons"]
-    labels = dict(pairwise(told))
+    texts = page.tables["raw/beacons"]
+    labels = dict(pairwise(texts))
     assert (labels["Owner"], labels["Retention"]) == (
         "team:stores",
         "rows 30 days from the event (channel), and a hold of 30 days",
     )
-    assert {"location_services", "analytics", "profile_unification"} <= {*told}
-    told = page.tables["quarantine/beacons"]
-    assert "30 days from the night that refused it, and a hold of 30 days" in told
+    assert {"location_services", "analytics", "profile_unification"} <= {*texts}
+    texts = page.tables["quarantine/beacons"]
+    assert "30 days from the night that refused it, and a hold of 30 days" in texts
     mart = page.tables["mart/email_marketing"]
     assert (
         "3 years from the withdrawal, or the last contact if that is earlier (opening an e-mail does not count as a contact)"
@@ -119,10 +119,10 @@ def test_the_page_tells_no_value_of_a_person(text, sample):
         customer["customer_id"],
         customer["last_name"],
     ]
-    told = {value for each in values for value in each.drop_nulls().cast(pl.String) if len(value) > 3}
-    assert len(told) > 500
+    shown = {value for each in values for value in each.drop_nulls().cast(pl.String) if len(value) > 3}
+    assert len(shown) > 500
     words = {*re.findall(r"[\w@.+:'-]+", text)}
-    assert not [value for value in told if value in words]
+    assert not [value for value in shown if value in words]
 
 
 def test_the_command_writes_the_page_that_the_night_wrote(text, sample, tmp_path):
@@ -164,10 +164,10 @@ def test_where_data_is_collected_is_what_the_channels_declare():
     """From the YAML alone."""
     expected = set()
     for path in COMPANY.glob("channels/*/defs.yaml"):
-        told = yaml.safe_load(path.read_text())["attributes"]
-        of_key = told["fields"][told["key"]].get("category", "other")
-        for field in told["fields"].values():
-            expected.add((field.get("category", of_key), told["system"], told["region"]))
+        channel = yaml.safe_load(path.read_text())["attributes"]
+        of_key = channel["fields"][channel["key"]].get("category", "other")
+        for field in channel["fields"].values():
+            expected.add((field.get("category", of_key), channel["system"], channel["region"]))
     found = list_locations(load_all_contracts(), load_company_register(), load_company_controller().region)
     assert {(each.category, each.system, each.region) for each in found if each.kind == "collected"} == expected
     assert not any(category == "other" for category, _, _ in expected)
@@ -177,10 +177,10 @@ def test_where_data_goes_is_what_the_purposes_declare():
     found = list_locations(load_all_contracts(), load_company_register(), "XX")
     received = {(each.system, each.region, mart) for each in found if each.kind == "received" for mart in each.holds}
     for key, purpose in load_company_register().items():
-        told = {each.recipient: each.country for each in purpose.transfers}
+        countries = {each.recipient: each.country for each in purpose.transfers}
         for recipient in purpose.recipients if purpose.columns else ():
             of_mart = [each for each in found if each.kind == "served" and f"mart/{key}" in each.holds]
             if of_mart:
-                assert (recipient, told.get(recipient), f"mart/{key}") in received
+                assert (recipient, countries.get(recipient), f"mart/{key}") in received
             assert {each.category for each in of_mart} <= {*purpose.data_categories}
     assert {each.region for each in found if each.kind in {"kept", "served"}} == {"XX"}

@@ -22,7 +22,7 @@ def outcome(
     checked_count: int | None = 1200,
     **more,
 ) -> Outcome:
-    told = {
+    fields = {
         "type": NULL,
         "column": "email",
         "kwargs": {"column": "email"},
@@ -33,7 +33,7 @@ def outcome(
         "checked_count": checked_count,
         **more,
     }
-    return Outcome(**told)
+    return Outcome(**fields)
 
 
 def gate(table: str, *outcomes: Outcome) -> GateResult:

@@ -37,8 +37,8 @@ INTEREST = {"lawful_basis": "legitimate_interests", "assessment": "A", "interest
 
 def purpose(key, retention, *categories, **more):
     terms = more or INTEREST
-    told = {**BASE, **terms, "retention": retention, "data_categories": categories}
-    return key, Purpose.model_validate(told).model_copy(update={"key": key})
+    declaration = {**BASE, **terms, "retention": retention, "data_categories": categories}
+    return key, Purpose.model_validate(declaration).model_copy(update={"key": key})
 
 
 def obliged(*types):
@@ -198,15 +198,15 @@ def test_values_end_one_by_one_and_the_record_with_the_first(as_of, used, kept):
     rows, lives = raw(of, [("1", MOMENT, "mail", "view", "paid")]), compute_retention_rules(of, PURPOSES)
     moment = datetime.strptime(as_of, "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
     columns = ["mail", "viewed", "paid", "record"]
-    for frame, told in (
+    for frame, expected in (
         (select_usable(rows, of, lives, moment).drop("record"), used),
         (select_within_hold(rows, of, lives, HOLD, moment), kept),
     ):
         found = frame.collect()
-        assert found.height == (told is not None)
-        if told is not None:
+        assert found.height == (expected is not None)
+        if expected is not None:
             names = [name for name in columns if name in found.columns]
-            assert [value for value in found.select(names).row(0) if value] == told.split()
+            assert [value for value in found.select(names).row(0) if value] == expected.split()
             assert found.select("source_record_id", "name", "note").row(0) == ("1", "Ann", "n")
 
 

@@ -164,8 +164,8 @@ def instant(channel, row):
         return row[fields[0]]
     if form in {"s", "ms"}:
         return datetime.fromtimestamp(int(row[fields[0]]) / (1000 if form == "ms" else 1), UTC)
-    told = datetime.strptime(" ".join(row[field] for field in fields), form).replace(tzinfo=UTC)
-    return told - timedelta(hours=2) if form.endswith("+02:00") else told
+    moment = datetime.strptime(" ".join(row[field] for field in fields), form).replace(tzinfo=UTC)
+    return moment - timedelta(hours=2) if form.endswith("+02:00") else moment
 
 
 @pytest.fixture(scope="module")
@@ -292,19 +292,21 @@ def test_events_lie_within_their_drop(channel, drops, files):
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_truth_names_the_records_of_the_files_and_no_others(channel, files, persons, defects):
     name, key, *_ = CHANNELS[channel]
-    told = Counter(row[key] for _, row in files[name] if row.get(key))
+    occurrences = Counter(row[key] for _, row in files[name] if row.get(key))
     # Rows whose id cannot be read are known to the truth by the id that they would have had.
-    told.update(named(defects, channel, kind="missing_id") + named(defects, channel, kind="broken_json"))
-    assert {ident for ident, times in told.items() if times > 1} == set(named(defects, channel, kind="duplicate"))
+    occurrences.update(named(defects, channel, kind="missing_id") + named(defects, channel, kind="broken_json"))
+    assert {ident for ident, times in occurrences.items() if times > 1} == set(
+        named(defects, channel, kind="duplicate")
+    )
     known = named(persons, channel)
     assert len(set(known)) == len(known)
     if channel == "pos_receipts":
         with_card = {row[key] for _, row in files[name] if row["Loyalty Card"] and row[key]}
         assert set(known) - with_card <= set(named(defects, channel, kind="missing_id"))
         assert set(known) >= with_card
-        assert len(known) / len(told) == pytest.approx(0.54, abs=0.05)
+        assert len(known) / len(occurrences) == pytest.approx(0.54, abs=0.05)
     else:
-        assert set(known) == set(told)
+        assert set(known) == set(occurrences)
 
 
 @pytest.mark.parametrize(("channel", "kind"), SPOILT)

@@ -73,8 +73,8 @@ def test_what_is_about_a_contact_point():
 
 
 def test_channels_and_register_speak_of_the_same_purposes_and_categories():
-    told = {key for contract in load_all_contracts().values() for key in contract.collected_for}
-    assert told <= set(load_company_register())
+    purposes = {key for contract in load_all_contracts().values() for key in contract.collected_for}
+    assert purposes <= set(load_company_register())
     categories = {field.category for contract in load_all_contracts().values() for field in contract.fields.values()}
     assert {name for each in load_company_register().values() for name in each.data_categories} <= categories
 
@@ -99,12 +99,12 @@ def test_which_marts_name_people_and_why_is_in_the_record():
     assert {key for key, kind in kinds.items() if kind == "pseudonymous"} == PSEUDONYMOUS
     assert {key for key, kind in kinds.items() if kind == "aggregate"} == AGGREGATE
     record = report_processing(date(2011, 12, 9))
-    told = {each.key: each.mart for each in record.activities}
+    forms = {each.key: each.mart for each in record.activities}
     for key, purpose in load_company_register().items():
         if purpose.mart_kind == "identified":
-            assert told[key] == f"identified people: {purpose.identified_because}"
-    assert told["profiling"] == "people under pseudonyms of this mart, in groups of at least 5"
-    assert told["analytics"] == "counts of at least 10 people, and no rows about people"
+            assert forms[key] == f"identified people: {purpose.identified_because}"
+    assert forms["profiling"] == "people under pseudonyms of this mart, in groups of at least 5"
+    assert forms["analytics"] == "counts of at least 10 people, and no rows about people"
     assert html.escape(load_company_register()["payment"].identified_because) in render_record(record)
 
 
@@ -118,8 +118,8 @@ def test_every_value_of_a_mart_is_collected_for_its_purpose_by_some_channel():
             for part in (each.party, each.preference)
             if part
         ]
-        told = {name for part in parts for name in part.model_dump(exclude_none=True)}
-        given = {each for name in told for each in split.get(name, (name,))}
+        fields = {name for part in parts for name in part.model_dump(exclude_none=True)}
+        given = {each for name in fields for each in split.get(name, (name,))}
         taken = {column.source for column in purpose.columns if column.source.startswith("customer.")}
         assert taken <= {f"customer.{name}" for name in given}, key
 

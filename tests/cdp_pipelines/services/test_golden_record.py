@@ -1,4 +1,4 @@
-"""The golden record of whole lakes: what each of its tables says, told again from the records in plain Python."""
+"""The golden record of whole lakes: each of its tables, computed again from the records in plain Python."""
 
 from collections import Counter, defaultdict
 
@@ -31,11 +31,13 @@ def test_what_survives_together_is_what_one_record_says(lake, capsys):
     said = [lake.scan(table).join(profiled, on=["channel", "source_record_id"]) for table in (PARTY, PREFERENCE)]
     for group in load_survivorship().attribute_groups:
         of = said[group[0] not in PARTY.schema].select("customer_id", *group).unique().collect()
-        told = customers.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in group))
-        whole = told.join(of, on=["customer_id", *group], how="semi", nulls_equal=True)
+        complete = customers.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in group))
+        whole = complete.join(of, on=["customer_id", *group], how="semi", nulls_equal=True)
         with capsys.disabled():
-            print(f"\n{' '.join(group)}: {told.height:,} customers have one, one record says it of {whole.height:,}")
-        assert whole.height == told.height > 0
+            print(
+                f"\n{' '.join(group)}: {complete.height:,} customers have one, one record says it of {whole.height:,}"
+            )
+        assert whole.height == complete.height > 0
 
 
 def test_each_golden_value_is_the_first_of_its_candidates(lake):
@@ -54,7 +56,7 @@ def test_each_golden_value_is_the_first_of_its_candidates(lake):
 def test_contact_points_are_all_that_records_with_a_profile_tell(lake):
     points = lake.read(CONTACT_POINT)
     profiled = lake.scan(CROSSWALK).filter("is_profiled").select("channel", "source_record_id", "customer_id")
-    told = (
+    candidates = (
         lake.scan(PARTY)
         .join(profiled, on=["channel", "source_record_id"])
         .unpivot(on=["email", "phone"], index="customer_id", variable_name="kind")
@@ -65,7 +67,7 @@ def test_contact_points_are_all_that_records_with_a_profile_tell(lake):
     assert (
         points.select("customer_id", "kind", "value")
         .sort(pl.all())
-        .equals(told.select("customer_id", "kind", "value").sort(pl.all()))
+        .equals(candidates.select("customer_id", "kind", "value").sort(pl.all()))
     )
     assert all({*row[0]} >= {*row[1]} for row in points.select("collected_for", "allowed_for").iter_rows())
     golden = points.filter("is_golden")
@@ -101,8 +103,8 @@ def test_conflicts_are_those_of_the_candidates(lake):
                 pair = attribute, golden["channel"], channel
                 both[pair] += 1
                 differ[pair] += any(row["value"] != golden["value"] for row in rows if row["channel"] == channel)
-    told = {tuple(row[:3]): row[3:] for row in lake.read(CONFLICT).iter_rows()}
-    assert told == {pair: (n, differ[pair]) for pair, n in both.items()}
+    conflicts = {tuple(row[:3]): row[3:] for row in lake.read(CONFLICT).iter_rows()}
+    assert conflicts == {pair: (n, differ[pair]) for pair, n in both.items()}
 
 
 def test_conflicts_are_printed(sample):

@@ -24,9 +24,9 @@ def test_nobody_is_named_by_any_join(company, request, capsys):
     with capsys.disabled():
         print(f"\n{company}: {' '.join(done.output.split())[:300]}")
     assert done.exit_code == 0, done.output
-    told = " ".join(done.output.split())
-    assert ": 0 people identified; 0 keys or references are in two marts; 0 rows are in groups" in told
-    assert {key for key in PSEUDONYMOUS if key in told} == PSEUDONYMOUS
+    output = " ".join(done.output.split())
+    assert ": 0 people identified; 0 keys or references are in two marts; 0 rows are in groups" in output
+    assert {key for key in PSEUDONYMOUS if key in output} == PSEUDONYMOUS
     marts = read_published_marts(lake)
     assert {mart.purpose.key for mart in marts if mart.purpose.mart_kind == "pseudonymous"} == PSEUDONYMOUS
     assert sum(mart.rows.height for mart in marts) > 0

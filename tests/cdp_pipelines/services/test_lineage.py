@@ -27,7 +27,7 @@ def test_column_lineage_in_dagster_leads_as_far_as_the_graph():
     """Composed of what each table's materialisation tells: every mart column comes to the same raw fields."""
     purposes = [each for each in load_company_register().values() if each.columns]
     tables = list_tables(load_all_contracts(), purposes)
-    told = {name: describe_lineage(table).deps_by_column for name, table in tables.items()}
+    dependencies = {name: describe_lineage(table).deps_by_column for name, table in tables.items()}
 
     def ends(table, column, seen):
         if table.startswith("raw/"):
@@ -35,7 +35,7 @@ def test_column_lineage_in_dagster_leads_as_far_as_the_graph():
         if (table, column) in seen:
             return set()
         seen.add((table, column))
-        deps = told[table].get(column, [])
+        deps = dependencies[table].get(column, [])
         return {end for dep in deps for end in ends("/".join(dep.asset_key.path), dep.column_name, seen)}
 
     graph = build_column_graph(load_all_contracts(), purposes)
@@ -65,9 +65,9 @@ def test_the_build_of_a_mart_fails_with_the_path_and_leaves_the_table(sample, tm
         )
     assert not done.success
     (failed,) = done.get_step_failure_events()
-    told = failed.step_failure_data.error.to_string()
-    assert "area derives from address; data_categories has: contact, purchase" in told
-    assert PATH in told
+    message = failed.step_failure_data.error.to_string()
+    assert "area derives from address; data_categories has: contact, purchase" in message
+    assert PATH in message
     assert lake.tables() == before
     assert lake.read(build_mart_table(sound)).columns == [column.name for column in sound.columns]
 

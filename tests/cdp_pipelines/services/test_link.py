@@ -22,8 +22,8 @@ def lake(tmp_path):
     """A lake of three records: one person twice, and somebody of her household."""
     base = dict.fromkeys(PARTY.schema) | {"channel": "crm", "drop_date": date(2024, 1, 1), "observed_at": SEEN,
                                           "ingested_at": SEEN, "defects": []}  # fmt: skip
-    told = [ANN, {**ANN, "first_name": "Anne"}, {**ANN, "first_name": "Bob"}]
-    rows = [base | {"source_record_id": f"r{at}"} | each for at, each in enumerate(told)]
+    people = [ANN, {**ANN, "first_name": "Anne"}, {**ANN, "first_name": "Bob"}]
+    rows = [base | {"source_record_id": f"r{at}"} | each for at, each in enumerate(people)]
     store = Lake(tmp_path / "lake")
     store.replace(PARTY, pl.DataFrame(rows, schema=PARTY.schema))
     store.replace(CLUSTER, resolve(ResolutionInput(store.read(PARTY), load_identity_policy())).cluster)
@@ -36,12 +36,12 @@ def ask(lake, *words):
 
 @pytest.mark.parametrize("format_", ["text", "json", "html"])
 def test_explain_in_every_form(lake, format_):
-    told = ask(lake, "explain", "crm:r0", "crm:r1", "--format", format_, "--output", "-")
-    assert told.exit_code == 0, told.output
-    assert "first_name" in told.output
-    assert "one customer" in " ".join(told.output.split())
-    assert ("<svg" in told.output) == (format_ == "html")
-    assert "Ervin" not in told.output
+    answer = ask(lake, "explain", "crm:r0", "crm:r1", "--format", format_, "--output", "-")
+    assert answer.exit_code == 0, answer.output
+    assert "first_name" in answer.output
+    assert "one customer" in " ".join(answer.output.split())
+    assert ("<svg" in answer.output) == (format_ == "html")
+    assert "Ervin" not in answer.output
 
 
 def test_a_decision_is_kept_and_obeyed(lake):
@@ -60,9 +60,9 @@ def test_a_decision_is_kept_and_obeyed(lake):
 
 
 def test_review_lists_as_json(lake):
-    told = ask(lake, "review", "--format", "json")
-    assert told.exit_code == 0, told.output
-    assert {row["right_record"] for row in json.loads(told.output)["pairs"]} <= {"crm:r1", "crm:r2"}
+    answer = ask(lake, "review", "--format", "json")
+    assert answer.exit_code == 0, answer.output
+    assert {row["right_record"] for row in json.loads(answer.output)["pairs"]} <= {"crm:r1", "crm:r2"}
 
 
 WRONG = [
@@ -76,17 +76,17 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("words", "told"), WRONG)
-def test_a_wrong_question_is_told_what_is_wrong(lake, words, told):
+@pytest.mark.parametrize(("words", "message"), WRONG)
+def test_a_wrong_question_is_told_what_is_wrong(lake, words, message):
     answer = ask(lake, *words)
     assert answer.exit_code == 2
-    assert told in " ".join(answer.output.split())
+    assert message in " ".join(answer.output.split())
 
 
 def test_report_is_about_all_records(lake):
-    told = ask(lake, "report", "--format", "json")
-    assert told.exit_code == 0, told.output
-    found = json.loads(told.output)
+    answer = ask(lake, "report", "--format", "json")
+    assert answer.exit_code == 0, answer.output
+    found = json.loads(answer.output)
     assert {row["max_record_count"]: row["customer_count"] for row in found["cluster_sizes"]} == {1: 1, 2: 1}
     assert {row["rule"]: row["pairs"] for row in found["blocking"]}["phone"] == 3
     assert {row["field"] for row in found["model"]} == {*load_identity_policy().comparisons}

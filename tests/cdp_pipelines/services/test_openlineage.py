@@ -188,20 +188,20 @@ def test_each_run_starts_and_completes_once_and_has_one_job(events):
     runs = {}
     for event in events:
         runs.setdefault(event["run"]["runId"], []).append((event["eventType"], event["job"]["name"]))
-    for told in runs.values():
-        assert [kind for kind, _ in told] == ["START", "COMPLETE"]
-        assert len({job for _, job in told}) == 1
+    for states in runs.values():
+        assert [kind for kind, _ in states] == ["START", "COMPLETE"]
+        assert len({job for _, job in states}) == 1
 
 
 def test_lineage_is_that_of_the_declared_tables_and_ends_in_columns_that_are_told(events):
-    told = {each["name"]: each["facets"] for event in events for each in event["outputs"]}
+    facets_of = {each["name"]: each["facets"] for event in events for each in event["outputs"]}
     tables = list_tables(load_all_contracts(), load_company_register().values())
     # What nobody said yet was never written, and is no output of the night: what clerks decide and put right.
-    columns = {(name, column) for name in tables.keys() - told.keys() for column in tables[name].schema}
+    columns = {(name, column) for name in tables.keys() - facets_of.keys() for column in tables[name].schema}
     assert {name for name, _ in columns} == {"identity/review", "golden/rectification"}
-    columns |= {(name, field["name"]) for name, facets in told.items() for field in facets["schema"]["fields"]}
+    columns |= {(name, field["name"]) for name, facets in facets_of.items() for field in facets["schema"]["fields"]}
     n = 0
-    for name, facets in told.items():
+    for name, facets in facets_of.items():
         fields = facets.get("columnLineage", {"fields": {}})["fields"]
         given = {
             column: [f"{each['name']}.{each['field']}" for each in field["inputFields"]]
@@ -212,7 +212,7 @@ def test_lineage_is_that_of_the_declared_tables_and_ends_in_columns_that_are_tol
             assert {tuple(source.rsplit(".", 1)) for source in sources} <= columns
             n += len(sources)
     assert n > 500
-    mail = told["mart/email_marketing"]
+    mail = facets_of["mart/email_marketing"]
     assert mail["cdp_purposes"]["purposes"] == ["email_marketing"]
     assert mail["cdp_dataCategories"]["fields"]["email"] == {"categories": ["contact"], "personal": True}
     assert mail["ownership"]["owners"] == [{"name": "team:privacy"}]
@@ -226,21 +226,23 @@ def test_each_gate_asserts_what_its_suite_expects(events):
     }
     assert {"expectations/golden/customer", "expectations/mart/email_marketing"} <= {*gates}
     assert all(gates.values())
-    assert {each["success"] for told in gates.values() for each in told if each["severity"] == "error"} == {True}
+    assert {each["success"] for assertions in gates.values() for each in assertions if each["severity"] == "error"} == {
+        True
+    }
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         pytest.param(["mart/sms_marketing.phone"], "raw/crm_west.phone", id="column"),
         pytest.param(["mart/sms_marketing"], "raw/preferences.language", id="table"),
         pytest.param(["golden/customer.customer_id"], "identity/cluster.customer_id", id="exempt"),
     ],
 )
-def test_trace(arguments, told):
+def test_trace(arguments, expected):
     done = CliRunner().invoke(app, ["lineage", "trace", *arguments, "--format", "json"])
     assert done.exit_code == 0, done.output
-    assert told in json.dumps(json.loads(done.stdout))
+    assert expected in json.dumps(json.loads(done.stdout))
 
 
 def test_trace_of_what_is_not_there():

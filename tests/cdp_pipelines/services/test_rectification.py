@@ -62,7 +62,7 @@ def test_the_next_night_obeys_and_a_withdrawal_gives_all_back(copy, night, capsy
     before = {table: copy.read(table) for table in (CUSTOMER, PROVENANCE, CONTACT_POINT)}
     who = somebody(copy, "first_name", "last_name", "birth_date", "email", "street", "city", "quiet_from")
     of, old = who["customer_id"], who["email"]
-    told = [
+    rectified = [
         ("last_name", NAME.upper()),
         ("birth_date", "1961-02-28"),
         ("email", f"{NAME}@Example.com"),
@@ -70,7 +70,7 @@ def test_the_next_night_obeys_and_a_withdrawal_gives_all_back(copy, night, capsy
         ("city", "ROME"),
         ("quiet_from", "19"),
     ]
-    for attribute, value in told:
+    for attribute, value in rectified:
         answer = ask(copy, of, attribute, value, *WHY)
         assert answer.exit_code == 0, answer.output
         assert value not in answer.output
@@ -122,12 +122,12 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("words", "told"), WRONG)
-def test_what_is_wrong_is_refused_and_nothing_is_written(lake, words, told):
+@pytest.mark.parametrize(("words", "message"), WRONG)
+def test_what_is_wrong_is_refused_and_nothing_is_written(lake, words, message):
     of = somebody(lake, "email", "birth_date")["customer_id"]
     answer = ask(lake, of, *words)
     assert answer.exit_code == 2
-    assert told in " ".join(answer.output.split())
+    assert message in " ".join(answer.output.split())
     assert not {"quetzalcoatl", "1061"} & {*answer.output.split()}
     assert lake.version(RECTIFICATION.name) is None
 

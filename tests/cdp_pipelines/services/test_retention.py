@@ -91,10 +91,10 @@ def test_what_ended_leaves_no_byte_and_what_was_decided_can_still_be_proven(samp
     # In or out of the mart on that day, and by which decision, is answered as before.
     # Who asks has the e-mail at hand; the lake has a keyed digest of it.
     asked = ["audit", "mart", "surveys_reviews", "--on", str(night), "--customer", EMAIL, "--lake", str(lake.path)]
-    told = CliRunner().invoke(app, asked)
-    assert told.exit_code == 0, told.output
-    assert f"{mine} in the mart surveys_reviews on {night}" in told.output
-    assert f"as of the night of {night}" in " ".join(told.output.split())
+    answer = CliRunner().invoke(app, asked)
+    assert answer.exit_code == 0, answer.output
+    assert f"{mine} in the mart surveys_reviews on {night}" in answer.output
+    assert f"as of the night of {night}" in " ".join(answer.output.split())
     hidden = HIDDEN_PREFIX + keyed_digest(ledger_key(lake.path), EMAIL)
     decided = lake.scan(DECISION).filter(pl.col("contact_point") == hidden).collect()
     assert set(decided["customer_id"]) == {mine}

@@ -23,21 +23,21 @@ def ask(lake, *words):
 
 
 def allowed(lake):
-    told = current(lake.scan(DECISION)).filter(pl.col("purpose") == "email_marketing", "is_allowed").collect()
-    return told["customer_id"].n_unique()
+    decisions = current(lake.scan(DECISION)).filter(pl.col("purpose") == "email_marketing", "is_allowed").collect()
+    return decisions["customer_id"].n_unique()
 
 
 def test_the_funnel_ends_with_the_allowed_customers(sample):
-    told = json.loads(ask(sample.lake, "funnel", "email_marketing", "--format", "json").output)
-    assert told["steps"][-1]["customer_count"] == allowed(sample.lake)
+    answer = json.loads(ask(sample.lake, "funnel", "email_marketing", "--format", "json").output)
+    assert answer["steps"][-1]["customer_count"] == allowed(sample.lake)
     assert "█" in ask(sample.lake, "funnel", "email_marketing").output
 
 
 def test_a_newer_notice_drops_those_who_saw_the_older_one(sample, tmp_path):
     ids = tmp_path / "ids.csv"
     words = ("simulate", "notice", "email_marketing", "2011-06", "--format", "json", "--ids", ids)
-    told = json.loads(ask(sample.lake, *words).output)
-    (row,) = told["changes"]
+    answer = json.loads(ask(sample.lake, *words).output)
+    (row,) = answer["changes"]
     assert (row["effect"], row["reason_after"]) == ("drops out", "notice_outdated")
     listed = pl.read_csv(ids)
     assert listed["customer_id"].n_unique() == row["customer_count"]
@@ -60,12 +60,12 @@ def test_another_basis_lets_others_in(sample, tmp_path):
     del declared["attributes"]["jurisdictions"]
     file = tmp_path / "email_marketing.yaml"
     file.write_text(yaml.safe_dump(declared))
-    told = json.loads(ask(sample.lake, "simulate", "purpose", file, "--format", "json").output)
-    assert {row["reason_before"] for row in told["changes"] if row["effect"] == "comes in"} >= {"no_consent"}
+    answer = json.loads(ask(sample.lake, "simulate", "purpose", file, "--format", "json").output)
+    assert {row["reason_before"] for row in answer["changes"] if row["effect"] == "comes in"} >= {"no_consent"}
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         pytest.param(["funnel", "nothing"], "there is no purpose 'nothing'", id="funnel"),
         pytest.param(
@@ -76,7 +76,7 @@ def test_another_basis_lets_others_in(sample, tmp_path):
         pytest.param(["simulate", "purpose", "/nowhere/x.yaml"], "there is no file", id="file"),
     ],
 )
-def test_what_cannot_be_asked_says_why(sample, words, told):
+def test_what_cannot_be_asked_says_why(sample, words, message):
     done = ask(sample.lake, *words)
     assert done.exit_code != 0
-    assert told in done.output + str(done.exception)
+    assert message in done.output + str(done.exception)

@@ -247,8 +247,8 @@ def test_a_grant_in_a_tc_string_dated_after_its_recording_is_refused(text, rules
             }
         ],
     )
-    told = f"id,at,seen,tcf\n1,2024-05-01 12:00,2024-05-01 10:00,{text}\n".encode()
-    records = read_records(told, of).frame.with_columns(
+    content = f"id,at,seen,tcf\n1,2024-05-01 12:00,2024-05-01 10:00,{text}\n".encode()
+    records = read_records(content, of).frame.with_columns(
         pl.lit("t.csv").alias("file"),
         pl.lit("f").alias("file_sha256"),
         pl.lit(NIGHT).alias("drop_date"),

@@ -138,7 +138,7 @@ def tc_string(consents=(), interests=(), special=(), policy=4, at=(0, 0), vendor
 
 
 def gpp_string(sections):
-    """The header and the sections by id; two ids or more in a row are told as a group."""
+    """The header and the sections by id; two consecutive ids or more are encoded as a group."""
     items, last, ids = [], 0, sorted(sections)
     while ids:
         first = end = ids.pop(0)
@@ -207,10 +207,12 @@ two_bits = st.fixed_dictionaries(dict.fromkeys(ALL, st.integers(0, 2)))
 
 
 @given(st.dictionaries(st.sampled_from(sorted(US_SECTIONS)), st.tuples(two_bits, st.sampled_from([None, 0, 1]))))
-def test_gpp_round_trip(told):
-    text = gpp_string({5: "not.read", **{key: us_section(key, *each) for key, each in told.items()}, 28: "nor this"})
+def test_gpp_round_trip(sections):
+    text = gpp_string(
+        {5: "not.read", **{key: us_section(key, *each) for key, each in sections.items()}, 28: "nor this"}
+    )
     expected = set()
-    for key, (values, gpc) in told.items():
+    for key, (values, gpc) in sections.items():
         expected |= set(ALL) if gpc else {name for name in US_SECTIONS[key][1] if values[name] == 1}
     assert privacy_string.decode_gpp(text) == {"opt_outs": expected, "tcf": None, "unread_sections": (5, 28)}
 
@@ -270,7 +272,7 @@ def test_nothing_raises(text):
 SUBJECT = {"subject_kind": {"constant": "device_id"}, "subject_value": "device"}
 TCF = {"from": "tcf", "purposes": {"1": ["analytics", "advertising"], "3": ["advertising"], "4": ["advertising"]}}
 GPP = {"from": "gpp", "sale": ["third_party_sharing"], "targeted_advertising": ["advertising"]}
-FIELDS = ("id", "at", "device", "tcf", "gpp", "told", "gpc", "version")
+FIELDS = ("id", "at", "device", "tcf", "gpp", "expected", "gpc", "version")
 
 
 def channel(*consents):
@@ -352,7 +354,7 @@ def test_notice_of_a_tcf_grant(mapped, expected):
     assert set(found["notice_version"]) == {expected}
 
 
-def test_what_is_told_twice_counts_once():
+def test_a_repeated_choice_counts_once():
     objects = {**SUBJECT, "purposes": ["advertising"], "status": {"from": "gpc", "map": {"true": "objected"}}}
     of = channel({**objects, "method": {"constant": "first"}}, {**SUBJECT, "gpp": GPP})
     found = standardise.build_consent_event(current(of, gpc="true", gpp="DBABBg~BVqqqqpY.YA"), of).collect()
@@ -380,7 +382,7 @@ def test_an_unreadable_string_is_a_defect(values, defects):
     [
         pytest.param({"tcf": TCF, "gpp": GPP}, "needs one of purposes, purpose, tcf and gpp", id="two_ways"),
         pytest.param({"purposes": ["p"]}, "needs status with purposes or purpose", id="no_status"),
-        pytest.param({"tcf": TCF, "status": "told"}, "and none with tcf or gpp", id="status_beside_a_string"),
+        pytest.param({"tcf": TCF, "status": "given"}, "and none with tcf or gpp", id="status_beside_a_string"),
         pytest.param({"tcf": {**TCF, "from": "nope"}}, "names field 'nope'", id="undeclared_field"),
         pytest.param({"tcf": {"from": "tcf", "purposes": {"25": ["p"]}}}, "25", id="no_such_tcf_purpose"),
         pytest.param({"gpp": {"from": "gpp"}}, "needs a purpose under sale, sharing", id="gpp_without_purpose"),

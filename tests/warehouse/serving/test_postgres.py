@@ -157,12 +157,12 @@ def test_postgres_and_duckdb_hold_equal_contents_descriptions_and_versions(sampl
             order = [column for column, dtype in left.schema.items() if not isinstance(dtype, pl.List)]
             assert right.cast(left.schema).sort(order, nulls_last=True).equals(left.sort(order, nulls_last=True)), name
             oid = f"{quote_literal(name)}::regclass"
-            told = asked(
+            description = asked(
                 target,
                 f"SELECT obj_description({oid}), reltuples::bigint, (SELECT count(*) FROM pg_stats WHERE "
                 f"schemaname = {quote_literal(schema)} AND tablename = relname) FROM pg_class WHERE oid = {oid}",
             )
-            assert told == [(comment, left.height, left.width if left.height else 0)]
+            assert description == [(comment, left.height, left.width if left.height else 0)]
             comments = file.execute(
                 "SELECT column_name, comment FROM duckdb_columns() WHERE schema_name = ? ORDER BY column_index",
                 [schema],
@@ -248,8 +248,8 @@ def test_a_role_reads_its_own_schema_and_no_other_and_changes_nothing(sample, ta
     ):
         assert refused(reader, denied) == "42501", denied
     # Statistics hold values.
-    told = asked(reader, "SELECT DISTINCT schemaname FROM pg_stats WHERE schemaname !~ '^(pg_|information_schema)'")
-    assert told == [(one,)]
+    schemas = asked(reader, "SELECT DISTINCT schemaname FROM pg_stats WHERE schemaname !~ '^(pg_|information_schema)'")
+    assert schemas == [(one,)]
 
 
 def test_who_has_no_role_does_not_even_connect(admin, target, tmp_path, postgres_server):
@@ -465,11 +465,11 @@ def test_a_server_that_dies_is_told_without_a_value(admin, target, tmp_path, mon
 
 def assert_tells_nothing(error: BaseException, *secrets: str) -> None:
     """Neither does the error nor what it stands for."""
-    told = "".join(traceback.format_exception(error))
+    text = "".join(traceback.format_exception(error))
     assert error.__cause__ is None
     assert error.__context__ is None
     for secret in secrets:
-        assert secret not in told
+        assert secret not in text
 
 
 ADDRESSES = [
@@ -487,9 +487,9 @@ ADDRESSES = [
 ]
 
 
-@pytest.mark.parametrize(("written", "told"), ADDRESSES)
-def test_an_address_that_does_not_work_is_told_without_it(written, told, target, tmp_path):
-    with pytest.raises(ServerError, match=told) as failed:
+@pytest.mark.parametrize(("written", "message"), ADDRESSES)
+def test_the_error_about_an_address_that_does_not_work_omits_it(written, message, target, tmp_path):
+    with pytest.raises(ServerError, match=message) as failed:
         publish(written(target), put(Lake(tmp_path), a=people("1")))
     assert_tells_nothing(failed.value, "s3cret")
 
@@ -525,7 +525,7 @@ def test_a_schema_of_others_is_left_alone(target, tmp_path):
     assert asked(target, "SELECT x FROM a.theirs") == [(1,)]
 
 
-def test_a_lake_without_marts_is_told(target, tmp_path):
+def test_a_lake_without_marts_is_an_error(target, tmp_path):
     with pytest.raises(LakeError, match="no published marts"):
         publish(target, Lake(tmp_path))
 
