@@ -10,6 +10,7 @@ import io
 import multiprocessing
 import os
 import resource
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
@@ -38,8 +39,9 @@ def read_parquet(data: bytes, contract: ChannelContract) -> FileRecords:
     collector = RecordCollector()
     if not data:
         return collector.to_file_records(contract)
+    worker = _worker()
     try:
-        texts = pl.read_ipc(io.BytesIO(_worker().submit(read_texts, data, tuple(contract.fields)).result()))
+        texts = pl.read_ipc(io.BytesIO(worker.submit(read_texts, data, tuple(contract.fields)).result()))
     except BrokenProcessPool:
         _worker.cache_clear()
         return refuse_file(data, contract, "is not readable Parquet")
@@ -73,14 +75,26 @@ _NOT_UTF8 = "\x00not utf-8\x00"
 
 @cache
 def _worker() -> ProcessPoolExecutor:
-    """One child process for all files, started with the first; it is replaced when a file has ended it."""
-    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _prepare, (MOST_MEMORY,))
+    """One child process for all files, started with the first; it is replaced when a file has ended it.
+
+    Raises `BrokenProcessPool` where no child can start, so that no file is refused for that.
+    """
+    worker = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _prepare, (MOST_MEMORY,))
+    worker.submit(os.getpid).result()
+    return worker
 
 
 def _prepare(most_memory: int) -> None:
-    """In the child: a limit of memory, and silence: the message of a panic may quote the file."""
+    """In the child: a limit of memory, an end together with the parent's, and silence: a panic may quote the file."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     resource.setrlimit(resource.RLIMIT_AS, (most_memory, most_memory))
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+def _end_with_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+    os._exit(0)
 
 
 def read_texts(data: bytes, fields: tuple[str, ...]) -> bytes:
