@@ -7,6 +7,7 @@ An independent checker: it is written from the rules alone, shares no code with 
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -61,12 +62,12 @@ class Facts:
         known = [row for row in ledger if row["recorded_at"] <= known_at]
         self.ledger_position = max((row["position"] for row in known), default=0)
         self.events = [event for row in known if (event := self.count_event(row)) and event["event_at"] <= as_of]
-        # Events by identifier, and by identifier and purpose.
+        # Events by identifier, and by purpose and identifier.
         self.events_by_subject, self.events_by_purpose = {}, {}
         for event in self.events:
             subject = event["subject_kind"], event["subject_value"]
             self.events_by_subject.setdefault(subject, []).append(event)
-            self.events_by_purpose.setdefault((subject, event["purpose"]), []).append(event)
+            self.events_by_purpose.setdefault(event["purpose"], {}).setdefault(subject, []).append(event)
         self.interactions = [
             row | {"customer": self.customer_by_record[record_key(row)], "id": record_id(row)}
             for row in interaction
@@ -118,11 +119,9 @@ class Facts:
 
     def select_events(self, subjects, purpose, *statuses):
         """Events with one of these statuses about a purpose, on any of these identifiers."""
+        events = self.events_by_purpose.get(purpose, {})
         return [
-            event
-            for subject in subjects
-            for event in self.events_by_purpose.get((subject, purpose), ())
-            if event["status"] in statuses
+            event for subject in events.keys() & subjects for event in events[subject] if event["status"] in statuses
         ]
 
     def list_sure_identifiers(self, customer):
@@ -183,12 +182,19 @@ def decide_all(register, facts):
 
 
 def select_version(register, key, as_of):
-    in_force = [purpose for purpose in register[key] if start_of(purpose) <= as_of]
-    return in_force[-1] if in_force else register[key][0]
+    for purpose in reversed(register[key]):
+        if start_of(purpose) <= as_of:
+            return purpose
+    return register[key][0]
 
 
 def start_of(purpose):
-    return datetime.combine(date.fromisoformat(str(purpose["effective_from"])), time(), UTC)
+    return start_of_day(str(purpose["effective_from"]))
+
+
+@cache
+def start_of_day(day):
+    return datetime.combine(date.fromisoformat(day), time(), UTC)
 
 
 def list_contact_points(facts, customer, purpose):
