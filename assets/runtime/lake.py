@@ -11,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
+from cdp_pipelines.reports.quality import write_quality_page
 from cdp_pipelines.schema import RUN
 from cdp_pipelines.schema.duration import end_of_night
 from warehouse.delta.lake import Lake
@@ -24,12 +25,18 @@ class LakeResource(dg.ConfigurableResource):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["LakeResource"]:
-        """Lock out other writers during a run; the sensor only reads, and needs no lock."""
+        """Lock out other writers during a run, and draw the quality page at its end, even if it failed.
+
+        The sensor only reads, and needs no lock.
+        """
         if context.run is None:
             yield self
             return
         with self.open.lock_writer():
-            yield self
+            try:
+                yield self
+            finally:
+                write_quality_page(self.open)
 
     @property
     def open(self) -> Lake:

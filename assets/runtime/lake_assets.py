@@ -34,7 +34,7 @@ def lake_assets(
         )
         def asset(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
             with redact_errors():
-                yield from report_writes(lake.open, lambda: build(context, lake))
+                yield from report_writes(lambda: build(context, lake))
 
         return asset
 

@@ -1,4 +1,4 @@
-"""Reports of checks and writes, translated to Dagster's results; the quality page follows them.
+"""Reports of checks and writes, translated to Dagster's results.
 
 The form of reports in Dagster belongs here; checking and writing is in `cdp_pipelines.services`.
 """
@@ -11,28 +11,26 @@ import dagster as dg
 
 from assets.runtime.specs import asset_key, describe_lineage, describe_schema
 from cdp_pipelines.errors import ServerError
-from cdp_pipelines.reports.quality import write_quality_page
 from cdp_pipelines.services.checked_write import CheckFailedError, TableCheck, TableWrite, WriteReport
 from cdp_pipelines.services.mart_publication import MartPublication
 from expectations.result import GateResult
-from warehouse.delta.lake import Lake
 from warehouse.serving.postgres import Publication
 
 Results = Iterator[dg.AssetCheckResult | dg.MaterializeResult]
 
 
-def report_writes(lake: Lake, write: Callable[[], WriteReport]) -> Results:
-    """Run a step that checks and writes, draw the quality page anew, and report the step to Dagster.
+def report_writes(write: Callable[[], WriteReport]) -> Results:
+    """Run a step that checks and writes, and report it to Dagster.
 
     A failed check becomes a `Failure` without another try: the same rows would fail again.
     """
     try:
         report = write()
     except CheckFailedError as error:
-        yield from _report_checks(lake, error.checks)
+        yield from map(_report_check, error.checks)
         description = str(error)
     else:
-        yield from _report_checks(lake, report.checks)
+        yield from map(_report_check, report.checks)
         yield from (_report_write(each, report.night) for each in report.writes)
         return
     raise dg.Failure(description, allow_retries=False)
@@ -54,12 +52,6 @@ def convert_metadata(value: object) -> object:
             return dg.MetadataValue.path(value)
         case _:
             return value
-
-
-def _report_checks(lake: Lake, checks: tuple[TableCheck, ...]) -> Iterator[dg.AssetCheckResult]:
-    if any(check.result for check in checks):
-        write_quality_page(lake)
-    yield from (_report_check(check) for check in checks)
 
 
 def _report_check(check: TableCheck) -> dg.AssetCheckResult:

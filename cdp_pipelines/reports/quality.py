@@ -38,13 +38,12 @@ _SHAPES = {
 
 def write_quality_page(lake: Lake) -> Path:
     """Write `reports/quality.html` of the lake from the latest result of every gate; its path."""
-    results = latest_results(lake)
-    newest = max(night for _, night in results.values())
+    results = latest_results(lake).values()
+    newest = max((night for _, night in results), default=None)
+    scope = f"the lake as of the night of {newest}" if newest else "a lake before its first night"
     page_path = lake.path / PAGE
-    write_atomically(
-        page_path,
-        render_quality(results.values(), title="Data quality", generated_for=f"the lake as of the night of {newest}"),
-    )
+    page_path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(page_path, render_quality(results, title="Data quality", generated_for=scope))
     return page_path
 
 

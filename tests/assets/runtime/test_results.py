@@ -7,7 +7,6 @@ import dagster as dg
 import pytest
 
 from assets.runtime.results import convert_metadata, report_writes
-from cdp_pipelines.reports.quality import PAGE
 from cdp_pipelines.schema import REVIEW
 from cdp_pipelines.services.checked_write import StagedWrite, check_and_write
 from warehouse.delta.lake import Lake
@@ -33,22 +32,21 @@ def test_values_of_services_become_metadata(value, expected):
     assert convert_metadata(value) == expected
 
 
-def test_what_passes_is_checked_then_materialised_and_the_quality_page_is_drawn(tmp_path):
+def test_what_passes_is_checked_then_materialised(tmp_path):
     lake = Lake(tmp_path)
     staged = StagedWrite(REVIEW, REVIEW.empty(), lambda: lake.replace(REVIEW, REVIEW.empty()), {"pairs": {"crm": 1}})
-    check, write = report_writes(lake, lambda: check_and_write(lake, NIGHT, staged))
+    check, write = report_writes(lambda: check_and_write(lake, NIGHT, staged))
     assert (check.asset_key, check.passed) == (dg.AssetKey(["identity", "review"]), True)
     assert check.metadata["rows checked"].value == 0
     assert write.metadata["pairs"].value == "- crm: 1"
     assert write.metadata["night"] == "2026-07-04"
-    assert (lake.path / PAGE).exists()
 
 
 def test_a_failed_check_is_reported_before_the_failure_and_not_tried_again(tmp_path):
     lake = Lake(tmp_path)
     without_column = REVIEW.empty().drop("is_same")
     staged = StagedWrite(REVIEW, without_column, lambda: pytest.fail("it was written"))
-    results = report_writes(lake, lambda: check_and_write(lake, NIGHT, staged))
+    results = report_writes(lambda: check_and_write(lake, NIGHT, staged))
     check = next(results)
     assert not check.passed
     assert "expect_table_columns_to_match_set" in check.description
