@@ -22,8 +22,9 @@ run: install
 ui: install
 	.venv/bin/cdp ui --lake $(LAKE)
 
+# One worker for each core, and one thread for each worker.
 test: install lint postgres
-	.venv/bin/pytest -n logical --dist load --maxschedchunk 1 --durations 10
+	POLARS_MAX_THREADS=1 .venv/bin/pytest -n logical --dist load --maxschedchunk 1 --durations 10
 
 # Installs PostgreSQL for the tests, if it is missing and can be installed.
 postgres:

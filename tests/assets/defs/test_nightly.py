@@ -307,7 +307,7 @@ def test_files_that_are_broken_have_an_outcome_and_stop_no_other_channel(sample,
     assert found["app_events.ndjson.gz"]["duplicate_count"] > 0
 
 
-KILLED_AT = (".dagster/new/history/runs/index.db", "raw", "consent/ledger", "mart")
+KILLED_AT = (".dagster/new/history/runs/index.db", "raw", "consent/ledger")
 
 
 @pytest.mark.long
