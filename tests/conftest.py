@@ -191,10 +191,10 @@ def definitions() -> dg.Definitions:
 def run_logged(definitions: dg.Definitions) -> Callable[..., int]:
     """`cdp run`, quietly, with its definitions loaded already and Dagster's memory of the run in the lake."""
 
-    def run_quietly(drops: Path, lake: Path, until=None, memory=None) -> int:
+    def run_quietly(drops: Path, lake: Path, until=None, memory=None, **options) -> int:
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr("assets.definitions.defs", lambda: definitions)
-            return run_nights(drops, lake, until, Console(quiet=True), memory)
+            return run_nights(drops, lake, until, Console(quiet=True), memory, **options)
 
     return run_quietly
 
@@ -206,10 +206,10 @@ def run(run_logged: Callable[..., int]) -> Callable[..., int]:
     That takes a third of a small night's time less. Shared lakes are built with both.
     """
 
-    def run_in_memory(drops: Path, lake: Path, until=None) -> int:
+    def run_in_memory(drops: Path, lake: Path, until=None, **options) -> int:
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(StepExecutionContext, "fetch_external_input_asset_version_info", lambda _: None)
-            return run_logged(drops, lake, until, dg.DagsterInstance.ephemeral())
+            return run_logged(drops, lake, until, dg.DagsterInstance.ephemeral(), **options)
 
     return run_in_memory
 

@@ -1,15 +1,14 @@
 """The nightly job, its schedule at 02:00, and a sensor on the drop folder."""
 
 import json
-import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from assets.runtime.lake import LakeResource, lake_resource
 from assets.runtime.specs import DROPS
 from cdp_pipelines.services.declarations import load_company
-from warehouse.sources.drop_folder import digest_settled_folders
+from cdp_pipelines.services.nights import find_due_nights
 
 # A folder counts as delivered after this time without a change.
 SETTLED_S = 60
@@ -33,17 +32,21 @@ def nightly_at_two(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 
 @dg.sensor(job=nightly, minimum_interval_seconds=30, name="drop_folder")
 def drop_folder(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult | dg.SkipReason:
-    """Request a run of each night whose drop folder is new or changed, once it has settled."""
+    """Request one run for all nights whose drop folders are new or changed, once they have settled.
+
+    A run takes in every file until its night, so the newest of these nights stands for all. A folder waits while
+    another process writes the lake; a folder of an implausible night waits for `cdp run --accept-night`.
+    """
     known = json.loads(context.cursor or "{}")
-    settled = digest_settled_folders(lake.drop_folder, time.time() - SETTLED_S)
-    states = {str(night): digest for night, digest in settled.items()}
-    due = sorted(night for night, digest in states.items() if known.get(night) != digest)
-    if not due:
-        return dg.SkipReason("No drop folder is new or changed")
+    found = find_due_nights(lake.open, lake.drop_folder, known, datetime.now(UTC), SETTLED_S)
+    if not found.due:
+        return dg.SkipReason("; ".join(found.waiting) or "No drop folder is new or changed")
+    for line in found.waiting:
+        context.log.warning(line)
     return dg.SensorResult(
-        run_requests=[dg.RunRequest(run_key=f"{night}:{states[night]}", partition_key=night) for night in due],
-        dynamic_partitions_requests=[DROPS.build_add_request(due)],
-        cursor=json.dumps({**known, **states}),
+        run_requests=[dg.RunRequest(run_key=found.digest, partition_key=max(found.due))],
+        dynamic_partitions_requests=[DROPS.build_add_request(list(found.due))],
+        cursor=json.dumps({**known, **found.due}),
     )
 
 

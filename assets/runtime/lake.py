@@ -3,9 +3,9 @@
 Settings and the writer lock of a run belong here; reading and writing tables is `warehouse.delta`'s.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -14,7 +14,15 @@ import polars as pl
 from cdp_pipelines.reports.quality import write_quality_page
 from cdp_pipelines.schema import RUN
 from cdp_pipelines.schema.duration import end_of_night
+from cdp_pipelines.services.nights import check_nights
 from warehouse.delta.lake import Lake
+from warehouse.sources.drop_folder import list_drop_dates
+
+# Tags of a run: nights that it takes in although they are not plausible, and "true" where a large removal is confirmed.
+ACCEPTED_NIGHTS = "accepted_nights"
+REMOVAL_CONFIRMED = "removal_confirmed"
+# Dagster's tags for the partition of a run, and for the last one of a backfill.
+_PARTITION = ("dagster/partition", "dagster/asset_partition_range_end")
 
 
 class LakeResource(dg.ConfigurableResource):
@@ -27,16 +35,24 @@ class LakeResource(dg.ConfigurableResource):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["LakeResource"]:
         """Lock out other writers during a run, and draw the quality page at its end, even if it failed.
 
-        The sensor only reads, and needs no lock.
+        The sensor only reads, and needs no lock. Raises `LakeError` where a night is not plausible.
         """
         if context.run is None:
             yield self
             return
         with self.open.lock_writer():
+            self._check_nights(context.run.tags)
             try:
                 yield self
             finally:
                 write_quality_page(self.open)
+
+    def _check_nights(self, tags: Mapping[str, str]) -> None:
+        for night in filter(None, map(tags.get, _PARTITION)):
+            last = date.fromisoformat(night)
+            delivered = [each for each in list_drop_dates(self.drop_folder) if each <= last]
+            accepted = [date.fromisoformat(each) for each in tags.get(ACCEPTED_NIGHTS, "").split()]
+            check_nights(self.open, [*delivered, last], accepted, datetime.now(UTC).date())
 
     @property
     def open(self) -> Lake:

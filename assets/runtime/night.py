@@ -6,20 +6,22 @@ Starting Dagster's job and collecting its events belongs here; parsing options a
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
 
 from assets.runtime.instance import prepare_databases, prepare_instance
+from assets.runtime.lake import ACCEPTED_NIGHTS, REMOVAL_CONFIRMED
 from assets.runtime.specs import DROPS
 from cdp_pipelines.errors import LakeError
 from cdp_pipelines.retention import WHOLE_ROW
 from cdp_pipelines.schema import FILE, RETENTION
+from cdp_pipelines.services.nights import check_nights
 from warehouse.delta.lake import Lake
 from warehouse.sources.drop_folder import list_drop_dates
 
@@ -98,18 +100,24 @@ def run_night(
     until: date | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
     instance: dg.DagsterInstance | None = None,
+    accepted_nights: Collection[date] = (),
+    *,
+    is_removal_confirmed: bool = False,
 ) -> NightResult:
     """Bring the lake to the night `until`, or to the newest drop, with all files until then that it does not have.
 
     All nights are one run, as the partition of the last. `instance`: where Dagster records the run; by default in the
-    lake. Raises `LakeError` where there is nothing to load, or where another process writes the lake.
+    lake. `accepted_nights`: taken in although they are not plausible. `is_removal_confirmed`: retention may remove more
+    than its share of a table. Raises `LakeError` where there is nothing to load, where a night is not plausible, or
+    where another process writes the lake.
     """
     nights = [night for night in list_drop_dates(drops) if until is None or night <= until]
     if not nights and until is None:
         raise LakeError(f"{drops} has no folder that is named by a date and has files")
     night = until or nights[-1]
-    prepare_instance(lake, drops)
     store = Lake(lake.absolute())
+    check_nights(store, [*nights, night], accepted_nights, datetime.now(UTC).date())
+    prepare_instance(lake, drops)
     with store.lock_writer():
         pass  # Fails at once where another process holds the lock; the job itself takes it again.
     if instance is None:
@@ -125,6 +133,10 @@ def run_night(
             raise_on_error=False,
             run_config={"loggers": {"progress": {"config": {}}}},
             partition_key=str(night),
+            tags={
+                ACCEPTED_NIGHTS: " ".join(map(str, accepted_nights)),
+                REMOVAL_CONFIRMED: str(is_removal_confirmed).lower(),
+            },
         )
     files = store.read(FILE)
     (rows, values), (all_rows, all_values) = removed, _count_removed(store)

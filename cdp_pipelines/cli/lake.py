@@ -60,6 +60,21 @@ def run(
             show_default=False,
         ),
     ] = None,
+    accept_night: Annotated[
+        list[datetime] | None,
+        typer.Option(
+            metavar="DATE",
+            formats=["%Y-%m-%d"],
+            help="Take in this night although it is not plausible: far in the future, long ago, or after a long gap. "
+            "Repeat it for more.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    confirm_removal: Annotated[
+        bool,
+        typer.Option("--confirm-removal", help="Let retention remove more of a table than its declared share."),
+    ] = False,
 ) -> None:
     """Bring the lake up to date: run the nightly Dagster job in this process.
 
@@ -75,7 +90,9 @@ def run(
     from cdp_pipelines.cli.output import console
     from cdp_pipelines.cli.run import run_nights
 
-    raise typer.Exit(run_nights(drops, lake, until.date() if until else None, console))
+    accepted = [night.date() for night in accept_night or ()]
+    last = until.date() if until else None
+    raise typer.Exit(run_nights(drops, lake, last, console, None, accepted, is_removal_confirmed=confirm_removal))
 
 
 def ui(

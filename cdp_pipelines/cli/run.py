@@ -5,6 +5,7 @@ Here belongs the summary. The job runs in `assets.runtime.night`.
 
 import resource
 import sys
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 
@@ -24,7 +25,14 @@ from warehouse.serving.mart_file import mart_file_path
 
 
 def run_nights(
-    drops: Path, lake: Path, until: date | None, out: Console, instance: dg.DagsterInstance | None = None
+    drops: Path,
+    lake: Path,
+    until: date | None,
+    out: Console,
+    instance: dg.DagsterInstance | None = None,
+    accepted_nights: Collection[date] = (),
+    *,
+    is_removal_confirmed: bool = False,
 ) -> int:
     """Bring the lake to the night `until` and print the summary; 0 when every check passed, else 1."""
     with Progress(
@@ -44,6 +52,8 @@ def run_nights(
                 task, description=now.step.replace("_", " "), completed=now.finished_count, total=now.step_count
             ),
             instance,
+            accepted_nights,
+            is_removal_confirmed=is_removal_confirmed,
         )
     print_document(summarise_night(result), out)
     _print_places(result, out)

@@ -6,15 +6,46 @@ Owners, time zone, phone region and the roles of its purposes and channels belon
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator
 
 from cdp_pipelines.policy import PolicyModel
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 Owner = Annotated[str, Field(pattern=r"^(team:\S+|\S+@\S+)$")]
 Key = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+
+
+class PlausibleNights(PolicyModel):
+    """Which nights a lake takes in without confirmation.
+
+    A lake decides as of its newest night: one mistyped year would end every retention and every consent.
+    """
+
+    oldest: date = Field(default=date(1990, 1, 1), description="The oldest night, as YYYY-MM-DD")
+    days_ahead: int = Field(default=1, ge=0, description="Days by which a night may be later than today")
+    longest_gap_days: int = Field(
+        default=100, ge=1, description="Days by which a night may be later than the one before"
+    )
+
+    def find_implausible(self, nights: Iterable[date], newest: date | None, today: date) -> dict[date, str]:
+        """Each night that needs confirmation, with the reason. `newest`: the lake's newest night, if it has one."""
+        reasons = {}
+        for night in sorted(nights):
+            if night < self.oldest:
+                reasons[night] = f"is before {self.oldest}, the oldest night that is plausible"
+            elif night > today + timedelta(days=self.days_ahead):
+                reasons[night] = f"is later than {today + timedelta(days=self.days_ahead)}; today is {today}"
+            elif newest and night > newest + timedelta(days=self.longest_gap_days):
+                reasons[night] = f"is more than {self.longest_gap_days} days later than {newest}, the night before it"
+            else:
+                newest = max(newest or night, night)
+        return reasons
 
 
 class Company(PolicyModel):
@@ -35,6 +66,10 @@ class Company(PolicyModel):
     evidence_purpose: Key = Field(description="Purpose under which consent events are kept as evidence (Art. 7(1))")
     request_purpose: Key = Field(
         description="Purpose under which privacy requests are answered (Art. 12 to 22); answers are recorded under it"
+    )
+
+    plausible_nights: PlausibleNights = Field(
+        default=PlausibleNights(), description="Nights that a lake takes in without confirmation"
     )
 
     @field_validator("time_zone")

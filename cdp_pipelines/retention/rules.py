@@ -36,6 +36,17 @@ AT_ONCE = "P0D"
 RESTS_ON_RECORDS = ("contract", "legal_obligation")
 
 
+class RemovalLimit(PolicyModel):
+    """How much of a table may be removed in one night without confirmation."""
+
+    share: float = Field(default=0.2, gt=0, le=1, description="Largest share of the rows of a table")
+    row_count: int = Field(default=1000, ge=0, description="So many rows may always be removed, whatever their share")
+
+    def is_exceeded(self, removed_count: int, total_count: int) -> bool:
+        """Whether the removal of `removed_count` of `total_count` rows needs confirmation."""
+        return removed_count > max(self.row_count, self.share * total_count)
+
+
 class RetentionPolicy(PolicyModel):
     """What applies to all channels besides their own retention."""
 
@@ -44,6 +55,9 @@ class RetentionPolicy(PolicyModel):
     )
     quarantine: Duration = Field(
         description="How long a refused record is kept from the night that refused it, unless its channel keeps less"
+    )
+    unconfirmed_removal: RemovalLimit = Field(
+        default=RemovalLimit(), description="How much of a table is removed in one night without confirmation"
     )
 
 

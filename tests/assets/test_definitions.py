@@ -14,6 +14,7 @@ from assets.runtime.specs import DROPS
 from cdp_pipelines.schema import TABLES
 from cdp_pipelines.services.checked_write import GATE
 from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
+from warehouse.delta.lake import Lake
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -133,21 +134,34 @@ def test_nightly_schedule(definitions, tmp_path):
         assert instance.has_dynamic_partition(DROPS.name, "2024-07-01")
 
 
-def test_sensor_requests_a_settled_folder_once_and_again_when_it_changes(definitions, tmp_path):
+@pytest.fixture
+def evaluate(definitions, tmp_path):
+    """One tick of the sensor on `tmp_path`, with a cursor."""
     sensor = definitions.resolve_sensor_def("drop_folder")
-    night = tmp_path / "drops" / "2024-07-01"
-    night.mkdir(parents=True)
-    file = night / "surveys.csv"
-    file.write_text("x")
     lake = LakeResource(drops=str(tmp_path / "drops"), lake=str(tmp_path / "lake"))
 
-    def evaluate(cursor):
+    def tick(cursor):
         with (
             dg.DagsterInstance.ephemeral() as instance,
             dg.build_sensor_context(instance=instance, cursor=cursor, resources={"lake": lake}) as context,
         ):
             return sensor(context)
 
+    return tick
+
+
+def deliver(folder: Path, night: str) -> Path:
+    """A file that settled long ago."""
+    file = folder / "drops" / night / "surveys.csv"
+    file.parent.mkdir(parents=True)
+    file.write_text("x")
+    os.utime(file, (1e9, 1e9))
+    return file
+
+
+def test_sensor_requests_a_settled_folder_once_and_again_when_it_changes(evaluate, tmp_path):
+    file = deliver(tmp_path, "2024-07-01")
+    file.write_text("x")
     assert isinstance(evaluate(None), dg.SkipReason), "a folder that is still being written"
     os.utime(file, (1e9, 1e9))
     first = evaluate(None)
@@ -157,6 +171,36 @@ def test_sensor_requests_a_settled_folder_once_and_again_when_it_changes(definit
     os.utime(file, (1e9 + 1, 1e9 + 1))
     again = evaluate(first.cursor)
     assert again.run_requests[0].run_key != first.run_requests[0].run_key
+
+
+def test_sensor_requests_one_run_for_all_nights_that_are_due(evaluate, tmp_path):
+    nights = ["2024-07-01", "2024-07-02", "2024-07-03"]
+    for night in nights:
+        deliver(tmp_path, night)
+    result = evaluate(None)
+    assert [request.partition_key for request in result.run_requests] == [nights[-1]]
+    assert result.dynamic_partitions_requests[0].partition_keys == nights
+    deliver(tmp_path, "2024-06-30")
+    late = evaluate(result.cursor)
+    assert [request.partition_key for request in late.run_requests] == ["2024-06-30"]
+    assert isinstance(evaluate(late.cursor), dg.SkipReason)
+
+
+def test_sensor_lets_a_folder_wait_while_another_process_writes_the_lake(evaluate, tmp_path):
+    deliver(tmp_path, "2024-07-01")
+    with Lake(tmp_path / "lake").lock_writer():
+        skipped = evaluate(None)
+    assert "2024-07-01 will be taken in later" in skipped.skip_message
+    assert evaluate(None).run_requests
+
+
+def test_sensor_lets_an_implausible_night_wait_and_requests_the_others(evaluate, tmp_path):
+    deliver(tmp_path, "2204-07-01")
+    assert "The folder 2204-07-01 waits: the night is later than" in evaluate(None).skip_message
+    deliver(tmp_path, "2024-07-01")
+    result = evaluate(None)
+    assert [request.partition_key for request in result.run_requests] == ["2024-07-01"]
+    assert "2204" not in result.cursor
 
 
 @pytest.mark.long

@@ -13,10 +13,12 @@ from typer.testing import CliRunner
 
 from cdp_pipelines.cli.main import app
 from cdp_pipelines.consent.history import HIDDEN_PREFIX
-from cdp_pipelines.schema import CLUSTER, DECISION, LEDGER, RETENTION
+from cdp_pipelines.retention.rules import RemovalLimit
+from cdp_pipelines.schema import CLUSTER, DECISION, LEDGER, RETENTION, RUN, Table
 from cdp_pipelines.services import retention
-from cdp_pipelines.services.declarations import load_all_contracts
+from cdp_pipelines.services.declarations import load_all_contracts, load_retention
 from tests.conftest import copy_lake
+from warehouse.delta.lake import Lake
 from warehouse.keys import keyed_digest, ledger_key
 from warehouse.sources.drop_folder import list_drop_dates
 from warehouse.verify.ledger import verify_ledger
@@ -69,12 +71,13 @@ def test_what_ended_leaves_no_byte_and_what_was_decided_can_still_be_proven(samp
     # A beacon may be used for thirty days, a survey a year, a tag three, and the account of the tag five; the hold is
     # thirty days. The night is cut short when all is counted and nothing is gone yet.
     tag_is_gone = night.replace(year=night.year + 3) + timedelta(days=30)
+    insist = {"accepted_nights": [tag_is_gone], "is_removal_confirmed": True}
     with monkeypatch.context() as patched:
         patched.setattr(retention, "_keep_rows", lambda *_: 1 / 0)
-        assert run(drops, lake.path, tag_is_gone) == 1
+        assert run(drops, lake.path, tag_is_gone, **insist) == 1
     counted = lake.read(RETENTION)
     assert all(places(lake.path, value) for value in (AD_ID, EMAIL, TAG))
-    assert run(drops, lake.path, tag_is_gone) == 0
+    assert run(drops, lake.path, tag_is_gone, **insist) == 0
     assert lake.read(RETENTION).equals(counted)
     assert [place for value in (AD_ID, EMAIL, TAG) for place in places(lake.path, value)] == []
     account = (
@@ -99,3 +102,53 @@ def test_what_ended_leaves_no_byte_and_what_was_decided_can_still_be_proven(samp
     decided = lake.scan(DECISION).filter(pl.col("contact_point") == hidden).collect()
     assert set(decided["customer_id"]) == {mine}
     assert "surveys_reviews" in set(decided["purpose"])
+
+
+LIMIT = RemovalLimit(share=0.2, row_count=10)
+AS_OF = datetime(2024, 6, 30, 22, tzinfo=UTC)
+
+
+def write_beacons(lake: Lake, old_count: int, new_count: int) -> Table:
+    """Rows of a channel that is kept for thirty days, some of which are older, with their hold."""
+    table = load_all_contracts()["beacons"].raw
+    ages = [*(timedelta(days=90 + each) for each in range(old_count)), *(timedelta(days=1) for _ in range(new_count))]
+    rows = pl.DataFrame(
+        {
+            "source_record_id": [str(each) for each in range(len(ages))],
+            "file_sha256": ["0" * 64] * len(ages),
+            "at": [str(int((AS_OF - age).timestamp() * 1000)) for age in ages],
+            "ingested_at": [AS_OF - age for age in ages],
+        },
+        schema_overrides={"ingested_at": table.schema["ingested_at"]},
+    )
+    lake.replace(table, pl.concat([table.empty(), rows], how="diagonal"))
+    return table
+
+
+@pytest.mark.parametrize(
+    ("old_count", "new_count", "has_night", "is_confirmed", "is_removed"),
+    [
+        pytest.param(20, 80, True, False, True, id="as_much_as_the_share"),
+        pytest.param(21, 79, True, False, False, id="more_than_the_share"),
+        pytest.param(100, 0, True, False, False, id="all"),
+        pytest.param(100, 0, True, True, True, id="all_confirmed"),
+        pytest.param(10, 0, True, False, True, id="all_of_a_small_table"),
+        pytest.param(100, 0, False, False, True, id="all_in_the_first_night"),
+    ],
+)
+def test_more_than_the_share_of_a_table_is_removed_only_with_confirmation(
+    tmp_path, monkeypatch, old_count, new_count, has_night, is_confirmed, is_removed
+):
+    policy = load_retention().model_copy(update={"unconfirmed_removal": LIMIT})
+    monkeypatch.setattr(retention, "load_retention", lambda: policy)
+    lake = Lake(tmp_path)
+    table = write_beacons(lake, old_count, new_count)
+    if has_night:
+        lake.replace(RUN, pl.concat([RUN.empty(), pl.DataFrame({"night": [AS_OF.date()]})], how="diagonal"))
+    report = retention.apply_retention(lake, AS_OF.date(), AS_OF, is_confirmed=is_confirmed)
+    check = report.checks[-1]
+    assert (check.name, check.is_passed) == (retention.CONFIRMED, is_removed)
+    assert lake.read(table).height == new_count + (0 if is_removed else old_count)
+    assert lake.read(RETENTION).filter(table=table.name, field="")["removed_count"].sum() == is_removed * old_count
+    if not is_removed:
+        assert check.description.startswith(f"{table.name}: {old_count} of {old_count + new_count} rows")
