@@ -7,7 +7,6 @@ An independent checker: it is written from the rules alone, shares no code with 
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
 from pathlib import Path
 
 import yaml
@@ -189,12 +188,7 @@ def select_version(register, key, as_of):
 
 
 def start_of(purpose):
-    return start_of_day(str(purpose["effective_from"]))
-
-
-@cache
-def start_of_day(day):
-    return datetime.combine(date.fromisoformat(day), time(), UTC)
+    return datetime.combine(date.fromisoformat(str(purpose["effective_from"])), time(), UTC)
 
 
 def list_contact_points(facts, customer, purpose):

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
 
-import polars as pl
 from deltalake import DeltaTable
 
 from warehouse.verify.decisions import Facts, find_unended, record_key
@@ -27,8 +26,7 @@ def read_rows(lake: Path, table: str) -> list[dict]:
     """All rows of a Delta table; empty where there is no such table."""
     if not (lake / table / "_delta_log").exists():
         return []
-    # Polars makes rows of an Arrow table ten times as fast as Arrow.
-    return pl.from_arrow(DeltaTable(str(lake / table)).to_pyarrow_table()).to_dicts()
+    return DeltaTable(str(lake / table)).to_pyarrow_table().to_pylist()
 
 
 class Profiles:
