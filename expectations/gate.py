@@ -11,6 +11,7 @@ import re
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
+from hashlib import sha256
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ import polars as pl
 
 from cdp_pipelines.errors import CdpError, PolicyError
 from expectations.result import GateResult, Outcome
-from expectations.suite import COLUMN_SET, ROW_COUNT, SUITES, Expectation, load_suite
+from expectations.suite import COLUMN_SET, ROW_COUNT, SUITES, Expectation, Suite, load_suite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,15 +48,24 @@ class GateError(CdpError):
 
 
 def validate_frame(
-    table: str, frame: pl.DataFrame, columns: Sequence[str] | None = None, *, suites: Path = SUITES
+    table: str,
+    frame: pl.DataFrame,
+    columns: Sequence[str] | None = None,
+    earlier: GateResult | None = None,
+    *,
+    suites: Path = SUITES,
 ) -> GateResult:
     """Check `frame` against the suite of `table` (`layer/name`).
 
     `columns`: exactly the columns that the table must have, where they are declared elsewhere (those of a mart by its
-    purpose). This expectation replaces the set of columns in the suite.
+    purpose). This expectation replaces the set of columns in the suite. `earlier`: the table's last result; it is the
+    answer where it passed on the same rows by the same suite, because most tables stay the same in most nights.
     Raises `NoSuiteError`, `PolicyError` for a wrong suite, `GateError` where the suite cannot be run on the frame.
     """
     suite = load_suite(table, suites)
+    digest = _digest(suite, columns, frame)
+    if earlier is not None and earlier.passed and earlier.digest == digest:
+        return earlier
     _batch_definition()  # Imports Great Expectations once, before the clock starts.
     started = perf_counter()
     expectations = suite.expectations
@@ -87,7 +97,16 @@ def validate_frame(
             for each in expectations
         ),
         seconds=round(perf_counter() - started, 3),
+        digest=digest,
     )
+
+
+def _digest(suite: Suite, columns: Sequence[str] | None, frame: pl.DataFrame) -> str:
+    """A digest of what a result depends on: the suite, the declared columns, and the rows in whatever order."""
+    # Polars does not hash the rows of a frame without columns.
+    rows = frame.hash_rows().sum() if frame.width else 0
+    text = f"{suite!r} {columns} {frame.schema} {frame.height} {rows} {pl.__version__}"
+    return sha256(text.encode()).hexdigest()
 
 
 def _validate_batch(

@@ -44,13 +44,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """The outcomes of all expectations of one table."""
+    """The outcomes of all expectations of one table. `digest`: of suite and rows; equal ones have equal outcomes."""
 
     table: str
     description: str
     row_count: int
     seconds: float
     results: tuple[Outcome, ...]
+    digest: str = ""
 
     @property
     def passed(self) -> bool:

@@ -34,7 +34,8 @@ class Purpose(PolicyComponent[policies.Purpose]):
         labels = {"purpose": purpose.key, "lawful_basis": purpose.lawful_basis, "mart_kind": purpose.mart_kind}
         spec = build_spec(build_mart_table(purpose), deps=SOURCES, **labels)
 
-        @lake_assets(name=f"build_{purpose.key}", specs=[spec])
+        # No mart blocks another: one that fails is held back, and the others are published.
+        @lake_assets(name=f"build_{purpose.key}", specs=[spec], is_blocking=False)
         def build(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteReport:
             return update_mart(lake.open, purpose, lake.night(context), lake.as_of(context))
 

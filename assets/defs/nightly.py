@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from assets.defs.serving import withdraw_on_failure
 from assets.runtime.lake import LakeResource, lake_resource
 from assets.runtime.specs import DROPS
 from cdp_pipelines.services.declarations import load_company
@@ -18,6 +19,7 @@ nightly = dg.define_asset_job(
     selection=dg.AssetSelection.all(),
     partitions_def=DROPS,
     executor_def=dg.in_process_executor,
+    hooks={withdraw_on_failure},
     description="From the night's drops to the published marts: every table, after its gate.",
 )
 

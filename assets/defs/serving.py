@@ -2,8 +2,11 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
 
 import dagster as dg
+import duckdb
 from dagster_duckdb import DuckDBResource
 
 from assets.runtime.lake import LakeResource
@@ -12,7 +15,7 @@ from assets.runtime.results import report_mart_publication, report_server_public
 from assets.runtime.specs import DROPS, RETRY_POLICY, asset_key, find_owner
 from cdp_pipelines.schema import CORRECTION
 from cdp_pipelines.services.mart_history import list_mart_tables
-from cdp_pipelines.services.mart_publication import publish_marts
+from cdp_pipelines.services.mart_publication import publish_marts, withdraw_published
 from warehouse.serving import postgres
 from warehouse.serving.server_error import SERVER
 
@@ -38,17 +41,35 @@ POSTGRES = ["serving", "postgres"]
             asset=MARTS,
             description="Every row of every mart is allowed by a decision made at publication, on the ledger at that "
             "time; other rows are not published",
-        )
+        ),
+        dg.AssetCheckSpec(
+            "current",
+            asset=MARTS,
+            description="Every mart is tonight's; a mart that was held back has the rows of an earlier night",
+        ),
     ],
     code_version="1",
 )
 def marts(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
     """Decide again for every row that is to be published; build the file anew where any mart changed."""
     with redact_errors():
-        publication = publish_marts(
-            lake.open, lake.as_of(context), lambda path: DuckDBResource(database=str(path)).get_connection()
-        )
+        publication = publish_marts(lake.open, lake.night(context), lake.as_of(context), _connect)
     return report_mart_publication(publication)
+
+
+@dg.failure_hook(required_resource_keys={"lake"})
+def withdraw_on_failure(context: dg.HookContext) -> None:
+    """Where a step fails, its night may never be published: people whose right has ended leave the served marts now."""
+    with redact_errors():
+        removed = withdraw_published(context.resources.lake.open, _connect)
+        if removed and (server := os.environ.get(SERVER)):
+            postgres.publish(server, context.resources.lake.open)
+    for key, count in removed.items():
+        context.log.warning("%s: %d rows of people whose right has ended left the served mart", key, count)
+
+
+def _connect(path: Path) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    return DuckDBResource(database=str(path)).get_connection()
 
 
 @dg.asset(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 import polars as pl
+from pydantic import PrivateAttr
 
 from cdp_pipelines.reports.quality import write_quality_page
 from cdp_pipelines.schema import RUN
@@ -30,6 +31,7 @@ class LakeResource(dg.ConfigurableResource):
 
     drops: str
     lake: str
+    _night: date | None = PrivateAttr(default=None)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["LakeResource"]:
@@ -66,8 +68,10 @@ class LakeResource(dg.ConfigurableResource):
 
     def night(self, context: dg.AssetExecutionContext) -> date:
         """The night that the run brings the lake to: its newest partition, and never one before the lake's own."""
-        known = self.open.scan(RUN).select(pl.col("night").max()).collect().item()
-        return max([date.fromisoformat(key) for key in context.partition_keys] + ([known] if known else []))
+        if self._night is None:
+            known = self.open.scan(RUN).select(pl.col("night").max()).collect().item()
+            self._night = max([date.fromisoformat(key) for key in context.partition_keys] + ([known] if known else []))
+        return self._night
 
     def as_of(self, context: dg.AssetExecutionContext) -> datetime:
         """Logical time of the run: the end of its night, in UTC."""

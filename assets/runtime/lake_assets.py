@@ -17,18 +17,23 @@ Build = Callable[[dg.AssetExecutionContext, LakeResource], WriteReport]
 
 
 def lake_assets(
-    specs: Sequence[dg.AssetSpec], checks: Sequence[dg.AssetCheckSpec] = (), name: str | None = None
+    specs: Sequence[dg.AssetSpec],
+    checks: Sequence[dg.AssetCheckSpec] = (),
+    name: str | None = None,
+    *,
+    is_blocking: bool = True,
 ) -> Callable[[Build], dg.AssetsDefinition]:
     """Make `build(context, lake)` the asset of these tables, each with its gate and with other `checks`.
 
     A backfill is one run over all its nights. Another try follows an error that may pass by itself (`redaction`).
+    `is_blocking`: a failed gate stops the steps that follow.
     """
 
     def decorate(build: Build) -> dg.AssetsDefinition:
         @dg.multi_asset(
             name=name or build.__name__,
             specs=specs,
-            check_specs=[*(build_gate_spec(each.key) for each in specs), *checks],
+            check_specs=[*(build_gate_spec(each.key, is_blocking=is_blocking) for each in specs), *checks],
             backfill_policy=dg.BackfillPolicy.single_run(),
             retry_policy=RETRY_POLICY,
         )

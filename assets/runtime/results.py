@@ -104,7 +104,7 @@ def _report_write(write: TableWrite, night: date | None) -> dg.MaterializeResult
 
 
 def report_mart_publication(publication: MartPublication) -> dg.MaterializeResult:
-    """The served file and the check `rights`, which warns of withheld rows."""
+    """The served file, with a check that warns of withheld rows, and one that fails where a mart is not tonight's."""
     withheld = {key: count for key, count in publication.withheld_counts.items() if count}
     return dg.MaterializeResult(
         metadata={
@@ -116,12 +116,22 @@ def report_mart_publication(publication: MartPublication) -> dg.MaterializeResul
         },
         check_results=[
             dg.AssetCheckResult(
+                passed=not publication.held_back,
+                check_name="current",
+                description="; ".join(
+                    f"{key} was held back and is served with the rows of {night or 'no night'}, without people whose "
+                    "right has ended since"
+                    for key, night in publication.held_back.items()
+                )
+                or None,
+            ),
+            dg.AssetCheckResult(
                 passed=not withheld,
                 check_name="rights",
                 severity=dg.AssetCheckSeverity.WARN,
                 description=", ".join(f"{key}: {count} rows withheld" for key, count in withheld.items()) or None,
                 metadata={"withheld": convert_metadata(publication.withheld_counts)},
-            )
+            ),
         ],
     )
 

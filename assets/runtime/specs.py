@@ -54,12 +54,12 @@ def build_spec(
     )
 
 
-def build_gate_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
-    """The blocking check that runs a table's suite before each write."""
+def build_gate_spec(key: dg.AssetKey, *, is_blocking: bool) -> dg.AssetCheckSpec:
+    """The check that runs a table's suite before each write. `is_blocking`: its failure stops what follows."""
     return dg.AssetCheckSpec(
         GATE,
         asset=key,
-        blocking=True,
+        blocking=is_blocking,
         description=f"The suite of expectations/ for {'/'.join(key.path)}, run on the rows before they are written",
     )
 

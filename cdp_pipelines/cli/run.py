@@ -55,6 +55,7 @@ def run_nights(
             accepted_nights,
             is_removal_confirmed=is_removal_confirmed,
         )
+    _print_failures(result, out)
     print_document(summarise_night(result), out)
     _print_places(result, out)
     return 0 if result.is_passed else 1
@@ -107,17 +108,24 @@ def _list_layers(result: NightResult) -> list[Row]:
     ]
 
 
-def _print_places(result: NightResult, out: Console) -> None:
-    """Failures, and where the results are."""
-    store, steps = result.lake, result.steps
-    out.print()
+def _print_failures(result: NightResult, out: Console) -> None:
+    """What failed and what was left out, before anything else."""
+    steps = result.steps
     for line in [*steps.failed_checks, *steps.errors]:
         out.print(Text.assemble(("failed", "bold red"), f" {clean(line)}"), soft_wrap=True)
     if result.skipped_count:
         message = f" {result.skipped_count} steps that need a failed one; their tables are unchanged"
         out.print(Text.assemble(("skipped", "bold red"), message), soft_wrap=True)
+    if not result.is_passed:
+        out.print()
+
+
+def _print_places(result: NightResult, out: Console) -> None:
+    """Where the results are."""
+    store = result.lake
+    out.print()
     places = [("marts", str(mart_file_path(store)))]
-    places += [("", f"PostgreSQL, database {database}") for database in steps.databases]
+    places += [("", f"PostgreSQL, database {database}") for database in result.steps.databases]
     places += [
         ("quality report", str(store.path / PAGE)),
         ("catalogue", str(store.path / CATALOGUE)),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cdp_pipelines.errors import CdpError
-from cdp_pipelines.services.check_results import store_result
+from cdp_pipelines.services.check_results import read_result, store_result
 from expectations.gate import validate_frame
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ def describe_failure(result: GateResult) -> str:
 def _check(lake: Lake, night: date | None, staged: StagedWrite) -> TableCheck:
     if staged.is_addition and staged.frame.is_empty():
         return TableCheck(staged.table, GATE, is_passed=True, description="No new rows")
-    result = validate_frame(staged.table.name, staged.frame, columns=list(staged.table.schema))
+    earlier = read_result(lake, staged.table.name)
+    result = validate_frame(staged.table.name, staged.frame, list(staged.table.schema), earlier)
     if night is not None:
         store_result(lake, result, night)
     description = None if result.passed else describe_failure(result)

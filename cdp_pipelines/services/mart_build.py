@@ -1,6 +1,7 @@
 """Build the mart of one purpose: the people whom it may process, times the columns that it declares.
 
-Reading the lake and writing mart/<purpose> belongs here; the form and the protection of a mart are `marts`'.
+Reading the lake and writing mart/<purpose> belongs here, also where its new rows are held back; the form and the
+protection of a mart are `marts`'.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cdp_pipelines.consent.audience_funnel import build_funnel, draw_funnel
+from cdp_pipelines.errors import CdpError
 from cdp_pipelines.lineage import check_minimised, describe_origins
 from cdp_pipelines.marts.aggregate import PEOPLE
 from cdp_pipelines.marts.mart import (
@@ -21,8 +23,19 @@ from cdp_pipelines.marts.measures import compute_measures
 from cdp_pipelines.schema import CROSSWALK, CUSTOMER, DECISION, INTERACTION, PROVENANCE
 from cdp_pipelines.schema.duration import start_of_window
 from cdp_pipelines.schema.interval import current
-from cdp_pipelines.services.checked_write import StagedWrite, WriteReport, check_and_write
+from cdp_pipelines.services.check_results import store_result
+from cdp_pipelines.services.checked_write import (
+    GATE,
+    CheckFailedError,
+    StagedWrite,
+    TableCheck,
+    TableWrite,
+    WriteReport,
+    check_and_write,
+)
 from cdp_pipelines.services.declarations import load_all_contracts, purpose_file
+from cdp_pipelines.services.marts import read_mart, select_lasting
+from expectations.result import GateResult, Outcome
 from warehouse.keys import mart_key
 from warehouse.mart_sql import run_mart_sql
 
@@ -44,7 +57,26 @@ def check_mart_sql(purpose: Purpose) -> None:
 
 
 def update_mart(lake: Lake, purpose: Purpose, night: date, as_of: datetime) -> WriteReport:
-    """Build a purpose's mart anew. Raises `PolicyError` where it would take more than the purpose permits."""
+    """Build a purpose's mart anew; where that fails, hold it back, so that no mart stops another.
+
+    The mart then keeps its earlier rows, without those of people whose right has ended since, and its gate is reported
+    as failed.
+    """
+    try:
+        return _build_mart(lake, purpose, night, as_of)
+    except CheckFailedError as error:
+        checks = error.checks
+    except CdpError as error:
+        checks = (_report_unbuilt(lake, purpose, night, str(error)),)
+    except Exception as error:  # noqa: BLE001  whatever it is, the other marts go on; its message may quote a person
+        checks = (_report_unbuilt(lake, purpose, night, f"{type(error).__module__}.{type(error).__name__}"),)
+    table, before = build_mart_table(purpose), read_mart(lake, purpose)
+    rows = select_lasting(lake, purpose, before)
+    metadata = {"held back": "The rows of the night before stay", "rows without a right": before.height - rows.height}
+    return WriteReport(night, checks, (TableWrite(table, lake.replace(table, rows), metadata),))
+
+
+def _build_mart(lake: Lake, purpose: Purpose, night: date, as_of: datetime) -> WriteReport:
     contracts, table = load_all_contracts(), build_mart_table(purpose)
     check_minimised(purpose, contracts, purpose_file(purpose.key))
     permitted = _select_permitted(lake, purpose, as_of)
@@ -56,6 +88,25 @@ def update_mart(lake: Lake, purpose: Purpose, night: date, as_of: datetime) -> W
         **count_suppressed(purpose, shaped, rows),
     }
     return check_and_write(lake, night, StagedWrite(table, rows, lambda: lake.replace(table, rows), metadata))
+
+
+def _report_unbuilt(lake: Lake, purpose: Purpose, night: date, reason: str) -> TableCheck:
+    """A failed gate for rows that could not be built, so that there is nothing to check."""
+    table = build_mart_table(purpose)
+    outcome = Outcome(
+        type="mart_can_be_built",
+        column=None,
+        kwargs={},
+        severity="critical",
+        why="A mart is built before it is checked.",
+        passed=False,
+        failed_count=None,
+        checked_count=None,
+        detail=reason,
+    )
+    result = GateResult(table.name, table.description, row_count=0, seconds=0, results=(outcome,))
+    store_result(lake, result, night)
+    return TableCheck(table, GATE, is_passed=False, description=f"{table.name}: {reason}", result=result)
 
 
 def count_suppressed(purpose: Purpose, before: pl.DataFrame, after: pl.DataFrame) -> dict[str, object]:

@@ -54,7 +54,13 @@ def verify_marts(
         "Marts against the brute force",
         answer,
         [
-            Section("marts", [{"mart": key, "row_count": count} for key, count in report.row_counts.items()]),
+            Section(
+                "marts",
+                [
+                    {"mart": key, "row_count": count, "earlier_night": report.earlier_nights.get(key)}
+                    for key, count in report.row_counts.items()
+                ],
+            ),
             Section("differences", [{"difference": each} for each in report.differences]),
         ],
     )

@@ -19,7 +19,8 @@ from cdp_pipelines.marts.mart import (
 from cdp_pipelines.marts.pseudonym import find_holders, pseudonymise, reference_evidence
 from cdp_pipelines.purposes import Purpose
 from cdp_pipelines.purposes.mart_terms import KEY
-from cdp_pipelines.schema import CUSTOMER, DECISION, PROVENANCE
+from cdp_pipelines.schema import CUSTOMER, DECISION, MEMBERSHIP, PROVENANCE
+from cdp_pipelines.schema.interval import current
 from cdp_pipelines.services.declarations import load_company_register
 from warehouse.delta.lake import Lake
 from warehouse.keys import mart_key
@@ -68,6 +69,32 @@ def select_publishable(lake: Lake, purpose: Purpose, rows: pl.DataFrame, decisio
     is_small = rows.filter(pl.col(PEOPLE) < purpose.minimum_group).height > 0
     lost = find_counted_without_right(purpose, _select_counted(lake, purpose), decisions).collect()
     return rows.clear() if is_small or lost.height else rows
+
+
+def read_mart(lake: Lake, purpose: Purpose) -> pl.DataFrame:
+    """Rows of a mart in the columns that its purpose declares, whatever columns it was written with; else null.
+
+    No rows where the mart was written without the columns of its key.
+    """
+    table = build_mart_table(purpose)
+    rows = lake.read(table)
+    if not {*table.key} <= {*rows.columns}:
+        return table.empty()
+    known = rows.select(pl.col(name).cast(dtype) for name, dtype in table.schema.items() if name in rows.columns)
+    return pl.concat([table.empty(), known], how="diagonal")
+
+
+def select_lasting(lake: Lake, purpose: Purpose, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of an earlier night that the decisions in force still allow.
+
+    Of an aggregate all rows, or none where somebody who was counted in it has lost the right.
+    """
+    decisions = current(lake.scan(DECISION))
+    if purpose.aggregate is None:
+        return select_publishable(lake, purpose, rows, decisions)
+    counted = current(lake.scan(MEMBERSHIP)).filter(purpose=purpose.key).select("customer_id")
+    allowed = decisions.filter(pl.col("is_allowed"), purpose=purpose.key)
+    return rows if counted.join(allowed, on="customer_id", how="anti").collect().is_empty() else rows.clear()
 
 
 def is_mart_key(name: str) -> bool:

@@ -24,7 +24,9 @@ RANGE = "expect_column_values_to_be_between"
 def judge(tmp_path):
     """Judge a frame by expectations written here."""
 
-    def by(frame: pl.DataFrame, *expectations: str, derived: str = "{}") -> GateResult:
+    def by(
+        frame: pl.DataFrame, *expectations: str, derived: str = "{}", earlier: GateResult | None = None
+    ) -> GateResult:
         (tmp_path / "test").mkdir(exist_ok=True)
         load_suite.cache_clear()
         lines = "".join(f"  - {{{each}, why: Because.}}\n" for each in expectations)
@@ -32,7 +34,7 @@ def judge(tmp_path):
             f"description: A table.\nderived: {derived}\nexpectations:\n"
             f"  - {{type: {ROW_COUNT}, kwargs: {{min_value: 0}}, why: Because.}}\n{lines}"
         )
-        return validate_frame("test/table", frame, suites=tmp_path)
+        return validate_frame("test/table", frame, earlier=earlier, suites=tmp_path)
 
     yield by
     load_suite.cache_clear()
@@ -264,3 +266,33 @@ def test_no_value_leaves_in_an_exception(judge):
 def test_great_expectations_is_imported_by_a_check_alone():
     code = "import sys, expectations.gate, cdp_pipelines.reports.quality; sys.exit('great_expectations' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+ROWS = pl.DataFrame({"x": [1, 2, None], "y": [["a"], [], None]})
+AT_MOST_2, PRESENT = column("be_between", "column: x, max_value: 2"), column("not_be_null", "column: x", "warning")
+
+
+@pytest.mark.parametrize(
+    ("frame", "expectations", "is_same"),
+    [
+        pytest.param(ROWS, (AT_MOST_2, PRESENT), True, id="same"),
+        pytest.param(ROWS.reverse(), (AT_MOST_2, PRESENT), True, id="another_order"),
+        pytest.param(ROWS.with_columns(x=pl.Series([1, 1, None])), (AT_MOST_2, PRESENT), False, id="another_value"),
+        pytest.param(ROWS.with_columns(y=pl.Series([["a"], None, []])), (AT_MOST_2, PRESENT), False, id="another_list"),
+        pytest.param(ROWS.cast({"x": pl.Int32}), (AT_MOST_2, PRESENT), False, id="another_type"),
+        pytest.param(ROWS.rename({"y": "z"}), (AT_MOST_2, PRESENT), False, id="another_name"),
+        pytest.param(pl.concat([ROWS, ROWS]), (AT_MOST_2, PRESENT), False, id="more_rows"),
+        pytest.param(ROWS, (AT_MOST_2,), False, id="another_suite"),
+    ],
+)
+def test_a_result_counts_again_for_the_same_rows_and_suite_alone(judge, frame, expectations, is_same):
+    earlier = judge(ROWS, AT_MOST_2, PRESENT)
+    again = judge(frame, *expectations, earlier=earlier)
+    assert (again is earlier) == is_same
+    assert again.row_count == frame.height
+
+
+def test_a_failed_result_never_counts_again(judge):
+    earlier = judge(ROWS, column("be_between", "column: x, max_value: 1"))
+    assert not earlier.passed
+    assert judge(ROWS, column("be_between", "column: x, max_value: 1"), earlier=earlier) is not earlier

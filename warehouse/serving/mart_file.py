@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from datetime import date
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from warehouse.delta.lake import Lake
 
 FILE = "serving/marts.duckdb"
-# Delta version of a mart, number of its published rows, and a digest of their keys.
-MartState = tuple[int | None, int, str]
+_EARLIER = " These are the rows of the night {night}, without those of people whose right has ended since."
+# Delta version of a mart, number of its published rows, a digest of their keys, and the night of its rows where that is
+# an earlier one than the last.
+MartState = tuple[int | None, int, str, date | None]
 
 
 def mart_file_path(lake: Lake) -> Path:
@@ -43,12 +46,15 @@ def read_publication(lake: Lake) -> dict[str, MartState]:
     return {purpose: tuple(state) for purpose, *state in rows}
 
 
-def read_mart_states(lake: Lake, marts: Mapping[str, Table], frames: Mapping[str, MartRows]) -> dict[str, MartState]:
-    """Purpose to the state of its mart once these rows are published."""
+def read_mart_states(
+    lake: Lake, marts: Mapping[str, Table], frames: Mapping[str, MartRows], earlier_nights: Mapping[str, date | None]
+) -> dict[str, MartState]:
+    """Purpose to the state of its mart once these rows are published. `earlier_nights`: of marts that are not new."""
     states = {}
     for purpose, table in marts.items():
         keys = frames[purpose].select(table.key).sort(table.key)
-        states[purpose] = lake.version(table.name), keys.height, sha256(keys.write_csv().encode()).hexdigest()
+        digest = sha256(keys.write_csv().encode()).hexdigest()
+        states[purpose] = lake.version(table.name), keys.height, digest, earlier_nights.get(purpose)
     return states
 
 
@@ -80,29 +86,34 @@ def replace_file(lake: Lake) -> Iterator[Path]:
 
 
 def build_mart_file(
-    connection: duckdb.DuckDBPyConnection, lake: Lake, marts: Mapping[str, Table], frames: Mapping[str, MartRows]
+    connection: duckdb.DuckDBPyConnection,
+    marts: Mapping[str, Table],
+    frames: Mapping[str, MartRows],
+    states: Mapping[str, MartState],
 ) -> None:
     """Write the rows of every mart into its own schema, with comments from the declared descriptions.
 
-    `marts` and `frames`: purpose to its table, and to its rows for publication. `main.published` records the version of
-    each mart.
+    `marts`, `frames` and `states`: purpose to its table, to its rows for publication, and to its `read_mart_states`,
+    which `main.published` records.
     """
     connection.execute(
-        "CREATE TABLE main.published (purpose VARCHAR, delta_version BIGINT, row_count BIGINT, keys_sha256 VARCHAR)"
+        "CREATE TABLE main.published "
+        "(purpose VARCHAR, delta_version BIGINT, row_count BIGINT, keys_sha256 VARCHAR, earlier_night DATE)"
     )
-    for purpose, state in read_mart_states(lake, marts, frames).items():
+    for purpose, state in states.items():
         table, frame = marts[purpose], frames[purpose]
         connection.register("frame", frame.to_arrow())
         name = f"{quote_name(purpose)}.{quote_name('customer')}"
         connection.execute(f"CREATE SCHEMA {quote_name(purpose)}")
         connection.execute(f"CREATE TABLE {name} AS SELECT * FROM frame")
         connection.unregister("frame")
-        connection.execute(f"COMMENT ON TABLE {name} IS {quote_literal(table.description)}")
+        description = table.description + (_EARLIER.format(night=state[-1]) if state[-1] else "")
+        connection.execute(f"COMMENT ON TABLE {name} IS {quote_literal(description)}")
         for column in table.columns:
             connection.execute(
                 f"COMMENT ON COLUMN {name}.{quote_name(column.name)} IS {quote_literal(column.description)}"
             )
-        connection.execute("INSERT INTO main.published VALUES (?, ?, ?, ?)", [purpose, *state])
+        connection.execute("INSERT INTO main.published VALUES (?, ?, ?, ?, ?)", [purpose, *state])
 
 
 def query_marts(lake: Lake, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:

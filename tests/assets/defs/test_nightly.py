@@ -39,10 +39,10 @@ from cdp_pipelines.schema import (
 )
 from cdp_pipelines.schema.duration import end_of_night, start_of_window
 from cdp_pipelines.schema.interval import current, valid_at
-from cdp_pipelines.services import checked_write
+from cdp_pipelines.services import checked_write, mart_build
 from cdp_pipelines.services.declarations import COMPANY, load_all_contracts, load_company_register, load_retention
 from cdp_pipelines.services.mart_audit import MartNight
-from cdp_pipelines.services.marts import find_people
+from cdp_pipelines.services.marts import find_people, read_published
 from expectations.gate import validate_frame
 from tests.conftest import content, copy_lake, gates, lasting
 from warehouse.delta.lake import Lake
@@ -50,6 +50,7 @@ from warehouse.keys import HEAD, PUBLIC, mart_key
 from warehouse.serving import mart_file as serving
 from warehouse.sources.drop_folder import list_drop_dates
 from warehouse.verify.ledger import verify_ledger
+from warehouse.verify.marts import verify_lake
 from warehouse.verify.protection import compute_digest
 
 MANY = 6
@@ -353,26 +354,43 @@ def test_the_ledger_is_sealed(company, capsys):
         print(f"\n{verdict.format_lines()[0]}")
 
 
+@pytest.fixture
+def break_gate(tmp_path, monkeypatch):
+    """The suite of a table gets an expectation that no e-mail meets."""
+    suites = tmp_path / "suites"
+    package = Path(sys.modules["expectations.suite"].__file__).parent
+    shutil.copytree(package, suites, ignore=shutil.ignore_patterns("*.py"))
+
+    def add_expectation(table: str) -> None:
+        kwargs = {"column": "email", "regex": "^nobody$"}
+        added = {"type": "expect_column_values_to_match_regex", "kwargs": kwargs, "why": "Breaks on purpose."}
+        suite = yaml.safe_load((suites / f"{table}.yaml").read_text())
+        (suites / f"{table}.yaml").write_text(yaml.safe_dump(suite | {"expectations": [*suite["expectations"], added]}))
+        monkeypatch.setattr(checked_write, "validate_frame", partial(validate_frame, suites=suites))
+
+    return add_expectation
+
+
+def served_people(lake: Lake, key: str) -> set[str]:
+    """Customers in the served rows of a mart."""
+    return set(read_published(lake, load_company_register()[key])["customer_id"])
+
+
+def allowed_people(lake: Lake, key: str) -> set[str]:
+    allowed = current(lake.scan(DECISION)).filter(pl.col("is_allowed"), purpose=key)
+    return set(allowed.collect()["customer_id"])
+
+
 def test_a_failed_gate_leaves_yesterday_stops_what_follows_and_shows_no_value(
-    sample, sample_first_night, run, tmp_path, monkeypatch
+    sample, sample_first_night, run, tmp_path, break_gate, monkeypatch
 ):
     lake = copy_lake(sample_first_night, tmp_path / "lake")
-    before = lake.tables()
-    suites = tmp_path / "suites"
-    shutil.copytree(
-        Path(sys.modules["expectations.suite"].__file__).parent, suites, ignore=shutil.ignore_patterns("*.py")
-    )
-    suite = suites / "golden" / "customer.yaml"
-    suite.write_text(
-        suite.read_text()
-        + (
-            "\n  - type: expect_column_values_to_match_regex\n    kwargs: {column: email, regex: ^nobody$}\n"
-            "    why: Breaks on purpose.\n"
-        )
-    )
-    monkeypatch.setattr(checked_write, "validate_frame", partial(validate_frame, suites=suites))
+    before, served = lake.tables(), served_people(lake, "email_marketing")
+    break_gate("golden/customer")
     assert run(sample.drops, tmp_path / "lake") == 1
     after = lake.tables()
+    # The marts were not built; those whose right has ended left the served file.
+    assert served_people(lake, "email_marketing") == served & allowed_people(lake, "email_marketing") < served
     assert after["golden/customer"] == before["golden/customer"]
     assert after["golden/provenance"] == before["golden/provenance"]
     assert all(after[name] == before[name] for name in after if name.startswith("mart/"))
@@ -383,6 +401,45 @@ def test_a_failed_gate_leaves_yesterday_stops_what_follows_and_shows_no_value(
     assert failed[0]["failed_count"] > 0
     monkeypatch.undo()
     assert run(sample.drops, tmp_path / "lake") == 0
+    assert_equal(lasting(content(lake)), lasting(content(sample.lake)))
+
+
+@pytest.mark.long
+def test_a_mart_that_fails_is_held_back_stops_no_other_and_serves_nobody_whose_right_has_ended(
+    sample, sample_first_night, run, tmp_path, break_gate, monkeypatch
+):
+    """One mart does not pass its gate, and another cannot be built."""
+    lake = copy_lake(sample_first_night, tmp_path / "lake")
+    held_back = {"email_marketing", "payment"}
+    served = {key: served_people(lake, key) for key in held_back}
+    first = list_drop_dates(sample.drops)[0]
+    break_gate("mart/email_marketing")
+    build = mart_build.protect
+
+    def protect_but_payment(purpose, *frames):
+        return build(purpose, *frames) if purpose.key != "payment" else {}["s3cret"]
+
+    monkeypatch.setattr(mart_build, "protect", protect_but_payment)
+    assert run(sample.drops, lake.path) == 1
+    for key, table in MARTS.items():
+        assert serving.read_publication(lake)[key][-1] == (first if key in held_back else None), key
+        if key not in held_back:
+            assert lake.read(table).equals(sample.lake.read(table)), key
+    for key in held_back:
+        assert served_people(lake, key) == served[key] & allowed_people(lake, key)
+        assert served_people(lake, key) == set(find_people(lake, load_company_register()[key])["customer_id"])
+    assert served_people(lake, "email_marketing") < served["email_marketing"]
+    failed = gates(lake)["mart/payment"]["results"]
+    assert [each["detail"] for each in failed] == ["builtins.KeyError"]
+    report = verify_lake(lake.path, COMPANY)
+    assert report.differences == []
+    assert report.earlier_nights == dict.fromkeys(held_back, first)
+    with duckdb.connect(str(serving.mart_file_path(lake)), read_only=True) as connection:
+        sql = "SELECT schema_name FROM duckdb_tables() WHERE comment LIKE '%rows of the night ' || ? || ',%'"
+        assert {key for (key,) in connection.execute(sql, [str(first)]).fetchall()} == held_back
+    monkeypatch.undo()
+    assert run(sample.drops, lake.path) == 0
+    assert {state[-1] for state in serving.read_publication(lake).values()} == {None}
     assert_equal(lasting(content(lake)), lasting(content(sample.lake)))
 
 
@@ -565,16 +622,17 @@ def test_a_row_that_is_not_allowed_at_publication_stays_unpublished(sample, defi
     planted = rows.head(1).with_columns(subject_key=pl.lit(key), email=pl.lit(denied["contact_point"]))
     lake.replace(table, pl.concat([rows, planted]))
     done = published(sample, lake, definitions, monkeypatch)
-    (check,) = done.get_asset_check_evaluations()
-    assert not check.passed
-    assert check.description == "email_marketing: 1 rows withheld"
+    checks = {check.check_name: check for check in done.get_asset_check_evaluations()}
+    assert checks["current"].passed
+    assert not checks["rights"].passed
+    assert checks["rights"].description == "email_marketing: 1 rows withheld"
     with duckdb.connect(str(serving.mart_file_path(lake)), read_only=True) as served:
         assert served.execute("SELECT count(*) FROM email_marketing.customer").fetchone() == (rows.height,)
         before = serving.read_publication(lake)["email_marketing"]
     # Another set of rows, equal in number and version, is recognised as well.
     others = {key: lake.read(each) for key, each in MARTS.items()}
     others["email_marketing"] = pl.concat([rows[1:], planted])
-    now = serving.read_mart_states(lake, MARTS, others)["email_marketing"]
+    now = serving.read_mart_states(lake, MARTS, others, {})["email_marketing"]
     assert now[:2] == before[:2]
     assert now != before
 
@@ -595,16 +653,18 @@ def published(sample, lake, definitions, monkeypatch):
 
 
 def test_a_column_that_is_not_declared_is_not_published(sample, definitions, tmp_path, monkeypatch):
+    """The published rows of that mart stay."""
     lake = copy_lake(sample.lake, tmp_path / "lake")
-    table, served = MARTS["payment"], serving.mart_file_path(lake).read_bytes()
-    lake.read(table).with_columns(shoe_size=pl.lit(44)).write_delta(
+    table = MARTS["payment"]
+    rows = lake.read(table)
+    rows[1:].with_columns(shoe_size=pl.lit(44)).write_delta(
         str(lake.location(table.name)), mode="overwrite", delta_write_options={"schema_mode": "overwrite"}
     )
     done = published(sample, lake, definitions, monkeypatch)
-    assert not done.success
-    (failed,) = [each for each in done.all_events if each.is_step_failure]
-    assert "payment: the columns are not the columns that the purpose declares" in str(failed.event_specific_data)
-    assert serving.mart_file_path(lake).read_bytes() == served
+    checks = {check.check_name: check for check in done.get_asset_check_evaluations()}
+    assert not checks["current"].passed
+    assert checks["current"].description.startswith("payment was held back and is served with the rows of 2024-06-29")
+    assert serving.read_rows(lake, table, "payment").sort(table.key).equals(rows)
 
 
 def test_a_planted_row_that_singles_somebody_out_is_not_published_as_it_is(sample, definitions, tmp_path, monkeypatch):
@@ -616,8 +676,8 @@ def test_a_planted_row_that_singles_somebody_out_is_not_published_as_it_is(sampl
     lake.replace(small, pl.concat([cells.head(1).with_columns(people=pl.lit(1, pl.Int64)), cells[1:]]))
     done = published(sample, lake, definitions, monkeypatch)
     assert done.success
-    (check,) = done.get_asset_check_evaluations()
-    assert check.description == f"analytics: {cells.height} rows withheld"
+    checks = {check.check_name: check for check in done.get_asset_check_evaluations()}
+    assert checks["rights"].description == f"analytics: {cells.height} rows withheld"
     with duckdb.connect(str(serving.mart_file_path(lake)), read_only=True) as served:
         assert served.execute("SELECT count(*), count(*) FILTER (orders = '77') FROM profiling.customer").fetchone() == (
             rows.height, 0,
