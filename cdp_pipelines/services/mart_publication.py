@@ -57,7 +57,8 @@ def publish_marts(lake: Lake, night: date, as_of: datetime, connect: Connect) ->
     """
     tables, register = list_mart_tables(), load_company_register()
     decisions = decide_lake(lake, as_of).lazy()
-    held_back = {key for key, table in tables.items() if table.name in list_held_back(lake, night)}
+    names = list_held_back(lake, night)
+    held_back = {key for key, table in tables.items() if table.name in names}
     rows = {key: lake.read(table) for key, table in tables.items()}
     for key, table in tables.items():
         if rows[key].columns != list(table.schema):
