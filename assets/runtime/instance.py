@@ -33,7 +33,8 @@ _LOG = logging.getLogger(__name__)
 def prepare_instance(lake: Path, drops: Path) -> None:
     """Point Dagster and our resource at this lake and these drops, and store the drop folder for `cdp ui`."""
     home = _home(lake)
-    home.mkdir(parents=True, exist_ok=True)
+    home.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    home.mkdir(mode=0o700, exist_ok=True)
     (home / "dagster.yaml").write_text(_CONFIG)
     (home / _DROPS).write_text(str(drops.absolute()))
     os.environ.update(

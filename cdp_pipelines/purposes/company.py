@@ -72,6 +72,10 @@ class Company(PolicyModel):
         default=PlausibleNights(), description="Nights that a lake takes in without confirmation"
     )
 
+    reader_group: str | None = Field(
+        default=None, description="Group of the operating system whose members may read the served DuckDB file"
+    )
+
     @field_validator("time_zone")
     @classmethod
     def _is_known(cls, time_zone: str) -> str:

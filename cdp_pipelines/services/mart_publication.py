@@ -13,7 +13,7 @@ import polars as pl
 from cdp_pipelines.schema import RUN
 from cdp_pipelines.services.check_results import list_held_back
 from cdp_pipelines.services.decisions import decide_lake
-from cdp_pipelines.services.declarations import load_company_register
+from cdp_pipelines.services.declarations import load_company, load_company_register
 from cdp_pipelines.services.mart_history import list_mart_tables
 from cdp_pipelines.services.marts import select_lasting, select_publishable
 from warehouse.serving import mart_file as serving
@@ -112,3 +112,5 @@ def _replace_file(
     tables = {key: table for key, table in list_mart_tables().items() if key in frames}
     with serving.replace_file(lake) as draft, connect(draft) as connection:
         serving.build_mart_file(connection, tables, frames, states)
+    if group := load_company().reader_group:
+        serving.share_file(lake, group)

@@ -1,6 +1,7 @@
-"""The writer lock: one process writes a lake at a time. Readers need no lock.
+"""The writer lock: one process writes a lake at a time, and what it writes its owner alone can read.
 
-Here belongs the lock alone. The operating system releases it when its process ends, so a killed writer blocks nobody.
+Here belongs the lock alone. Readers need no lock. The operating system releases it when its process ends, so a killed
+writer blocks nobody.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import contextmanager
+from stat import S_IMODE
 from typing import TYPE_CHECKING
 
 from cdp_pipelines.errors import LakeError
@@ -21,9 +23,12 @@ LOCK_FILE = ".writer"
 
 @contextmanager
 def lock_writer(folder: Path) -> Iterator[None]:
-    """Lock the lake in `folder` for this process; `LakeError` names the process that holds the lock already."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK_FILE).open("a+") as lock:
+    """Lock the lake in `folder` for this process; `LakeError` names the process that holds the lock already.
+
+    Files that are written within the block are readable and writable by their owner alone.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _for_owner_alone(folder), (folder / LOCK_FILE).open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -35,3 +40,23 @@ def lock_writer(folder: Path) -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+@contextmanager
+def _for_owner_alone(folder: Path) -> Iterator[None]:
+    """Close the lake to others, also one that was open to them; a declared group may still pass to what it reads."""
+    before = os.umask(0o077)
+    try:
+        _take_rights(folder, 0o067)
+        for child in folder.iterdir():
+            if not child.is_symlink():
+                _take_rights(child, 0o027)
+        yield
+    finally:
+        os.umask(before)
+
+
+def _take_rights(path: Path, rights: int) -> None:
+    status = path.stat()
+    if status.st_mode & rights and status.st_uid == os.geteuid():
+        path.chmod(S_IMODE(status.st_mode) & ~rights)

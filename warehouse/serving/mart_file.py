@@ -8,6 +8,7 @@ one, and nobody waits.
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import contextmanager
 from datetime import date
 from hashlib import sha256
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import polars as pl
 
+from cdp_pipelines.errors import LakeError
 from warehouse.serving.sql import quote_literal, quote_name
 
 if TYPE_CHECKING:
@@ -83,6 +85,23 @@ def replace_file(lake: Lake) -> Iterator[Path]:
         os.replace(draft, final)  # noqa: PTH105  the call whose atomicity matters here
     finally:
         draft.unlink(missing_ok=True)
+
+
+def share_file(lake: Lake, group: str) -> None:
+    """Let the members of a group of the operating system read the served file, and nothing else of the lake.
+
+    Raises `LakeError` where there is no such group, or where the owner of the lake is not in it.
+    """
+    file = mart_file_path(lake)
+    try:
+        for path, mode in ((lake.path, 0o710), (file.parent, 0o750), (file, 0o640)):
+            shutil.chown(path, group=group)
+            path.chmod(mode)
+    except (LookupError, PermissionError) as error:
+        cause = (
+            "does not exist" if isinstance(error, LookupError) else "does not have the owner of the lake as a member"
+        )
+        raise LakeError(f"reader_group of the company: the group {group!r} {cause}") from None
 
 
 def build_mart_file(

@@ -1,6 +1,7 @@
 """The lake: what is written stays, what is equal is not written, and no personal value reaches the Delta log."""
 
 import multiprocessing
+import os
 from dataclasses import replace
 
 import polars as pl
@@ -103,3 +104,33 @@ def test_one_writer(tmp_path):
     other.join()
     with Lake(tmp_path).lock_writer():
         pass
+
+
+@pytest.fixture
+def open_umask():
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_a_lake_is_readable_by_its_owner_alone(tmp_path):
+    lake = Lake(tmp_path / "lake")
+    with lake.lock_writer():
+        lake.append(TABLE, rows("1"))
+    modes = {path: path.stat().st_mode & 0o077 for path in [lake.path, *lake.path.rglob("*")]}
+    assert len(modes) > 3
+    assert set(modes.values()) == {0}
+    (tmp_path / "after").touch()
+    assert (tmp_path / "after").stat().st_mode & 0o077 == 0o044
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_a_lake_that_was_open_to_others_is_closed(tmp_path):
+    lake = Lake(tmp_path / "lake")
+    lake.append(TABLE, rows("1"))
+    (folder,) = (path for path in lake.path.iterdir() if path.is_dir())
+    assert (lake.path.stat().st_mode & 0o007, folder.stat().st_mode & 0o007) == (0o005, 0o005)
+    with lake.lock_writer():
+        pass
+    assert (lake.path.stat().st_mode & 0o067, folder.stat().st_mode & 0o027) == (0, 0)
