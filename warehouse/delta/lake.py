@@ -6,6 +6,7 @@ writer in `writer_lock`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import polars as pl
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
+from cdp_pipelines.errors import LakeError
 from cdp_pipelines.schema import VERSION
 from warehouse.delta import versions, write_modes, writer_lock
 
@@ -25,11 +27,22 @@ if TYPE_CHECKING:
     from warehouse.delta.write_modes import WriteResult
 
 
+_UNREADABLE = re.compile(r"[#?\[\]\x00-\x1f\ud800-\udfff]|%[0-9A-Fa-f]{2}")
+
+
 @dataclass(frozen=True, slots=True)
 class Lake:
     """A folder of Delta tables."""
 
     path: Path
+
+    def __post_init__(self) -> None:
+        """Raise `LakeError` for a path that the Delta library takes for another: it reads paths as URLs."""
+        if found := _UNREADABLE.search(str(self.path)):
+            raise LakeError(
+                f"the path of the lake has {found[0]!r} at position {found.start() + 1}; a lake may be in any folder "
+                "whose path has no #, ?, [, ], control character, or % before two hexadecimal digits"
+            )
 
     def location(self, table: str) -> Path:
         """Folder of a table, by its full name."""

@@ -44,8 +44,9 @@ def scan_delta(delta: DeltaTable) -> pl.LazyFrame:
     """Rows of an open table."""
     if quote(delta.table_uri, safe="/:") == delta.table_uri:
         return pl.scan_delta(delta)
-    # Polars uses the table's URI as a path, and does not find one with a blank in it.
-    return pl.scan_pyarrow_dataset(delta.to_pyarrow_dataset())
+    # Polars uses the table's URI as a path, and does not find one with a blank in it. Arrow does, but it cannot filter
+    # by every expression, so it reads the whole table.
+    return pl.DataFrame(delta.to_pyarrow_table()).lazy()
 
 
 def read_code_version(delta: DeltaTable) -> str:

@@ -134,3 +134,22 @@ def test_a_lake_that_was_open_to_others_is_closed(tmp_path):
     with lake.lock_writer():
         pass
     assert (lake.path.stat().st_mode & 0o067, folder.stat().st_mode & 0o027) == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["my lake", "läke", "50% off", "it's", 'say "x"', "a*b", "{x}", "a&b=c;d", "日本"])
+def test_a_lake_may_be_anywhere(tmp_path, name):
+    lake = Lake(tmp_path / name)
+    lake.append(TABLE, rows("1", "2"))
+    lake.append(TABLE, rows("3"))
+    assert lake.replace(TABLE, rows("1", "2", "3")).is_changed is False
+    one_of = pl.col("id").str.contains("[12]") & pl.col("tags").list.contains("x")
+    assert lake.scan(TABLE).filter(one_of).sort("id").collect().equals(rows("1", "2"))
+    assert lake.scan_version(TABLE.name, 0).collect().sort("id").equals(rows("1", "2"))
+    assert lake.tables() == {TABLE.name: 1}
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["a#b", "a?b", "a[b", "a%20b", "a\tb", "a\udcffb"])
+def test_a_path_that_the_delta_library_takes_for_another_is_refused(tmp_path, name):
+    with pytest.raises(LakeError, match="the path of the lake has "):
+        Lake(tmp_path / name)
