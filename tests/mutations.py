@@ -29,6 +29,7 @@ TESTS = [
     "tests/cdp_pipelines/consent/test_decide.py",
     "tests/cdp_pipelines/consent/test_history.py",
     "tests/cdp_pipelines/consent/test_cases.py",
+    "tests/cdp_pipelines/consent/test_merge_gate.py",
     "tests/cdp_pipelines/golden",
     "tests/cdp_pipelines/marts",
     "tests/cdp_pipelines/channels/test_elements.py",
