@@ -17,7 +17,8 @@ from cdp_pipelines.channels.formats import parquet_records
 from cdp_pipelines.services.declarations import load_all_contracts
 {guard}
     read = parquet_records.read_parquet(open(sys.argv[1], "rb").read(), load_all_contracts()["iot"])
-    print(read.frame.height, parquet_records._worker().submit(parquet_records.os.getpid).result(), flush=True)
+    print(read.frame.height, flush=True)
+    print(parquet_records._worker().submit(parquet_records.os.getpid).result(), flush=True)
     time.sleep(60)
 """
 
@@ -47,8 +48,8 @@ def is_running(process_id: int) -> bool:
 
 def test_the_child_ends_when_its_parent_is_killed(start):
     with start('if __name__ == "__main__":') as parent:
-        row_count, child = map(int, parent.stdout.readline().split())
-        assert row_count == 2
+        assert parent.stdout.readline() == "2\n"
+        child = int(parent.stdout.readline())
         assert is_running(child)
         parent.send_signal(signal.SIGKILL)
     until = time.monotonic() + 20
