@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
-from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from cdp_pipelines.errors import LakeError
@@ -55,7 +54,7 @@ class Lake:
     def scan(self, table: Table) -> pl.LazyFrame:
         """The table's rows; no rows where it was never written."""
         try:
-            return versions.scan_delta(DeltaTable(self.location(table.name)))
+            return versions.scan_delta(versions.open_table(self.location(table.name)))
         except TableNotFoundError:
             return table.empty().lazy()
 
@@ -89,7 +88,7 @@ class Lake:
     def tables(self) -> dict[str, int]:
         """Full name to newest version of every table in the lake."""
         return {
-            str(log.parent.relative_to(self.path)): DeltaTable(log.parent).version()
+            str(log.parent.relative_to(self.path)): versions.open_table(log.parent).version()
             for log in sorted(self.path.glob("*/*/_delta_log"))
         }
 
@@ -97,7 +96,7 @@ class Lake:
         """Newest version of every table, its rows and the code that wrote it; columns as in `VERSION`."""
         rows = []
         for name in self.tables():
-            delta = DeltaTable(self.location(name))
+            delta = versions.open_table(self.location(name))
             row_count, _ = versions.measure_size(delta)
             rows.append((name, delta.version(), row_count, versions.read_code_version(delta)))
         names = ("table_name", "delta_version", "row_count", "code_version")

@@ -1,12 +1,14 @@
 """Versions of Delta tables: reading them, measuring them, and deleting the files of those that are not needed.
 
-Here belongs everything that reads a table's log. A table is opened by its folder each time, because a handle that is
-kept across another writer's commit raises. New versions are written in `write_modes`.
+Here belongs everything that reads a table's log. A handle is used again for as long as the table has no newer commit,
+because one that is kept across another writer's commit raises. New versions are written in `write_modes`.
 """
 
 from __future__ import annotations
 
 import os
+import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
@@ -18,14 +20,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+# Name of a commit in the log of a table.
+_ENTRY = re.compile(r"\d{20}\.json")
 # Key of the code version in the metadata of a commit, and its value where a commit has none.
 CODE_PROPERTY, UNKNOWN = "cdp.code_version", "unknown"
+
+
+def open_table(folder: Path) -> DeltaTable:
+    """The newest version of a table, opened once for as long as no other is written; `TableNotFoundError`."""
+    # Opening reads the log, which takes a hundred times as long as finding its newest entry.
+    try:
+        entries = [entry for entry in os.scandir(folder / "_delta_log") if _ENTRY.fullmatch(entry.name)]
+    except FileNotFoundError:
+        entries = []
+    newest = max(entries, key=lambda entry: entry.name, default=None)
+    return _open_once(folder, newest.name, newest.stat().st_mtime_ns) if newest else DeltaTable(folder)
+
+
+@lru_cache(maxsize=1024)
+def _open_once(folder: Path, entry: str, written_ns: int) -> DeltaTable:  # noqa: ARG001  they tell versions apart
+    return DeltaTable(folder)
 
 
 def current_version(folder: Path) -> int | None:
     """Newest version, or None where the table was never written."""
     try:
-        return DeltaTable(folder).version()
+        return open_table(folder).version()
     except TableNotFoundError:
         return None
 
@@ -66,7 +86,7 @@ def forget_versions(folder: Path, keep: Iterable[int] = ()) -> int:
     Deletes the files of other versions, the remains of a killed writer, and files that were never committed; a vacuum
     does not find all of these. This is not a commit: the version stays the same, and deleted versions are unreadable.
     """
-    tables = (DeltaTable(folder), *(DeltaTable(folder, version=version) for version in keep))
+    tables = (open_table(folder), *(DeltaTable(folder, version=version) for version in keep))
     needed = {unquote(uri.rsplit("/", 1)[-1]) for delta in tables for uri in delta.file_uris()}
     files = [path for path in folder.iterdir() if path.is_file() and path.name not in needed]
     for path in files:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import polars as pl
-from deltalake import ColumnProperties, CommitProperties, DeltaTable, WriterProperties
+from deltalake import ColumnProperties, CommitProperties, WriterProperties
 
 from cdp_pipelines.schema import RECORD_KEY
 from warehouse.code_version import code_version
-from warehouse.delta.versions import CODE_PROPERTY, current_version, measure_size, scan_delta
+from warehouse.delta.versions import CODE_PROPERTY, current_version, measure_size, open_table, scan_delta
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,7 @@ def replace_rows(folder: Path, table: Table, rows: pl.DataFrame, before: pl.Data
     """
     rows = rows.sort(table.order)
     if current_version(folder) is not None:
-        before = scan_delta(DeltaTable(folder)).collect() if before is None else before
+        before = scan_delta(open_table(folder)).collect() if before is None else before
         # The sort is slow: only frames that may be equal are sorted.
         if before.schema == rows.schema and before.height == rows.height and before.sort(table.order).equals(rows):
             return describe_table(folder)
@@ -62,7 +62,7 @@ def replace_rows(folder: Path, table: Table, rows: pl.DataFrame, before: pl.Data
 
 def describe_table(folder: Path, *, is_changed: bool = False) -> WriteResult:
     """The table's version, rows and bytes, from its log."""
-    delta = DeltaTable(folder)
+    delta = open_table(folder)
     return WriteResult(delta.version(), *measure_size(delta), is_changed)
 
 

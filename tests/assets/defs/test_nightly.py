@@ -209,7 +209,7 @@ def test_night_by_night_is_all_at_once_and_canaries_are_where_their_scripts_say(
     lake = copy_lake(first_night, tmp_path / "lake") if first_night else Lake(tmp_path / "lake")
     seen_count, held, read, nights = 0, {}, {}, list_drop_dates(company.drops)
     if len(nights) > MANY:
-        nights = nights[::-4][::-1]  # By fours, the last among them: each run brings several nights.
+        nights = nights[::-6][::-1]  # By sixes, the last among them: each run brings several nights.
     for night in nights:
         assert (first_night and night == nights[0]) or run(company.drops, lake.path, night) == 0
         seen_count += assert_canaries(company.canaries().filter(drop=night), lake)

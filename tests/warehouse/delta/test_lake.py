@@ -2,14 +2,17 @@
 
 import multiprocessing
 import os
+import shutil
 from dataclasses import replace
 
 import polars as pl
 import pytest
+from deltalake.exceptions import TableNotFoundError
 
 from cdp_pipelines.errors import LakeError
 from cdp_pipelines.schema import CUSTOMER, UTC, Column, Subject, Table
 from warehouse.delta.lake import Lake
+from warehouse.delta.versions import open_table
 
 TABLE = Table(
     "golden/people",
@@ -153,3 +156,22 @@ def test_a_lake_may_be_anywhere(tmp_path, name):
 def test_a_path_that_the_delta_library_takes_for_another_is_refused(tmp_path, name):
     with pytest.raises(LakeError, match="the path of the lake has "):
         Lake(tmp_path / name)
+
+
+def test_a_table_is_opened_again_only_after_a_commit(tmp_path):
+    lake, folder = Lake(tmp_path), tmp_path / TABLE.name
+    with pytest.raises(TableNotFoundError):
+        open_table(folder)
+    lake.append(TABLE, rows("1"))
+    first = open_table(folder)
+    assert open_table(folder) is first
+    # Another process commits.
+    rows("2").write_delta(str(folder), mode="append")
+    assert open_table(folder) is not first
+    assert lake.read(TABLE).equals(rows("1", "2"))
+    # The folder is deleted, and a new table has as many commits.
+    shutil.rmtree(folder)
+    assert lake.version(TABLE.name) is None
+    lake.append(TABLE, rows("3"))
+    lake.append(TABLE, rows("4"))
+    assert lake.read(TABLE).equals(rows("3", "4"))
