@@ -45,8 +45,9 @@ def notice(
     JSON keys: changes.
     """
     from cdp_pipelines.services.simulation import register_with_notice
+    from warehouse.delta.lake import Lake
 
-    register = register_with_notice(purpose, version)
+    register = register_with_notice(Lake(lake), purpose, version)
     _show(register, f"If {purpose} accepted no notice older than {version}", f"simulation_{purpose}_notice", lake,
           format_, output, ids)  # fmt: skip
 

@@ -37,7 +37,8 @@ def build_permitted_table(purpose: Purpose) -> Table:
         origin = source.sources if group in {"measure", "subject"} else (f"{COLUMN_SOURCES[group].name}.{name}",)
         description = column.description or source.description
         dtype = coarsened_dtype(column)
-        columns.append(Column(column.name, dtype, description, source.is_personal, origin))
+        # A row is about one person, and so is each of its values, whatever it says.
+        columns.append(Column(column.name, dtype, description, is_personal=True, sources=origin))
     key = tuple(column.name for column in purpose.columns if column.source == KEY)
     return Table(f"mart/{purpose.key}", purpose.title, key, tuple(columns), declare_mart_lifecycle(key))
 
@@ -47,9 +48,9 @@ def build_mart_table(purpose: Purpose) -> Table:
     table = build_permitted_table(purpose)
     if purpose.shape:
         origin = tuple(dict.fromkeys(source for column in table.columns for source in column.sources))
-        is_personal = any(column.is_personal for column in table.columns)
         shaped = (
-            Column(column.name, TYPES[column.type], column.description, is_personal, origin) for column in purpose.shape
+            Column(column.name, TYPES[column.type], column.description, is_personal=True, sources=origin)
+            for column in purpose.shape
         )
         table = replace(table, columns=tuple(shaped))
     if purpose.aggregate is None:

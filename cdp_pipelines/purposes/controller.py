@@ -34,6 +34,9 @@ class Controller(PolicyModel):
     data_protection_officer: Text | None = Field(
         None, description="Contact of the data protection officer (Art. 37, 30(1)(a))"
     )
+    supervisory_authority: Text = Field(
+        description="Contact of the authority that supervises the company, for complaints (Art. 13(2)(d), 77)"
+    )
     region: str | None = Field(
         None,
         pattern="^[A-Z]{2}(-[A-Z0-9]{1,3})?$",

@@ -161,8 +161,10 @@ def _transfers(purposes: set[str]) -> list[dict[str, object]]:
 
 
 def _rights() -> list[dict[str, object]]:
-    contact = load_company_controller().data_protection_officer or load_company_controller().contact
+    controller = load_company_controller()
+    contact = controller.data_protection_officer or controller.contact
+    contacts = {"complaint": controller.supervisory_authority}
     return [
-        {"right": right, "article": article, "meaning": meaning, "contact": contact}
+        {"right": right, "article": article, "meaning": meaning, "contact": contacts.get(right, contact)}
         for right, article, meaning in RIGHTS
     ]

@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from cdp_pipelines.errors import CdpError
+from cdp_pipelines.marts.membership import NO_VALUE
 from cdp_pipelines.purposes.purpose import Purpose
 from cdp_pipelines.schema import DECISION, MEMBERSHIP, RUN, VERSION
 from cdp_pipelines.schema.interval import valid_at
@@ -40,8 +41,9 @@ class MartNight:
 
     @classmethod
     def of(cls, lake: Lake, key: str, on: date) -> "MartNight":
-        """The mart of a purpose as it was on a day; `CdpError` where there is no such mart, or no night until then.
+        """The mart of a purpose as it was on a day.
 
+        `CdpError` where there is no such mart, no night until then, or no night since: nobody has decided for it yet.
         Nights are those to which the lake was brought: deliveries of other nights were decided on with the next one.
         """
         purpose = find_purpose_of_mart(key)
@@ -49,6 +51,8 @@ class MartNight:
         if versions.is_empty():
             raise CdpError(f"the lake has no night of the mart {key} yet; `cdp run` makes one")
         versions = versions.sort("night")
+        if on > (last := versions["night"][-1]):
+            raise CdpError(f"the lake knows nothing about {on}: its last night is {last}; `cdp run` makes a later one")
         newest = versions.filter(pl.col("night") <= on).tail(1)
         if newest.is_empty():
             raise CdpError(f"the lake knows no night until {on}; its first night is {versions['night'][0]}")
@@ -81,11 +85,14 @@ def audit_customer(lake: Lake, key: str, on: date, customer_id: str) -> Document
     current = valid_at(memberships.lazy(), night.as_of).collect()
     decisions = valid_at(lake.scan(DECISION).filter(is_own, pl.col("purpose") == key), night.as_of).collect()
     events, records = find_evidence(lake, decisions["evidence"].explode().drop_nulls().unique().sort())
-    reasons = ", ".join(sorted(set(decisions["reason"]))) or "no decision exists"
+    reasons = set(decisions["reason"]) or {"no decision exists"}
+    if current.is_empty():
+        # Allowed, and yet in no row: the profile has no value that the mart may show.
+        reasons = {NO_VALUE if reason == "allowed" else reason for reason in reasons}
     run = lake.read(RUN).filter(night=night.night)
     return Document(
         f"{customer_id} in the mart {key} on {on}",
-        f"{_in_or_out(current)}, as of the night of {night.night}: {reasons}.",
+        f"{_in_or_out(current)}, as of the night of {night.night}: {', '.join(sorted(reasons))}.",
         [
             Section("membership", list_memberships(current), "The membership of that night"),
             Section("decisions", _decisions(decisions), "The decisions of that night, with their evidence"),

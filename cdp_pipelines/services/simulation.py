@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from cdp_pipelines.consent.audience_funnel import compare_decisions
 from cdp_pipelines.errors import CdpError, PolicyError, UnknownNameError
 from cdp_pipelines.purposes import Purpose, Register, load_purpose
+from cdp_pipelines.schema import LEDGER
 from cdp_pipelines.services.decisions import decide_lake
 from cdp_pipelines.services.declarations import load_company_register
 from cdp_pipelines.services.document import Document, Section
@@ -18,13 +19,21 @@ from cdp_pipelines.services.nights import read_nights
 from warehouse.delta.lake import Lake
 
 
-def register_with_notice(key: str, version: str) -> Register:
-    """The register with another oldest accepted notice version of a purpose."""
+def register_with_notice(lake: Lake, key: str, version: str) -> Register:
+    """The register with another oldest accepted notice version of a purpose.
+
+    A version is one that the purpose declares or has declared, or one that consent events of the lake name.
+    """
     register = load_company_register()
     if key not in register or register[key].notice is None:
         raise UnknownNameError(
             "purpose with a notice", key, (purpose.key for purpose in register.values() if purpose.notice)
         )
+    events = lake.scan(LEDGER).filter(pl.col("notice_version").is_not_null(), purpose=key)
+    known = {*events.select("notice_version").unique().collect()["notice_version"]}
+    known |= {each.notice for each in register.versions[key] if each.notice}
+    if version not in known:
+        raise UnknownNameError(f"version of the notice of {key}", version, sorted(known))
     try:
         changed = Purpose.model_validate(register[key].model_dump(exclude={"key"}) | {"notice": version})
     except ValidationError as error:

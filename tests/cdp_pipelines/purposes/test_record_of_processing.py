@@ -12,7 +12,13 @@ from cdp_pipelines.purposes.controller import Controller, load_controller
 from cdp_pipelines.purposes.record_of_processing import NO_RECIPIENTS, NONE, PARTS, build_record_of_processing
 from tests.cdp_pipelines.consent.inputs import REGISTER
 
-SHOP = {"name": "Shop", "address": "1 High Street", "contact": "privacy@shop.example", "security": ["locks"]}
+SHOP = {
+    "name": "Shop",
+    "address": "1 High Street",
+    "contact": "privacy@shop.example",
+    "supervisory_authority": "Commissioner, 2 High Street",
+    "security": ["locks"],
+}
 CONTROLLER = Controller.model_validate(SHOP)
 
 

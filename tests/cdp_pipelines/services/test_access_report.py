@@ -12,7 +12,11 @@ from cdp_pipelines.sample import benchmark_customers, benchmark_lake
 from cdp_pipelines.schema import CLUSTER
 from cdp_pipelines.schema.duration import end_of_retention
 from cdp_pipelines.services.access_report import build_access_report
-from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
+from cdp_pipelines.services.declarations import (
+    load_all_contracts,
+    load_company_controller,
+    load_company_register,
+)
 from cdp_pipelines.services.marts import find_by_mart_key
 from tests.commands import read_answer, run_command
 from warehouse.delta.lake import Lake
@@ -61,7 +65,10 @@ def test_the_answer_has_all_that_art_15_asks_for(audited, member):
         )
         assert row["owner"] == contract.owner
     # (e), (f) rights and whom to turn to; (h) how the profile came about.
-    assert {"erasure", "complaint"} <= {row["right"] for row in answer["rights"]}
+    contacts = {row["right"]: row["contact"] for row in answer["rights"]}
+    controller = load_company_controller()
+    assert contacts["erasure"] == controller.data_protection_officer
+    assert contacts["complaint"] == controller.supervisory_authority
     assert {row["rule"] for row in answer["joined_records"]}
     # (3) a copy: each raw row of the records, verbatim, and no other.
     for (channel,), mine in records.group_by("channel"):

@@ -2,13 +2,15 @@
 
 import json
 import shutil
+from datetime import timedelta
 from hashlib import sha256
 
 import polars as pl
 
 from cdp_pipelines.marts.mart import build_mart_table
-from cdp_pipelines.schema import VERSION
+from cdp_pipelines.schema import DECISION, MEMBERSHIP, VERSION
 from cdp_pipelines.schema.duration import end_of_night
+from cdp_pipelines.schema.interval import current
 from cdp_pipelines.services.declarations import load_company_register
 from cdp_pipelines.services.marts import find_people, read_published
 from tests.commands import in_one_line, read_answer, run_command
@@ -27,6 +29,27 @@ def test_in_or_out_on_a_day_with_the_evidence(audited, member):
     out = run_command("audit", "mart", "life_threatening_alert", *where)
     assert "Out, as of the night of" in out.output
     assert "no_case" in out.output
+
+
+def test_somebody_who_is_allowed_and_out_has_no_usable_value(audited):
+    last = list_drop_dates(audited.drops)[-1]
+    allowed = current(audited.lake.scan(DECISION)).filter("is_allowed").select("customer_id", "purpose")
+    members = current(audited.lake.scan(MEMBERSHIP)).select("customer_id", "purpose")
+    with_mart = [key for key, purpose in load_company_register().items() if purpose.columns]
+    out = allowed.filter(pl.col("purpose").is_in(with_mart)).join(members, on=["customer_id", "purpose"], how="anti")
+    customer, mart = out.sort(pl.all()).first().collect().row(0)
+    where = ("--on", last, "--customer", customer, "--lake", audited.lake.path)
+    assert f"Out, as of the night of {last}: no_usable_value." in in_one_line(
+        run_command("audit", "mart", mart, *where)
+    )
+
+
+def test_a_day_after_the_last_night_is_refused(audited, member):
+    last = list_drop_dates(audited.drops)[-1]
+    where = ("--on", last + timedelta(days=1), "--customer", member[0], "--lake", audited.lake.path)
+    answer = run_command("audit", "mart", "email_marketing", *where)
+    assert answer.exit_code != 0
+    assert f"its last night is {last}" in in_one_line(answer) + str(answer.exception)
 
 
 def test_rows_of_a_night_are_those_of_the_marts_own_version(audited, member, tmp_path):

@@ -72,7 +72,11 @@ def test_another_basis_lets_others_in(sample, tmp_path):
             ["funnel", "payment", "--as-of", "1999-01-01"], "there are no decisions as of 1999-01-01", id="early"
         ),
         pytest.param(["simulate", "notice", "payment", "2011-06"], "no purpose with a notice 'payment'", id="basis"),
-        pytest.param(["simulate", "notice", "email_marketing", "new"], "notice", id="version"),
+        pytest.param(
+            ["simulate", "notice", "email_marketing", "2011-07"],
+            "no version of the notice of email_marketing '2011-07'. Did you mean '2011-06'",
+            id="undeclared_version",
+        ),
         pytest.param(["simulate", "purpose", "/nowhere/x.yaml"], "there is no file", id="file"),
     ],
 )
