@@ -41,6 +41,10 @@ OF_GATES = ("tests/expectations/test_gate.py",)
 OF_PARQUET = ("tests/cdp_pipelines/channels/formats/test_parquet_records.py",)
 OF_DATABASES = ("tests/assets/runtime/test_instance.py",)
 OF_MARTS = ("tests/cdp_pipelines/services/test_marts.py", "-k", "lasting")
+OF_UNRESOLVED = (
+    "tests/cdp_pipelines/consent/test_unresolved.py",
+    "tests/cdp_pipelines/standardise/test_stated_kind.py",
+)
 WORKERS = 2
 
 
@@ -55,6 +59,19 @@ class Fault(NamedTuple):
 
 
 FAULTS = (
+    Fault("unnamed_event_not_listed", f"{CONSENT}/unresolved.py", "for frame in (*stated, asked))", "for frame in (*stated[1:], asked))", OF_UNRESOLVED),
+    Fault("unknown_subject_not_listed", f"{CONSENT}/unresolved.py", "for frame in (*stated, asked))", "for frame in (*stated[:1], asked))", OF_UNRESOLVED),
+    Fault("request_that_names_nobody_not_listed", f"{CONSENT}/unresolved.py", "for frame in (*stated, asked))", "for frame in stated)", OF_UNRESOLVED),
+    Fault("subject_known_by_its_value_alone", f"{CONSENT}/unresolved.py", 'events.join(known, on=subject, how="anti")', 'events.join(known, on="subject_value", how="anti")', OF_UNRESOLVED),
+    Fault("obeyed_event_listed_after_retention", f"{CONSENT}/unresolved.py", 'waiting = unnamed.join(ledger.select(CONSENT_EVENT.key), on=list(CONSENT_EVENT.key), how="anti")', "waiting = unnamed", OF_UNRESOLVED),
+    Fault("clerk_grants", f"{CONSENT}/unresolved.py", 'events.filter(~pl.col("status").is_in(PERMISSIVE_STATUSES))', "events", OF_UNRESOLVED),
+    Fault("resolved_event_counts_from_today", f"{CONSENT}/unresolved.py", 'pl.lit(night).alias("drop_date")', 'pl.lit(night).alias("drop_date"), pl.lit(night).alias("event_at")', OF_UNRESOLVED),
+    Fault("first_resolution_applies", f"{CONSENT}/unresolved.py", 'resolutions.sort("resolution_number").unique(RECORD_KEY, keep="last"', 'resolutions.sort("resolution_number").unique(RECORD_KEY, keep="first"', OF_UNRESOLVED),
+    Fault("resolved_request_keeps_its_text", f"{CONSENT}/unresolved.py", 'pl.coalesce("named_value", "subject_value")', 'pl.coalesce("subject_value", "named_value")', OF_UNRESOLVED),
+    Fault("grant_of_another_kind_counts", "cdp_pipelines/standardise/consent_event.py", '            pl.when(pl.col("status").is_in(PERMISSIVE_STATUSES))\n            .then("subject_kind")', '            pl.when(pl.col("status").is_in(()))\n            .then("subject_kind")', OF_UNRESOLVED),
+    Fault("denial_of_another_kind_unread", "cdp_pipelines/standardise/consent_event.py", "corrected = pl.when(is_other).then(pl.lit(other)).otherwise(corrected)", "corrected = corrected if is_other is not None else kind", OF_UNRESOLVED),
+    Fault("grant_on_several_addresses_counts", "cdp_pipelines/standardise/consent_event.py", '(pl.col("subjects").list.len() == 1) | ~pl.col("status").is_in(PERMISSIVE_STATUSES)', 'pl.col("subjects").list.len() > 0', OF_UNRESOLVED),
+    Fault("statement_without_a_subject_lost", "cdp_pipelines/standardise/consent_event.py", '.filter(pl.col("purpose").is_not_null(), pl.col("status").is_not_null())', '.filter(pl.col("purpose").is_not_null(), pl.col("status").is_not_null(), pl.col("subject_value").is_not_null())', OF_UNRESOLVED),
     Fault("permissive_event_wins_a_tie", f"{CONSENT}/events.py", 'RESTRICTIVENESS = {**dict.fromkeys(PERMISSIVE_STATUSES, 0), "denied": 1}', 'RESTRICTIVENESS = {**dict.fromkeys(PERMISSIVE_STATUSES, 3), "denied": 1}'),
     Fault("recorded_at_left_out_of_the_order", f"{CONSENT}/events.py", 'events.sort("event_at", "recorded_at", restrictiveness, "event_id")', 'events.sort("event_at", restrictiveness, "event_id")'),
     Fault("future_grant_accepted", f"{CONSENT}/events.py", "~(is_permissive & is_future), ~is_unproven", "~is_unproven"),

@@ -1,4 +1,7 @@
-"""Consent: `standardised/consent_event`, `consent/ledger` with its seals, `consent/decision`, `identity/crosswalk`."""
+"""Consent: `standardised/consent_event`, `consent/ledger` with its seals, `consent/unresolved`, `consent/decision`.
+
+The crosswalk of the records that may join a profile is built here too; how a table is made is in the services.
+"""
 
 import dagster as dg
 
@@ -14,17 +17,22 @@ from cdp_pipelines.schema import (
     LEDGER,
     PARTY,
     PRIVACY_REQUEST,
+    RESOLUTION,
     SEAL,
+    UNRESOLVED,
 )
 from cdp_pipelines.services.checked_write import WriteReport
 from cdp_pipelines.services.decision_history import update_decisions
 from cdp_pipelines.services.ledger import consent_contracts, describe_consent_event, update_ledger
+from cdp_pipelines.services.unresolved import update_unresolved
+
+resolution = build_spec(RESOLUTION, deps=[])
 
 
 @lake_assets(
     specs=[
         build_spec(describe_consent_event(), deps=[contract.raw for contract in consent_contracts().values()]),
-        build_spec(LEDGER, deps=[CONSENT_EVENT]),
+        build_spec(LEDGER, deps=[CONSENT_EVENT, RESOLUTION]),
         build_spec(SEAL, deps=[LEDGER]),
     ],
 )
@@ -42,3 +50,9 @@ def keep_ledger(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteR
 def decide_all(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteReport:
     """Decide anew for every customer and purpose, and link the records that may be linked."""
     return update_decisions(lake.open, lake.night(context), lake.as_of(context))
+
+
+@lake_assets(specs=[build_spec(UNRESOLVED, deps=[PARTY, CONSENT_EVENT, PRIVACY_REQUEST, LEDGER, RESOLUTION])])
+def list_unresolved(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteReport:
+    """List the records whose consent events or requests name nobody."""
+    return update_unresolved(lake.open, lake.night(context), lake.as_of(context))

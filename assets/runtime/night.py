@@ -20,7 +20,7 @@ from assets.runtime.lake import ACCEPTED_NIGHTS, REMOVAL_CONFIRMED
 from assets.runtime.specs import DROPS
 from cdp_pipelines.errors import LakeError
 from cdp_pipelines.retention import WHOLE_ROW
-from cdp_pipelines.schema import FILE, RETENTION
+from cdp_pipelines.schema import FILE, RECORD_KEY, RETENTION, UNRESOLVED
 from cdp_pipelines.services.nights import check_nights
 from warehouse.delta.lake import Lake
 from warehouse.sources.drop_folder import list_drop_dates
@@ -54,7 +54,8 @@ class StepLog:
 class NightResult:
     """A finished run. `files`: rows of audit/file; `new_files`: those that this run loaded or refused.
 
-    `removed_rows`, `removed_values`: by retention, in this run and in all runs.
+    `removed_rows`, `removed_values`: by retention, in this run and in all runs. `unresolved`: records of
+    consent/unresolved, those of this run and all.
     """
 
     night: date
@@ -66,6 +67,7 @@ class NightResult:
     new_files: pl.DataFrame
     removed_rows: tuple[int, int]
     removed_values: tuple[int, int]
+    unresolved: tuple[int, int]
 
     @property
     def skipped_count(self) -> int:
@@ -127,7 +129,7 @@ def run_night(
     steps = StepLog(len(job.nodes))
     with instance or dg.DagsterInstance.get() as opened, _listen(steps, on_progress):
         opened.add_dynamic_partitions(DROPS.name, [str(night)])
-        known, removed = _known_files(store), _count_removed(store)
+        known, removed, unresolved = _known_files(store), _count_removed(store), _read_unresolved(store)
         result = job.execute_in_process(
             instance=opened,
             raise_on_error=False,
@@ -140,6 +142,7 @@ def run_night(
         )
     files = store.read(FILE)
     (rows, values), (all_rows, all_values) = removed, _count_removed(store)
+    all_unresolved = _read_unresolved(store)
     return NightResult(
         night=night,
         lake=store,
@@ -150,6 +153,7 @@ def run_night(
         new_files=files.join(known, on=["channel", "file_sha256"], how="anti"),
         removed_rows=(all_rows - rows, all_rows),
         removed_values=(all_values - values, all_values),
+        unresolved=(all_unresolved.join(unresolved, on=RECORD_KEY, how="anti").height, all_unresolved.height),
     )
 
 
@@ -162,6 +166,10 @@ def _resolve_job() -> dg.JobDefinition:
 
 def _known_files(store: Lake) -> pl.DataFrame:
     return store.scan(FILE).select("channel", "file_sha256").collect()
+
+
+def _read_unresolved(store: Lake) -> pl.DataFrame:
+    return store.scan(UNRESOLVED).select(RECORD_KEY).collect()
 
 
 def _count_removed(store: Lake) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cdp_pipelines.cli import audit, bench, decisions, declarations, lake, lineage, link, simulate, verify
+from cdp_pipelines.cli import audit, bench, consent, decisions, declarations, lake, lineage, link, simulate, verify
 from cdp_pipelines.cli.group import CommandGroup
 from cdp_pipelines.cli.rectify import rectify
 
@@ -42,6 +42,7 @@ for command in (lake.sample, lake.run, lake.ui, lake.publish, lake.query):
 for command in (decisions.why, decisions.funnel, decisions.conflicts, decisions.evaluate):
     app.command(rich_help_panel="Ask a lake")(command)
 app.add_typer(audit.app, name="audit", rich_help_panel="Ask a lake")
+app.add_typer(consent.app, name="consent", rich_help_panel="Ask a lake")
 app.add_typer(link.app, name="link", rich_help_panel="Ask a lake")
 app.add_typer(simulate.app, name="simulate", rich_help_panel="Ask a lake")
 app.command(rich_help_panel="Ask a lake")(rectify)

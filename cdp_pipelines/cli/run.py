@@ -95,6 +95,7 @@ def _list_counts(result: NightResult) -> list[Row]:
     counts |= {
         "rows removed by retention": result.removed_rows,
         "values removed by retention": result.removed_values,
+        "consent or requests that name nobody": result.unresolved,
     }
     return [{"count": label, "this_run": run, "in_the_lake": total} for label, (run, total) in counts.items()]
 

@@ -130,7 +130,7 @@ def generate_webshop_customers(people: pl.DataFrame, clock: Clock, rng: np.rando
 
 
 def generate_call_centre(people: pl.DataFrame, clock: Clock, rng: np.random.Generator) -> pl.DataFrame:
-    """Calls: the number shown and the name as the agent heard it, in the time of an office two hours ahead."""
+    """Calls: the number shown and the name as the agent listened to it, in the time of an office two hours ahead."""
     who = draw_once(people, 0.46, clock, rng, again=0.32)
     n = who.height
     first, last = write_names(who, rng)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import polars as pl
 
 from cdp_pipelines.schema.identity import CLUSTER
-from cdp_pipelines.schema.standardised import CONSENT_EVENT
+from cdp_pipelines.schema.standardised import CONSENT_EVENT, PRIVACY_REQUEST
 from cdp_pipelines.schema.table import (
     CUSTOMER_SUBJECT,
+    DELETE_DERIVED,
     IDENTIFIER_SUBJECT,
     RECORD_SUBJECT,
     TEXTS,
@@ -22,6 +23,9 @@ from cdp_pipelines.schema.table import (
     carry_columns,
     no_person,
 )
+from cdp_pipelines.schema.vocabulary import RECORD_KEY, UNRESOLVED_REASONS
+
+_UNRESOLVED_SUBJECT = tuple(f"{table.name}.subject_value" for table in (CONSENT_EVENT, PRIVACY_REQUEST))
 
 LEDGER = Table(
     "consent/ledger",
@@ -96,6 +100,79 @@ SEAL = Table(
 )
 SealFrame = pl.LazyFrame
 SealRows = pl.DataFrame
+
+RESOLUTION = Table(
+    "consent/resolution",
+    "Decisions of clerks, made with `cdp consent resolve`, on records of consent/unresolved: whom the record names, or "
+    "that it names nobody. The latest decision on a record applies. Append-only.",
+    ("resolution_number",),
+    (
+        Column("resolution_number", pl.Int64(), "Number of the resolution, from 1"),
+        *carry_columns(CONSENT_EVENT, "channel", "source_record_id"),
+        Column("subject_kind", pl.String(), "Kind of the identifier; null where the record names nobody"),
+        Column(
+            "subject_value",
+            pl.String(),
+            "Identifier that the record is about; null where the record names nobody",
+            is_personal=True,
+            # Entered by a clerk in place of these, so it is of their data categories.
+            sources=_UNRESOLVED_SUBJECT,
+        ),
+        Column("resolved_by", pl.String(), "Clerk who decided"),
+        Column("reason", pl.String(), "How the clerk knows", is_personal=True),
+        Column("resolved_at", UTC, "When the clerk decided"),
+    ),
+    lifecycle=Lifecycle(
+        kind="source",
+        subjects=(IDENTIFIER_SUBJECT, RECORD_SUBJECT),
+        write_mode="append",
+        unit="record",
+        on_erasure=Erasure("delete_row", "A decision on a record that is erased decides nothing"),
+        retention="evidence",
+    ),
+)
+ResolutionFrame = pl.LazyFrame
+ResolutionRows = pl.DataFrame
+
+UNRESOLVED = Table(
+    "consent/unresolved",
+    "Records with consent events or a request that name nobody whom the lake knows. `cdp consent unresolved` lists "
+    "them, `cdp consent resolve` names the person. A row leaves when its subject arrives or a clerk resolves it.",
+    RECORD_KEY,
+    (
+        *carry_columns(CONSENT_EVENT, "channel", "source_record_id", "drop_date", "subject_kind"),
+        Column(
+            "reason",
+            pl.String(),
+            f"{', '.join(UNRESOLVED_REASONS)}: the record has no subject, a grant names several, its text cannot be "
+            "read, or no record of a person has it",
+            sources=_UNRESOLVED_SUBJECT,
+        ),
+        Column("subject_value", pl.String(), "The subject as received", is_personal=True, sources=_UNRESOLVED_SUBJECT),
+        Column(
+            "statements",
+            TEXTS,
+            "What the record states, as `status purpose` or `request: kind`",
+            sources=("standardised/consent_event.status", "standardised/privacy_request.kind"),
+        ),
+        Column(
+            "event_at",
+            UTC,
+            "When the person stated it",
+            sources=("standardised/consent_event.event_at", "standardised/privacy_request.received_at"),
+        ),
+    ),
+    lifecycle=Lifecycle(
+        kind="derived",
+        subjects=(IDENTIFIER_SUBJECT, RECORD_SUBJECT),
+        write_mode="replace",
+        unit="record",
+        on_erasure=DELETE_DERIVED,
+        retention="sources",
+    ),
+)
+UnresolvedFrame = pl.LazyFrame
+UnresolvedRows = pl.DataFrame
 
 # Consent events, contracts, obligations and interests, contact points, and age.
 _DECIDED_BY = (

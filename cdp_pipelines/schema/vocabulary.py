@@ -52,6 +52,10 @@ SUBJECT_STATUSES: tuple[SubjectStatus, ...] = get_args(SubjectStatus)
 PERMISSIVE_STATUSES = ("granted", "objection_withdrawn", "restriction_lifted", "verified")
 CONSENT_STATUSES: tuple[PurposeStatus | SubjectStatus, ...] = (*PURPOSE_STATUSES, *SUBJECT_STATUSES)
 
+# Why a consent event or request names nobody.
+UnresolvedReason = Literal["no_subject", "several_subjects", "unreadable_subject", "unknown_subject"]
+UNRESOLVED_REASONS: tuple[UnresolvedReason, ...] = get_args(UnresolvedReason)
+
 # Rights of data subjects, GDPR Art. 15 to 21.
 RequestKind = Literal["access", "erasure", "portability", "rectification", "objection", "restriction"]
 REQUEST_KINDS: tuple[RequestKind, ...] = get_args(RequestKind)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from cdp_pipelines.consent import extend_ledger, seal_events
+from cdp_pipelines.consent import complete_events, extend_ledger, seal_events, select_current_resolutions
 from cdp_pipelines.lineage import with_raw_sources
 from cdp_pipelines.retention import AT_ONCE, compute_retention_rules, find_expired_values, select_usable
-from cdp_pipelines.schema import CONSENT_EVENT, LEDGER, SEAL, Table
+from cdp_pipelines.schema import CONSENT_EVENT, LEDGER, RESOLUTION, SEAL, Table
 from cdp_pipelines.services.checked_write import StagedWrite, WriteReport, check_and_write
 from cdp_pipelines.services.declarations import load_all_contracts, load_company, load_company_register
 from cdp_pipelines.services.standardisation import count_by_channel
-from cdp_pipelines.standardise import build_consent_event, select_latest
+from cdp_pipelines.standardise import build_consent_event, find_unnamed_events, select_latest
 from warehouse.audit_receipts import read_receipts
 from warehouse.keys import ledger_key, store_head
 
@@ -53,7 +53,8 @@ def update_ledger(lake: Lake, night: date, as_of: datetime) -> WriteReport:
     ledger, sealed = lake.read(LEDGER), lake.scan(SEAL).drop("leaf_hashes").collect()
     events = _read_consent_events(lake, as_of)
     answers = read_receipts(lake.path, night, load_company().request_purpose)
-    new = extend_ledger(ledger, pl.concat([events.all, answers]))
+    resolved = _read_resolved_events(lake, events.all, night)
+    new = extend_ledger(ledger, pl.concat([events.all, resolved, answers]))
     seals = seal_events(sealed, ledger, new, ledger_key(lake.path))
     usable, by_channel = events.usable, {"rows by channel": count_by_channel(events.usable)}
     report = check_and_write(
@@ -81,3 +82,15 @@ def _read_consent_events(lake: Lake, as_of: datetime) -> ConsentEvents:
             rows = select_usable(raw, contract, rules, as_of)
             usable.append(build_consent_event(select_latest(rows, contract), contract).collect())
     return ConsentEvents(pl.concat(every), pl.concat(usable))
+
+
+def _read_resolved_events(lake: Lake, events: pl.DataFrame, night: date) -> pl.DataFrame:
+    """Events of the records that a clerk resolved, with the subject that the clerk named."""
+    resolutions = select_current_resolutions(lake.scan(RESOLUTION)).collect()
+    contracts = consent_contracts()
+    unnamed = [
+        find_unnamed_events(select_latest(lake.scan(contracts[channel].raw), contracts[channel]), contracts[channel])
+        for channel in resolutions["channel"].unique().sort()
+        if channel in contracts
+    ]
+    return complete_events(pl.concat([events.lazy(), *unnamed]), resolutions.lazy(), night).collect()

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from cdp_pipelines import standardise
+from cdp_pipelines.consent import complete_requests, select_current_resolutions
 from cdp_pipelines.lineage import with_raw_sources
 from cdp_pipelines.retention import compute_retention_rules, select_usable
-from cdp_pipelines.schema import INTERACTION, PARTY, PREFERENCE, PRIVACY_REQUEST, Table
+from cdp_pipelines.schema import INTERACTION, PARTY, PREFERENCE, PRIVACY_REQUEST, RESOLUTION, Table
 from cdp_pipelines.services.checked_write import StagedWrite, WriteReport, check_and_write
 from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
 
@@ -57,10 +58,13 @@ def update_standard_table(lake: Lake, standard: StandardTable, night: date, as_o
     for contract in standard.contracts.values():
         rules = compute_retention_rules(contract, purposes)
         usable = select_usable(lake.scan(contract.raw), contract, rules, as_of)
-        frames.append(standard.build(standardise.select_latest(usable, contract), contract))
-    rows = pl.concat(pl.collect_all(frames))
-    metadata = {"rows by channel": count_by_channel(rows)}
-    staged = StagedWrite(standard.described, rows, lambda: lake.replace(standard.table, rows), metadata)
+        rows = standard.build(standardise.select_latest(usable, contract), contract)
+        if standard.table is PRIVACY_REQUEST:
+            rows = complete_requests(rows, select_current_resolutions(lake.scan(RESOLUTION)))
+        frames.append(rows)
+    built = pl.concat(pl.collect_all(frames))
+    metadata = {"rows by channel": count_by_channel(built)}
+    staged = StagedWrite(standard.described, built, lambda: lake.replace(standard.table, built), metadata)
     return check_and_write(lake, night, staged)
 
 

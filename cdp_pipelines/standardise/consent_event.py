@@ -38,43 +38,16 @@ def build_consent_event(current: pl.LazyFrame, contract: ChannelContract) -> pl.
     """
     if not contract.consents:
         return CONSENT_EVENT.empty().lazy()
-
-    def text(value: ValueMapping | None) -> pl.Expr:
-        return pl.lit(None, pl.String) if value is None else value.expression()
-
-    def moment(name: str | None) -> pl.Expr:
-        return pl.lit(None, UTC) if name is None else read_field(contract, name)
-
-    event_id = pl.concat_str(pl.lit(contract.name + ":"), "source_record_id")
     return CONSENT_EVENT.conform(
-        pl.concat(
-            [
-                current.with_columns(
-                    event_id.alias("event_id"),
-                    text(consent.subject_kind).alias("subject_kind"),
-                    text(consent.subject_value).alias("subject_value"),
-                    read_statements(consent).alias("statement"),
-                    pl.col("event_at"),
-                    pl.coalesce(moment(consent.recorded_at), "event_at").alias("recorded_at"),
-                    moment(consent.expires_at).alias("expires_at"),
-                    text(consent.notice_version).alias("declared_notice"),
-                    text(consent.jurisdiction).alias("jurisdiction"),
-                    text(consent.method).alias("method"),
-                )
-                .explode("statement")
-                # Not the frame's own `unnest`: a source may have fields of these names.
-                .with_columns(pl.col("statement").struct.unnest())
-                .with_columns(pl.coalesce("declared_notice", "notice_version").alias("notice_version"))
-                .filter(
-                    pl.all_horizontal(
-                        pl.col(name).is_not_null() for name in ("subject_kind", "subject_value", "purpose", "status")
-                    )
-                )
-                .select(CONSENT_EVENT.schema.keys())
-                for consent in contract.consents
-            ]
-        )
+        _read_events(current, contract)
+        .filter(pl.col("subject_kind").is_not_null(), pl.col("subject_value").is_not_null())
         .unique(["event_id", "subject_kind", "subject_value", "purpose", "status"], keep="first", maintain_order=True)
+        .with_columns(
+            pl.when(pl.col("status").is_in(PERMISSIVE_STATUSES))
+            .then("subject_kind")
+            .otherwise(_correct_kind(contract))
+            .alias("subject_kind")
+        )
         .with_columns(_read_subjects(contract).alias("subjects"))
         # A grant on several contact points at once is certain on none of them; a denial is meant for each.
         .filter((pl.col("subjects").list.len() == 1) | ~pl.col("status").is_in(PERMISSIVE_STATUSES))
@@ -87,6 +60,59 @@ def build_consent_event(current: pl.LazyFrame, contract: ChannelContract) -> pl.
             .otherwise(pl.format("{}#{}", "event_id", pl.col("number") + 1))
             .alias("event_id"),
         )
+    )
+
+
+def find_unnamed_events(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
+    """Statements of which `build_consent_event` makes no event, because they name nobody for certain.
+
+    Columns of `CONSENT_EVENT`; key (event_id, purpose, status). `subject_value` is null where no mapping finds a
+    subject, else the text: a grant on several contact points at once.
+    """
+    if not contract.consents:
+        return CONSENT_EVENT.empty().lazy()
+    key = list(CONSENT_EVENT.key)
+    named = build_consent_event(current, contract).select(key)
+    return CONSENT_EVENT.conform(
+        _read_events(current, contract)
+        .join(named, on=key, how="anti")
+        .sort(pl.col("subject_value").is_null(), maintain_order=True)
+        .unique(key, keep="first", maintain_order=True)
+    )
+
+
+def _read_events(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
+    """What each record states in each mapping, with its subject as written; the columns of `CONSENT_EVENT`."""
+
+    def text(value: ValueMapping | None) -> pl.Expr:
+        return pl.lit(None, pl.String) if value is None else value.expression()
+
+    def moment(name: str | None) -> pl.Expr:
+        return pl.lit(None, UTC) if name is None else read_field(contract, name)
+
+    event_id = pl.concat_str(pl.lit(contract.name + ":"), "source_record_id")
+    return pl.concat(
+        [
+            current.with_columns(
+                event_id.alias("event_id"),
+                text(consent.subject_kind).alias("subject_kind"),
+                text(consent.subject_value).alias("subject_value"),
+                read_statements(consent).alias("statement"),
+                pl.col("event_at"),
+                pl.coalesce(moment(consent.recorded_at), "event_at").alias("recorded_at"),
+                moment(consent.expires_at).alias("expires_at"),
+                text(consent.notice_version).alias("declared_notice"),
+                text(consent.jurisdiction).alias("jurisdiction"),
+                text(consent.method).alias("method"),
+            )
+            .explode("statement")
+            # Not the frame's own `unnest`: a source may have fields of these names.
+            .with_columns(pl.col("statement").struct.unnest())
+            .with_columns(pl.coalesce("declared_notice", "notice_version").alias("notice_version"))
+            .filter(pl.col("purpose").is_not_null(), pl.col("status").is_not_null())
+            .select(CONSENT_EVENT.schema.keys())
+            for consent in contract.consents
+        ]
     )
 
 
@@ -191,17 +217,45 @@ def build_privacy_request(current: pl.LazyFrame, contract: ChannelContract) -> p
             mapping.subject_value.expression().alias("subject_value"),
             pl.col("event_at").alias("received_at"),
             (mapping.detail.expression() if mapping.detail else pl.lit(None, pl.String)).alias("detail"),
-        ).with_columns(_read_subjects(contract).list.first().alias("subject_value"))
+        )
+        .with_columns(_correct_kind(contract).alias("subject_kind"))
+        .with_columns(_read_subjects(contract).list.first().alias("subject_value"))
     )
+
+
+def _correct_kind(contract: ChannelContract) -> pl.Expr:
+    """The kind of contact point that the text is, where it cannot be read as one of the stated kind.
+
+    A source may take an address whose @ is encoded for a phone. A denial is obeyed then; a grant stays unread.
+    """
+    kind, value = pl.col("subject_kind"), pl.col("subject_value")
+    readers = dict(zip(("email", "phone"), _readers(contract), strict=True))
+
+    def can_read(text: pl.Expr, reader: Callable[[str], tuple[str, ...]]) -> pl.Expr:
+        return parse.map_distinct(text, lambda found: bool(reader(found)), pl.Boolean())
+
+    corrected = kind
+    for stated, other in (("email", "phone"), ("phone", "email")):
+        is_unreadable = ~can_read(pl.when(kind == stated).then(value), readers[stated])
+        # Only what is unreadable is read again: most texts are what their source states.
+        is_other = can_read(pl.when(is_unreadable).then(value), readers[other])
+        corrected = pl.when(is_other).then(pl.lit(other)).otherwise(corrected)
+    return corrected
+
+
+def _readers(contract: ChannelContract) -> tuple[Callable[[str], tuple[str, ...]], Callable[[str], tuple[str, ...]]]:
+    """The readers of e-mails and of phones."""
+    return contacts.read_emails, contacts.read_phones(contract.phone_region)
 
 
 def _read_subjects(contract: ChannelContract) -> pl.Expr:
     """The subjects in the form of `standardised/party`, a list; its own text alone where that is unreadable."""
     kind, value = pl.col("subject_kind"), pl.col("subject_value")
     texts = pl.List(pl.String())
+    read_emails, read_phones = _readers(contract)
     found = pl.coalesce(
-        parse.map_distinct(pl.when(kind == "email").then(value), contacts.read_emails, texts),
-        parse.map_distinct(pl.when(kind == "phone").then(value), contacts.read_phones(contract.phone_region), texts),
+        parse.map_distinct(pl.when(kind == "email").then(value), read_emails, texts),
+        parse.map_distinct(pl.when(kind == "phone").then(value), read_phones, texts),
         pl.when(~kind.is_in(["email", "phone"])).then(
             pl.concat_list(parse.map_distinct(value, contacts.read_identifier, pl.String()))
         ),

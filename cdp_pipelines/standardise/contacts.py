@@ -184,3 +184,14 @@ def read_party_identifier(text: str) -> str | None:
     if identifier is None or _ZEROS.fullmatch(identifier) or identifier.lower() in _PLACEHOLDERS:
         return None
     return " ".join(identifier.split())
+
+
+def read_subject(kind: str, text: str, region: str | None) -> str | None:
+    """The one identifier of this kind that a text names, in standard form; None where it names none or several.
+
+    `kind`: of `SUBJECT_KINDS`. `region`: ISO 3166-1 alpha-2, for phones.
+    """
+    if kind not in {"email", "phone"}:
+        return read_party_identifier(text)
+    found = read_emails(text) if kind == "email" else read_phones(region)(text)
+    return found[0] if len(found) == 1 else None

@@ -114,6 +114,12 @@ OWN: Mapping[str, Mapping[str, object]] = {
         "cause": "review",
     },
     "golden/provenance": {"attribute_group": ["email", "phone", "street"]},
+    "consent/unresolved": {"reason": "unknown_subject", "statements": [["withdrawn *"], [], ["request: access"]]},
+    "consent/resolution": {
+        "resolution_number": [1, 2, 3],
+        "subject_kind": ["email", "phone", None],
+        "subject_value": ["a@example.com", "+12065550100", None],
+    },
     "golden/rectification": {
         "rectification_number": [1, 2, 3],
         "attribute": ["email", "phone", "email"],

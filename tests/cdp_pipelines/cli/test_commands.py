@@ -43,8 +43,8 @@ FORMATS = {
     ("bench", "identity"): ["text", "json"],
 }
 METAVARS = {
-    "ATTRIBUTE", "COLUMN", "COUNT", "CUSTOMER", "CUSTOMERS", "DATE", "EVENT", "FILE", "FOLDER", "LAKE", "NAME",
-    "NUMBER", "PERCENT", "PORT", "PURPOSE", "REASON", "RECORD", "RECORDS", "SET", "SQL", "TABLE", "URI", "VALUE",
+    "ATTRIBUTE", "COLUMN", "COUNT", "CUSTOMER", "CUSTOMERS", "DATE", "EVENT", "FILE", "FOLDER", "KIND", "LAKE", "NAME",
+    "NUMBER", "PERCENT", "PORT", "PURPOSE", "REASON", "RECORD", "RECORDS", "SET", "SQL", "SUBJECT", "TABLE", "URI", "VALUE",
     "VERSION", "same|different",
 }  # fmt: skip
 
@@ -118,6 +118,7 @@ def words(sample, member):
         ("audit", "mart"): ["email_marketing", "--on", last, "--customer", member[0]],
         ("audit", "rows"): ["email_marketing", "--on", last],
         ("audit", "purpose"): ["email_marketing"],
+        ("consent", "unresolved"): [],
         ("link", "explain"): records,
         ("link", "review"): [],
         ("link", "report"): [],

@@ -157,4 +157,8 @@ def test_the_registry_holds_the_tables_of_all_layers_in_the_order_of_the_night()
     layers = list(dict.fromkeys(table.layer for table in TABLES.values()))
     assert layers == [layer for layer in LAYERS if layer in layers]
     assert {*layers} == {*LAYERS} - {"raw", "quarantine", "mart"}
-    assert {table.name for table in TABLES.values() if table.is_entered} == {"identity/review", "golden/rectification"}
+    assert {table.name for table in TABLES.values() if table.is_entered} == {
+        "identity/review",
+        "consent/resolution",
+        "golden/rectification",
+    }
