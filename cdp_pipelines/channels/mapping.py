@@ -80,10 +80,20 @@ def _without_blank(text: pl.Expr) -> pl.Expr:
     return pl.when(text.str.strip_chars() != "").then(text)
 
 
+class FullNameMapping(ValueMapping):
+    """How a full name comes out of source fields, and how its source writes titles."""
+
+    title_before: Literal["full_name", "family_name"] = Field(
+        "full_name",
+        description="What follows Mr, Mrs and the like: a full name (Mrs Ana Popa), or a family name (Mrs Lopez "
+        "Garcia). One word alone is a family name",
+    )
+
+
 class PartyMapping(PolicyModel):
     """Fields that describe a person. `full_name` is split into honorific, first, middle and last name."""
 
-    full_name: ValueMapping | None = None
+    full_name: FullNameMapping | None = None
     honorific: ValueMapping | None = None
     first_name: ValueMapping | None = None
     middle_name: ValueMapping | None = None

@@ -7,6 +7,7 @@ is decided in `cdp_pipelines.golden`.
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -45,7 +46,10 @@ def build_party(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFram
         for name in type(contract.party).model_fields
         if (value := getattr(contract.party, name)) is not None
     }
-    split = parse.map_distinct(texts["full_name"], parse.split_full_name, parse.NAME) if "full_name" in texts else None
+    split = None
+    if (full_name := contract.party.full_name) is not None:
+        split_name = partial(parse.split_full_name, title_before=full_name.title_before)
+        split = parse.map_distinct(texts["full_name"], split_name, parse.NAME)
     values: dict[str, pl.Expr] = {}
     for name in (*_PERSONAL, "country_code"):
         if name == "birth_date" and contract.party.birth_date is not None:

@@ -20,16 +20,83 @@ from cdp_pipelines.standardise import parse
         ("M. Asbury", (None, "M", None, "Asbury")),
         ("ESPINOZA Traci", (None, "Traci", None, "Espinoza")),
         ("MARTINEZ LOPEZ Jennifer", (None, "Jennifer", None, "Martinez Lopez")),
-        ("Mrs Martinez Rodriguez", ("Mrs", None, None, "Martinez Rodriguez")),
+        ("Mrs Ana Rodriguez", ("Mrs", "Ana", None, "Rodriguez")),
         ("MARIA POPESCU", (None, "Maria", None, "Popescu")),
         ("🌸 Adaline", (None, "Adaline", None, None)),
         ("Emily H.", (None, "Emily", None, "H")),
         ("Joey van der Berg", (None, "Joey", None, "van der Berg")),
         ("   ", (None, None, None, None)),
+        # Generations, degrees and titles of several languages, in front, behind and after a comma.
+        ("John Doe, Jr.", (None, "John", None, "Doe")),
+        ("John Doe Jr", (None, "John", None, "Doe")),
+        ("Doe, John, Jr.", (None, "John", None, "Doe")),
+        ("Doe Jr., John", (None, "John", None, "Doe")),
+        ("Doe, John Jr.", (None, "John", None, "Doe")),
+        ("John Q. Doe III", (None, "John", "Q", "Doe")),
+        ("JOHN DOE IV", (None, "John", None, "Doe")),
+        ("John Doe, M.D., Ph.D.", (None, "John", None, "Doe")),
+        ("Jane Doe PhD", (None, "Jane", None, "Doe")),
+        ("John Doe Esq.", (None, "John", None, "Doe")),
+        ("Doe, Dr. John", ("Dr", "John", None, "Doe")),
+        ("Dr. Doe, John", ("Dr", "John", None, "Doe")),
+        ("Dr Jane Doe, MD", ("Dr", "Jane", None, "Doe")),
+        ("Prof. Dr. Hans Vogel", ("Prof Dr", "Hans", None, "Vogel")),
+        ("Dr.-Ing. Hans Vogel", ("Dr-Ing", "Hans", None, "Vogel")),
+        ("Herr Vogel", ("Herr", None, None, "Vogel")),
+        ("Frau Anna Vogel", ("Frau", "Anna", None, "Vogel")),
+        ("Mme. Curie", ("Mme", None, None, "Curie")),
+        ("Sra. Ana Popa", ("Sra", "Ana", None, "Popa")),
+        ("MR JOHN DOE", ("Mr", "John", None, "Doe")),
+        ("Mr John Doe", ("Mr", "John", None, "Doe")),
+        ("Mr. Van Nguyen", ("Mr", "Van", None, "Nguyen")),
+        ("Mr van Horn", ("Mr", None, None, "van Horn")),
+        ("Mrs. Anna Maria Lopez", ("Mrs", "Anna", None, "Maria Lopez")),
+        ("Jr B Martinez Rodriguez", (None, "Jr", "B", "Martinez Rodriguez")),
+        ("Ivana Sr", (None, "Ivana", None, None)),
+        # Initials in capitals are not a family name; family names of two letters are.
+        ("AJ Sorenson", (None, "AJ", None, "Sorenson")),
+        ("TJ Miller", (None, "TJ", None, "Miller")),
+        ("J.P. Morgan", (None, "J.P.", None, "Morgan")),
+        ("J. P. Morgan", (None, "J", "P", "Morgan")),
+        ("J.R.R. Tolkien", (None, "J.R.R.", None, "Tolkien")),
+        ("Sorenson, AJ", (None, "AJ", None, "Sorenson")),
+        ("WU Zachery", (None, "Zachery", None, "Wu")),
+        ("NG Julie", (None, "Julie", None, "Ng")),
+        # Nicknames.
+        ('William "Bill" Gates', (None, "William", None, "Gates")),
+        ("William (Bill) Gates", (None, "William", None, "Gates")),
+        ("(Ann)", (None, "Ann", None, None)),
+        # Letters with marks, in any script; composed.
+        ("Ze\u0301lia Gattai", (None, "Zélia", None, "Gattai")),
+        ("मोहन कुमार", (None, "मोहन", None, "कुमार")),
+        ("தமிழ் செல்வன்", (None, "தமிழ்", None, "செல்வன்")),
+        ("สมชาย ใจดี", (None, "สมชาย", None, "ใจดี")),
+        ("Nguye\u0302\u0303n Thi\u0323", (None, "Nguyễn", None, "Thị")),
+        ("مُحَمَّد علي", (None, "مُحَمَّد", None, "علي")),
+        ("\u1112\u1161\u11ab \u1100\u1175\u11b7", (None, "한", None, "김")),
+        ("ක්\u200dරිස් සිල්වා", (None, "ක්\u200dරිස්", None, "සිල්වා")),
+        ("A\u030cX\u030c BO", (None, "Ǎx\u030c", None, "Bo")),
+        ("Ivanov\u2010Petrov, Oleg", (None, "Oleg", None, "Ivanov-Petrov")),
+        ("\u2764\ufe0f Adaline", (None, "Adaline", None, None)),
+        ("\U0001f468\u200d\U0001f469 Ann", (None, "Ann", None, None)),
+        ("SEAN O'NEIL", (None, "Sean", None, "O'Neil")),
     ],
 )
 def test_full_name(text, expected):
     assert tuple(parse.split_full_name(text).values()) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Mrs Martinez Rodriguez", ("Mrs", None, None, "Martinez Rodriguez")),
+        ("Mrs Ervin", ("Mrs", None, None, "Ervin")),
+        ("Dr. Ana Popa", ("Dr", "Ana", None, "Popa")),
+        ("Ana Popa", (None, "Ana", None, "Popa")),
+    ],
+)
+def test_full_name_of_a_source_that_writes_a_family_name_after_a_title(text, expected):
+    assert tuple(parse.split_full_name(text, "family_name").values()) == expected
 
 
 @pytest.mark.parametrize(
