@@ -117,14 +117,13 @@ def split_full_name(text: str, title_before: str = "full_name") -> dict[str, str
         if at == 0 or words or is_blank:
             segments.append(words)
     if len(segments) > 1:
-        first, *middle = [word for words in segments[1:] for word in words] or [""]
-        parts = (first, " ".join(middle), " ".join(segments[0]))
+        given = [word for words in segments[1:] for word in words]
+        first, middle, last = " ".join(given[:1]), " ".join(given[1:]), " ".join(segments[0])
     else:
         has_title = bool(_FAMILY_NAME_TITLES.intersection(titles))
-        parts = _split(segments[0], has_title=has_title, is_family_name=title_before == "family_name")
+        first, middle, last = _split(segments[0], has_title=has_title, is_family_name=title_before == "family_name")
     honorific = " ".join(dict.fromkeys(titles)) or None
     is_mixed = text != text.upper()
-    first, middle, last = parts
     values = (_finish(first, is_mixed), _finish(middle, is_mixed), _finish(last, is_mixed=False))
     return dict(zip(NAME_PARTS, (honorific, *values), strict=True))
 
