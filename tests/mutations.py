@@ -60,7 +60,7 @@ class Fault(NamedTuple):
 
 
 FAULTS = (
-    Fault("initials_taken_for_a_family_name", "cdp_pipelines/standardise/parse.py", "and not (_is_two_capitals(word) and word.lower() not in _SHORT_FAMILY_NAMES)", "", OF_NAMES),
+    Fault("initials_taken_for_a_family_name", "cdp_pipelines/standardise/parse.py", "(capital_count and not _is_initials(words[0]))", "capital_count", OF_NAMES),
     Fault("marks_of_letters_lost", "cdp_pipelines/standardise/parse.py", '(kind == "M" or sign in _JOINERS)', "(sign in _JOINERS)", OF_NAMES),
     Fault("mark_of_an_emoji_kept", "cdp_pipelines/standardise/parse.py", ' and kept[-1:] not in {"", " "}', "", OF_NAMES),
     Fault("title_after_a_comma_is_a_first_name", "cdp_pipelines/standardise/parse.py", "segment.split(), 0 if at else 1", "segment.split(), 9 if at else 1", OF_NAMES),

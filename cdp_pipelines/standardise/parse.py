@@ -166,7 +166,7 @@ def _split(words: list[str], *, has_title: bool, is_family_name: bool) -> tuple[
     if has_title and (is_family_name or words[0].islower()):
         return "", "", " ".join(words)
     capital_count = next((at for at, word in enumerate(words) if not _is_capitals(word)), 0)
-    if capital_count:
+    if capital_count > 1 or (capital_count and not _is_initials(words[0])):
         return words[capital_count], " ".join(words[capital_count + 1 :]), " ".join(words[:capital_count])
     # Initials after the first name are middle names; everything after them is the family name.
     at = 1
@@ -176,13 +176,12 @@ def _split(words: list[str], *, has_title: bool, is_family_name: bool) -> tuple[
 
 
 def _is_capitals(word: str) -> bool:
-    """Whether a word is a family name in capitals; initials are not."""
-    return (
-        len(word.strip(".")) > 1
-        and word.isupper()
-        and not _INITIALS.fullmatch(word)
-        and not (_is_two_capitals(word) and word.lower() not in _SHORT_FAMILY_NAMES)
-    )
+    return len(word.strip(".")) > 1 and word.isupper()
+
+
+def _is_initials(word: str) -> bool:
+    """Whether a word in capitals before a name is initials (`AJ`, `J.P.`) and not a short family name."""
+    return bool(_INITIALS.fullmatch(word)) or (_is_two_capitals(word) and word.lower() not in _SHORT_FAMILY_NAMES)
 
 
 def _is_two_capitals(word: str) -> bool:

@@ -61,6 +61,8 @@ from cdp_pipelines.standardise import parse
         ("J.R.R. Tolkien", (None, "J.R.R.", None, "Tolkien")),
         ("Sorenson, AJ", (None, "AJ", None, "Sorenson")),
         ("WU Zachery", (None, "Zachery", None, "Wu")),
+        ("KEPLIN ER Aaron", (None, "Aaron", None, "Keplin Er")),
+        ("DE LA CASA Kenneth", (None, "Kenneth", None, "De La Casa")),
         ("NG Julie", (None, "Julie", None, "Ng")),
         # Nicknames.
         ('William "Bill" Gates', (None, "William", None, "Gates")),
