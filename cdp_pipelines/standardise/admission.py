@@ -17,7 +17,7 @@ from cdp_pipelines.channels.field import column_name
 from cdp_pipelines.channels.field_value import read_event_time, read_field
 from cdp_pipelines.channels.formats.file_records import FAULT_COLUMNS
 from cdp_pipelines.channels.words import is_one_of
-from cdp_pipelines.standardise.consent_event import read_statements
+from cdp_pipelines.standardise.consent_statement import read_statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

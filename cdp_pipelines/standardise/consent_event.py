@@ -1,7 +1,7 @@
 """`standardised/consent_event`, `preference` and `privacy_request`: what people decide and request, in standard form.
 
-Here belongs the mapping of raw fields to these three tables. Consent strings are decoded in `privacy_string`; the
-decisions that follow are made in `cdp_pipelines.consent`.
+Here belongs the mapping of raw fields to these three tables. What a record states about purposes belongs in
+`consent_statement`; the decisions that follow are made in `cdp_pipelines.consent`.
 """
 
 from __future__ import annotations
@@ -10,23 +10,16 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.channels.field import column_name
 from cdp_pipelines.channels.field_value import read_field
-from cdp_pipelines.channels.words import is_one_of, read_boolean
 from cdp_pipelines.schema import CONSENT_EVENT, PERMISSIVE_STATUSES, PREFERENCE, PRIVACY_REQUEST, UTC
-from cdp_pipelines.standardise import contacts, parse, privacy_string
+from cdp_pipelines.standardise import contacts, parse
+from cdp_pipelines.standardise.consent_statement import is_in_force, read_statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cdp_pipelines.channels.consent_mapping import ConsentMapping, GppMapping, TcfMapping
     from cdp_pipelines.channels.contract import ChannelContract
     from cdp_pipelines.channels.mapping import ValueMapping
-
-# What one record states about one purpose; `notice_version` only where the string itself names one.
-# A yes or no that was left open: neither a grant nor a denial.
-_NO_STATEMENT = ("", "null", "none", "nil", "n/a", "na", "nan", "-", "unknown", "undefined", "not asked")
-_STATEMENT = pl.Struct(dict.fromkeys(("purpose", "status", "notice_version"), pl.String))
 
 
 def build_consent_event(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:
@@ -110,80 +103,11 @@ def _read_events(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFra
             .with_columns(pl.col("statement").struct.unnest())
             .with_columns(pl.coalesce("declared_notice", "notice_version").alias("notice_version"))
             .filter(pl.col("purpose").is_not_null(), pl.col("status").is_not_null())
+            .filter(is_in_force(consent))
             .select(CONSENT_EVENT.schema.keys())
             for consent in contract.consents
         ]
     )
-
-
-def read_statements(consent: ConsentMapping) -> pl.Expr:
-    """The statements of a record in one mapping: a list of structs with purpose, status and notice_version."""
-    if consent.tcf is not None:
-        return parse.map_distinct(
-            pl.col(column_name(consent.tcf.string)), _tcf_reader(consent.tcf), pl.List(_STATEMENT)
-        )
-    if consent.gpp is not None:
-        return parse.map_distinct(
-            pl.col(column_name(consent.gpp.string)), _gpp_reader(consent.gpp), pl.List(_STATEMENT)
-        )
-    status = pl.lit(None, pl.String) if consent.status is None else _read_status(consent.status)
-    purposes = [consent.purpose.expression()] if consent.purpose else [pl.lit(purpose) for purpose in consent.purposes]
-    return pl.concat_list(
-        pl.struct(
-            purpose.alias("purpose"),
-            status.alias("status"),
-            pl.lit(None, pl.String).alias("notice_version"),
-        )
-        for purpose in purposes
-    )
-
-
-def _read_status(mapping: ValueMapping) -> pl.Expr:
-    """The status by the declared words. Of a yes or no that is unreadable, a denial counts and a grant does not."""
-    status = mapping.expression()
-    words = mapping.map or {}
-    if not words.keys() <= {"true", "false"}:
-        return status
-    denials = [meaning for meaning in words.values() if meaning not in PERMISSIVE_STATUSES]
-    text = mapping.model_copy(update={"map": None}).expression()
-    is_unreadable = text.is_not_null() & read_boolean(text).is_null() & ~is_one_of(text, _NO_STATEMENT)
-    return pl.when(is_unreadable).then(pl.lit(denials[0])).otherwise(status) if denials else status
-
-
-def _tcf_reader(mapping: TcfMapping) -> Callable[[str], list[dict[str, str | None]]]:
-    needs = mapping.needs
-
-    def read(text: str) -> list[dict[str, str | None]]:
-        gpp = privacy_string.decode_gpp(text)
-        tcf = gpp["tcf"] if gpp else privacy_string.decode_tcf(text)
-        if tcf is None:
-            return []
-        return [
-            {
-                "purpose": purpose,
-                "status": "granted" if tcf["consents"].issuperset(needed) else "denied",
-                "notice_version": mapping.notices.get(str(tcf["policy_version"])),
-            }
-            for purpose, needed in needs.items()
-        ]
-
-    return read
-
-
-def _gpp_reader(mapping: GppMapping) -> Callable[[str], list[dict[str, str | None]]]:
-    objections = mapping.objections
-
-    def read(text: str) -> list[dict[str, str | None]]:
-        gpp = privacy_string.decode_gpp(text)
-        if gpp is None:
-            return []
-        return [
-            {"purpose": purpose, "status": "objected", "notice_version": None}
-            for purpose, opt_outs in objections.items()
-            if not gpp["opt_outs"].isdisjoint(opt_outs)
-        ]
-
-    return read
 
 
 def build_preference(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFrame:

@@ -191,6 +191,7 @@ def test_tcf_round_trip(consents, interests, special, policy, at, vendors, restr
     text = tc_string(consents, interests, special, policy, at, vendors, restrictions)
     found = privacy_string.decode_tcf(text + ".YAAAAAAAAAA")
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    restricted = {vendor for first, last in restrictions for vendor in range(first, last + 1)}
     assert found == {
         "created": epoch + timedelta(milliseconds=100 * at[0]),
         "last_updated": epoch + timedelta(milliseconds=100 * at[1]),
@@ -198,6 +199,15 @@ def test_tcf_round_trip(consents, interests, special, policy, at, vendors, restr
         "special_features": special,
         "consents": consents,
         "legitimate_interests": interests,
+        "vendor_consents": {vendor for vendor, bit in enumerate(vendors, 1) if bit == "1"},
+        "vendor_legitimate_interests": {2, 5, 6, 7, 8, 9},
+        "restrictions": {(1, 1): restricted} if restrictions else {},
+        "disclosed_vendors": None,
+        "publisher": dict.fromkeys(
+            ("consents", "legitimate_interests", "custom_consents", "custom_legitimate_interests"), frozenset()
+        ),
+        "damaged_segments": (),
+        "unused_purposes": frozenset(),
     }
     # Two characters hold more than the padding: a string that is cut is none.
     assert privacy_string.decode_tcf(text[:-2]) is None
@@ -211,10 +221,16 @@ def test_gpp_round_trip(sections):
     text = gpp_string(
         {5: "not.read", **{key: us_section(key, *each) for key, each in sections.items()}, 28: "nor this"}
     )
-    expected = set()
-    for key, (values, gpc) in sections.items():
-        expected |= set(ALL) if gpc else {name for name in US_SECTIONS[key][1] if values[name] == 1}
-    assert privacy_string.decode_gpp(text) == {"opt_outs": expected, "tcf": None, "unread_sections": (5, 28)}
+    chosen = {name for key, (values, _) in sections.items() for name in US_SECTIONS[key][1] if values[name] == 1}
+    gpc_sections = tuple(key for key, (_, gpc) in sorted(sections.items()) if gpc)
+    assert privacy_string.decode_gpp(text) == {
+        "opt_outs": set(ALL) if gpc_sections else chosen,
+        "chosen_opt_outs": chosen,
+        "gpc_sections": gpc_sections,
+        "tcf": None,
+        "tcf_canada": None,
+        "unread_sections": (5, 28),
+    }
 
 
 @pytest.mark.parametrize(
