@@ -46,6 +46,8 @@ OF_UNRESOLVED = (
     "tests/cdp_pipelines/standardise/test_stated_kind.py",
 )
 OF_NAMES = ("tests/cdp_pipelines/standardise/test_parse.py",)
+OF_PRIVACY_STRINGS = ("tests/cdp_pipelines/standardise/test_consent_statement.py",)
+STATEMENT = "cdp_pipelines/standardise/consent_statement.py"
 WORKERS = 2
 
 
@@ -60,6 +62,11 @@ class Fault(NamedTuple):
 
 
 FAULTS = (
+    Fault("vendor_consent_ignored", STATEMENT, "        vendor in permitted\n        and (", "        (", OF_PRIVACY_STRINGS),
+    Fault("undisclosed_vendor_granted", STATEMENT, "disclosed is None or vendor in disclosed", "True", OF_PRIVACY_STRINGS),
+    Fault("publisher_restriction_ignored", STATEMENT, "for restricted in forbidding)", "for restricted in ())", OF_PRIVACY_STRINGS),
+    Fault("damaged_segment_grants", STATEMENT, "is_granted = is_whole and all(", "is_granted = all(", OF_PRIVACY_STRINGS),
+    Fault("gpc_of_an_unknown_place_ignored", STATEMENT, ".fill_null(gpc.UNKNOWN)", ".fill_null(gpc.ELSEWHERE)", OF_PRIVACY_STRINGS),
     Fault("initials_taken_for_a_family_name", "cdp_pipelines/standardise/parse.py", "(capital_count and not _is_initials(words[0]))", "capital_count", OF_NAMES),
     Fault("marks_of_letters_lost", "cdp_pipelines/standardise/parse.py", '(kind == "M" or sign in _JOINERS)', "(sign in _JOINERS)", OF_NAMES),
     Fault("mark_of_an_emoji_kept", "cdp_pipelines/standardise/parse.py", ' and kept[-1:] not in {"", " "}', "", OF_NAMES),
