@@ -1,6 +1,7 @@
 """Mapping of source fields to consent events: by purpose and status, or out of an industry string (TCF, GPP).
 
-The strings themselves are decoded in `cdp_pipelines.standardise.privacy_string`; other mappings are in `mapping`.
+The strings themselves are decoded in `privacy_string` and `tc_string` of `cdp_pipelines.standardise`; other mappings
+are in `mapping`.
 """
 
 from __future__ import annotations

@@ -57,6 +57,7 @@ class _UsSection:
 
 
 TCF_EU, TCF_CANADA, _USP_V1 = 2, 5, 6
+_TC_READERS = {TCF_EU: read_eu_string, TCF_CANADA: read_canadian_string}
 _OF_STATE = ("sale", "targeted_advertising")
 # Three notices stand before the opt-outs of most states; the newest sections begin with two fields of the MSPA.
 _US_SECTIONS = {
@@ -149,9 +150,6 @@ def find_jurisdiction(section_id: int) -> str | None:
     """Whose law a section of GPP is about, as US-<state>; None for the whole country, and for other sections."""
     section = _US_SECTIONS.get(section_id)
     return section.jurisdiction if section else None
-
-
-_TC_READERS = {TCF_EU: read_eu_string, TCF_CANADA: read_canadian_string}
 
 
 def _read_section_ids(header: str, section_count: int) -> list[int]:
