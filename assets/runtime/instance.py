@@ -3,6 +3,7 @@
 Preparing it belongs here; running the job and serving the UI are in `night` and `ui`.
 """
 
+import json
 import logging
 import os
 import shutil
@@ -24,6 +25,11 @@ telemetry:
   enabled: false
 nux:
   enabled: false
+event_log_storage:
+  module: assets.runtime.event_log
+  class: EventLog
+  config:
+    base_dir: {base_dir}
 """
 _DROPS = "drops.txt"
 _DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
@@ -35,7 +41,7 @@ def prepare_instance(lake: Path, drops: Path) -> None:
     home = _home(lake)
     home.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     home.mkdir(mode=0o700, exist_ok=True)
-    (home / "dagster.yaml").write_text(_CONFIG)
+    _configure(home)
     (home / _DROPS).write_text(str(drops.absolute()))
     os.environ.update(
         DAGSTER_HOME=str(home),
@@ -59,7 +65,7 @@ def prepare_databases(lake: Path) -> None:
         new, damaged = home / "new", home / "damaged"
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir()
-        shutil.copy(home / "dagster.yaml", new)
+        _configure(new)
         with dg.DagsterInstance.from_config(str(new)):
             pass  # Opening it makes the databases.
         folders = {Path(name).parts[0] for name in _DATABASES}
@@ -84,6 +90,11 @@ def _is_whole(database: Path) -> bool:
             return is_sound and opened.execute("SELECT 1 FROM alembic_version").fetchone() is not None
     except sqlite3.DatabaseError:
         return False
+
+
+def _configure(home: Path) -> None:
+    base_dir = json.dumps(str(home / "history" / "runs"))
+    (home / "dagster.yaml").write_text(_CONFIG.format(base_dir=base_dir))
 
 
 def _home(lake: Path) -> Path:
