@@ -148,6 +148,14 @@ def query(
     lake: LakeOption = DEFAULT_LAKE,
     format_: RowFormatOption = "text",
     output: OutputOption = None,
+    *,
+    keep_formulas: Annotated[
+        bool,
+        typer.Option(
+            "--keep-formulas",
+            help="With --format csv: write texts that a spreadsheet would run as formulas without an apostrophe.",
+        ),
+    ] = False,
 ) -> None:
     """Query the published marts with SQL, read-only.
 
@@ -168,6 +176,6 @@ def query(
         case "json":
             out.show_text(out.format_json([dict(zip(columns, row, strict=True)) for row in rows]), output, title)
         case "csv":
-            out.show_text(out.format_csv(columns, rows), output, title)
+            out.show_text(out.format_csv(columns, rows, keep_formulas=keep_formulas), output, title)
         case _:
             out.show_rows(columns, rows, output)

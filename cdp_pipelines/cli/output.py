@@ -26,6 +26,8 @@ error_console = Console(stderr=True)
 # Characters of a line in a file; a terminal has its own width.
 FILE_WIDTH = 120
 STDOUT = Path("-")
+# How a formula begins in a spreadsheet (OWASP, "CSV Injection"); digits alone calculate nothing that matters.
+_FORMULA = re.compile(r"\s*[=@\uff1d\uff20]|[\t\r\n]|\s*[+\-\uff0b\uff0d](?![\d\s().,/-]*\Z)")
 
 
 def show_document(
@@ -111,13 +113,18 @@ def format_json(value: object) -> str:
     return json.dumps(make_plain(value), ensure_ascii=False, indent=2, default=str) + "\n"
 
 
-def format_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """CSV (RFC 4180) with a header; several values of a cell are separated by a semicolon."""
+def format_csv(columns: Sequence[str], rows: Iterable[Sequence[object]], *, keep_formulas: bool = False) -> str:
+    """CSV (RFC 4180) with a header; several values of a cell are separated by a semicolon.
+
+    A spreadsheet runs a text as a formula where it begins like one, so such a text gets an apostrophe in front, which
+    spreadsheets do not show. Numbers, also those of phones, stay as they are.
+    """
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow("; ".join(map(str, cell)) if isinstance(cell, list | tuple) else cell for cell in row)
+    for row in (columns, *rows):
+        cells = ["; ".join(map(str, cell)) if isinstance(cell, list | tuple) else cell for cell in row]
+        is_formula = [isinstance(cell, str) and not keep_formulas and bool(_FORMULA.match(cell)) for cell in cells]
+        writer.writerow(f"'{cell}" if found else cell for cell, found in zip(cells, is_formula, strict=True))
     return text.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""Account for every file: its rows are counted again where they lie, and files of no channel are listed.
+"""Account for every file: its rows are counted again where they lie, and what no channel reads is listed.
 
 The reconciliation of audit/file belongs here; loading the files of a channel is `ingestion`'s.
 """
@@ -29,19 +29,19 @@ RECONCILED = "received_is_stored_plus_removed"
 
 @dataclass
 class FileAccount:
-    """Rows of audit/file: those known, and those of files that no channel claims."""
+    """Rows of audit/file: those known, and those of files that no channel claims or that are not read."""
 
     known: pl.DataFrame
     unclaimed: pl.DataFrame
 
     @property
     def warnings(self) -> list[str]:
-        """One line for each file that no channel claims."""
+        """One line for each file that no channel claims or that is not read."""
         return [f"{file}: {detail}" for file, detail in self.unclaimed.select("file", "detail").iter_rows()]
 
 
 def find_unclaimed_files(lake: Lake, drops: Path, night: date) -> FileAccount:
-    """The files of the drop folder until `night` that no channel claims and the lake does not list yet."""
+    """What the drop folder has until `night` that no channel reads and the lake does not list yet."""
     known = lake.read(FILE)
     listed = set(known.filter(pl.col("channel") == "")["file_sha256"])
     return FileAccount(known, _list_unclaimed(drops, night, listed))
@@ -110,10 +110,12 @@ def _reconcile(lake: Lake, known: pl.DataFrame) -> TableCheck:
 def _list_unclaimed(drops: Path, night: date, listed: set[str]) -> pl.DataFrame:
     rows = []
     for file in list_drop_files(drops, night):
-        is_dated = file.drop_date is not None
-        if is_dated and any(matches_channel(each, file.name) for each in load_all_contracts().values()):
+        if file.is_delivery and any(matches_channel(each, file.name) for each in load_all_contracts().values()):
             continue
-        data, sha256 = file.read()
+        try:
+            data, sha256 = file.read()
+        except OSError:
+            continue  # It is gone, or the next run reads it.
         if sha256 in listed:
             continue
         listed.add(sha256)
@@ -121,16 +123,16 @@ def _list_unclaimed(drops: Path, night: date, listed: set[str]) -> pl.DataFrame:
             {
                 "channel": "",
                 "drop_date": file.drop_date,
-                "file": file.name if is_dated else f"{file.path.parent.name}/{file.name}",
+                "file": file.name,
                 "file_sha256": sha256,
                 "byte_count": len(data),
                 "received_count": 0,
                 "raw_count": 0,
                 "quarantined_count": 0,
                 "duplicate_count": 0,
-                "outcome": "no_channel",
+                "outcome": "not_read" if file.unreadable else "no_channel",
                 "ingested_at": end_of_night(file.drop_date) if file.drop_date else None,
-                "detail": "no channel claims a file of this name" if is_dated else "the folder is not named by a date",
+                "detail": file.unreadable or file.misplaced or "no channel claims a file of this name",
             }
         )
     return pl.DataFrame(rows, schema=FILE.schema)

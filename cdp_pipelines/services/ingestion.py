@@ -15,7 +15,7 @@ from cdp_pipelines.schema import FILE, Table
 from cdp_pipelines.schema.duration import end_of_night
 from cdp_pipelines.services.checked_write import StagedWrite, WriteReport, check_and_write
 from cdp_pipelines.standardise.admission import AdmissionResult, admit_records
-from warehouse.sources.drop_folder import list_drop_files
+from warehouse.sources.drop_folder import list_deliveries
 
 if TYPE_CHECKING:
     from datetime import date
@@ -44,10 +44,15 @@ def stage_files(lake: Lake, drops: Path, contract: ChannelContract, night: date)
     frames: list[pl.DataFrame] = []
     files: list[dict[str, object]] = []
     warnings: list[str] = []
-    for file in list_drop_files(drops, night):
+    for file in list_deliveries(drops, night):
         if file.drop_date is None or not matches_channel(contract, file.name):
             continue
-        data, sha256 = file.read()
+        try:
+            data, sha256 = file.read()
+        except OSError as error:
+            reason = f"not read, and tried again by the next run: {error.strerror}"
+            warnings.append(f"{file.drop_date}/{file.name}: {reason}")
+            continue
         if sha256 in known:
             continue
         known.add(sha256)

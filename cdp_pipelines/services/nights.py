@@ -55,7 +55,7 @@ def find_due_nights(lake: Lake, drops: Path, known: Mapping[str, str], now: date
 
     A folder of an implausible night waits for confirmation, and all folders wait while a process writes the lake.
     """
-    settled = digest_settled_folders(drops, now.timestamp() - settled_s)
+    settled = digest_settled_folders(drops, now.timestamp() - settled_s, now.timestamp())
     changed = {night: digest for night, digest in settled.items() if known.get(str(night)) != digest}
     implausible = find_implausible_nights(lake, changed, now.date())
     waiting = [f"The folder {night} waits: the night {reason}" for night, reason in implausible.items()]

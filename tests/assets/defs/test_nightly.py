@@ -1,6 +1,7 @@
 """The nightly job, whole: what came in is accounted for, the same night twice changes nothing, a crash heals."""
 
 import json
+import os
 import random
 import re
 import shutil
@@ -283,6 +284,9 @@ def test_files_that_are_broken_have_an_outcome_and_stop_no_other_channel(sample,
     folder.mkdir()
     (tmp_path / "drops" / "not-a-date").mkdir()
     (tmp_path / "drops" / "not-a-date" / "crm_west.csv").write_bytes(b"x\n")
+    (tmp_path / "drops" / "surveys.csv").write_bytes(b"y\n")
+    (folder / os.fsdecode(b"\xe9t\xe9.csv")).write_bytes(b"z\n")
+    (folder / "surveys.csv").symlink_to(sample.truth / "persons.parquet")
     for name, (data, *_) in BROKEN.items():
         if data == "truncate":
             whole = max(sample.drops.glob(f"*/{name}"), key=lambda path: path.stat().st_size).read_bytes()
@@ -293,7 +297,7 @@ def test_files_that_are_broken_have_an_outcome_and_stop_no_other_channel(sample,
     (folder / "crm_west.csv").write_bytes(good)
     assert run(tmp_path / "drops", tmp_path / "lake") == 0
     files = Lake(tmp_path / "lake").read(FILE).filter((pl.col("drop_date") == night) | pl.col("drop_date").is_null())
-    found = {row["file"]: row for row in files.iter_rows(named=True)}
+    found = {row["file"]: row for row in files.filter(pl.col("outcome") != "not_read").iter_rows(named=True)}
     for name, (_, outcome, received_count, quarantined_count) in BROKEN.items():
         assert found[name]["outcome"] == outcome, name
         assert found[name]["detail"], name
@@ -303,7 +307,10 @@ def test_files_that_are_broken_have_an_outcome_and_stop_no_other_channel(sample,
                 quarantined_count,
             ), name
     assert found["crm_west.csv"]["outcome"] == "loaded"
-    assert found["not-a-date/crm_west.csv"]["outcome"] == "no_channel"
+    for name in ("not-a-date/crm_west.csv", "surveys.csv", r"\xe9t\xe9.csv"):
+        assert found[name]["outcome"] == "no_channel", name
+    linked = files.filter(outcome="not_read").to_dicts()
+    assert [(row["file"], row["drop_date"], row["byte_count"]) for row in linked] == [("surveys.csv", night, 0)]
     # The truncated file repeats records of an earlier one: those that are whole are counted as duplicates.
     assert found["app_events.ndjson.gz"]["duplicate_count"] > 0
 
