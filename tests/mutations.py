@@ -47,6 +47,9 @@ OF_UNRESOLVED = (
 )
 OF_NAMES = ("tests/cdp_pipelines/standardise/test_parse.py",)
 OF_PRIVACY_STRINGS = ("tests/cdp_pipelines/standardise/test_consent_statement.py",)
+OF_DROPS = ("tests/warehouse/sources",)
+OF_DOCTOR = ("tests/cdp_pipelines/services/test_doctor.py", "-k", "not runs_to_the_same")
+OF_OUTPUT = ("tests/cdp_pipelines/cli/test_output.py",)
 STATEMENT = "cdp_pipelines/standardise/consent_statement.py"
 WORKERS = 2
 
@@ -164,6 +167,14 @@ FAULTS = (
     Fault("half_made_database_counts_as_whole", "assets/runtime/instance.py", 'is_sound and opened.execute("SELECT 1 FROM alembic_version").fetchone() is not None', "is_sound", OF_DATABASES),
     Fault("right_that_ended_is_served_from_yesterday", "cdp_pipelines/services/marts.py", "        return select_publishable(lake, purpose, rows, decisions)", "        return rows", OF_MARTS),
     Fault("aggregate_counts_a_right_that_ended", "cdp_pipelines/services/marts.py", 'how="anti").collect().is_empty() else rows.clear()', 'how="anti").collect().is_empty() else rows', OF_MARTS),
+    Fault("link_out_of_the_drop_folder_followed", "warehouse/sources/drop_folder.py", "os.path.realpath(entry.path)]) != root", "os.path.realpath(entry.path)]) == entry.path", OF_DROPS),
+    Fault("folder_settles_by_the_stamps_of_its_files", "warehouse/sources/drop_folder.py", "stat.st_ctime if stat.st_ctime <= now else 0.0", "stat.st_mtime", OF_DROPS),
+    Fault("ledger_that_is_gone_is_begun_anew", "cdp_pipelines/services/ledger.py", "        if newest < expected:", "        if newest < 0:", OF_DOCTOR),
+    Fault("signing_key_made_anew", "warehouse/keys.py", "(lake / HEAD).exists() or (lake / _SEALS).exists()", "False", OF_DOCTOR),
+    Fault("secret_of_marts_made_anew", "warehouse/keys.py", 'any(lake.glob("mart/*/_delta_log"))', "False", OF_DOCTOR),
+    Fault("damaged_ledger_removed_by_repair", "cdp_pipelines/services/doctor.py", "partial(shutil.rmtree, folder)) if can_be_made else", "partial(shutil.rmtree, folder)) if name else", OF_DOCTOR),
+    Fault("damaged_page_not_found", "cdp_pipelines/services/doctor.py", "found = sum(batch.num_rows for batch in pq.ParquetFile(file).iter_batches())", "found = row_count", OF_DOCTOR),
+    Fault("formula_written_as_it_is", "cdp_pipelines/cli/output.py", "isinstance(cell, str) and not keep_formulas and", "isinstance(cell, str) and keep_formulas and", OF_OUTPUT),
 )  # fmt: skip
 
 

@@ -4,7 +4,8 @@ Here belong making, reading and storing keys and the signed head. What is signed
 pseudonyms are in `cdp_pipelines.marts.pseudonym`.
 
 The private key is that of the environment variable CDP_LEDGER_KEY (PKCS #8 in PEM, or the 32 bytes of the seed in hex)
-or else that of `<lake>/keys/ledger.pem`, created on the first run and readable by its owner only. Public files are in
+or else that of `<lake>/keys/ledger.pem`, created on the first run and readable by its owner only. A lake that was
+sealed never gets a new key by itself: somebody must decide that the old one is lost. Public files are in
 `<lake>/audit/`: the newest signed head, and the public key. An auditor who keeps a copy of both elsewhere will notice
 if seals are cut off or everything is signed anew. Files are replaced as a whole: a crash leaves the old or the new one.
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VARIABLE = "CDP_LEDGER_KEY"
+_SEALS = "consent/seal/_delta_log"
 PRIVATE, HEAD, PUBLIC = "keys/ledger.pem", "audit/ledger_head.json", "audit/ledger_key.pem"
 SEED_DIGITS = 64
 MART_VARIABLE, MART_SECRET, SECRET_BYTES = "CDP_MART_SECRET", "keys/marts.key", 32
@@ -60,9 +62,18 @@ def keyed_digest(key: LedgerKey, text: str) -> str:
 
 
 def ledger_key(lake: Path) -> LedgerKey:
-    """The key of this lake; created if it is missing. `LakeError` if the stored key is not an Ed25519 key."""
+    """The key of this lake, created before its first seal.
+
+    `LakeError` where the stored key is not an Ed25519 key, or is missing though the lake was sealed.
+    """
     if VARIABLE in os.environ:
         return LedgerKey(_parse_key(os.environ[VARIABLE].strip(), VARIABLE))
+    if not (lake / PRIVATE).exists() and ((lake / HEAD).exists() or (lake / _SEALS).exists()):
+        raise LakeError(
+            f"{lake / PRIVATE} is missing, and this lake was sealed with it. Restore the file from a backup, or set "
+            f"{VARIABLE}. If the key is lost, keep {lake / PUBLIC}, which checks the seals so far, and make a new key: "
+            f"openssl genpkey -algorithm ed25519 -out {lake / PRIVATE}"
+        )
     path = _ensure_secret(
         lake / PRIVATE,
         lambda: Ed25519PrivateKey.generate().private_bytes(
@@ -73,10 +84,19 @@ def ledger_key(lake: Path) -> LedgerKey:
 
 
 def mart_key(lake: Path, purpose: str) -> str:
-    """The key of a purpose's mart, 64 hex digits; `LakeError` where the secret is not 32 bytes in hex."""
+    """The key of a purpose's mart, 64 hex digits; the secret is created before the first mart.
+
+    `LakeError` where the secret is not 32 bytes in hex, or is missing though the lake has marts.
+    """
     if MART_VARIABLE in os.environ:
         source, text = MART_VARIABLE, os.environ[MART_VARIABLE]
     else:
+        if not (lake / MART_SECRET).exists() and any(lake.glob("mart/*/_delta_log")):
+            raise LakeError(
+                f"{lake / MART_SECRET} is missing, and the pseudonyms in the marts of this lake were made with it. "
+                f"Restore the file from a backup, or set {MART_VARIABLE}. If it is lost, make a new one, which changes "
+                f"every pseudonym in every mart: openssl rand -hex {SECRET_BYTES} -out {lake / MART_SECRET}"
+            )
         path = _ensure_secret(lake / MART_SECRET, lambda: secrets.token_hex(SECRET_BYTES).encode())
         source, text = str(path), path.read_text()
     try:
@@ -87,6 +107,12 @@ def mart_key(lake: Path, purpose: str) -> str:
         raise LakeError(f"{source} does not hold a secret of {2 * SECRET_BYTES} hex digits")
     derived = HKDF(hashes.SHA256(), SECRET_BYTES, salt=None, info=f"cdp mart {purpose}".encode())
     return derived.derive(secret).hex()
+
+
+def read_head(lake: Path) -> dict[str, object] | None:
+    """The newest signed head; None where the lake has none."""
+    path = lake / HEAD
+    return json.loads(path.read_text()) if path.exists() else None
 
 
 def store_head(lake: Path, seal: Mapping[str, object]) -> None:

@@ -80,6 +80,13 @@ def prepare_databases(lake: Path) -> None:
         shutil.rmtree(new)
 
 
+def find_damaged_databases(lake: Path) -> list[str]:
+    """Dagster's databases of this lake that exist and cannot be read, by their path within the lake."""
+    home = _home(lake)
+    damaged = [home / name for name in _DATABASES if (home / name).exists() and not _is_whole(home / name)]
+    return [str(path.relative_to(lake.absolute())) for path in damaged]
+
+
 def _is_whole(database: Path) -> bool:
     """Whether a database can be read and has the version that Dagster writes into it last."""
     if not database.exists():

@@ -3,11 +3,13 @@
 Here belongs what happens when a command fails. Messages are made where the error is raised.
 """
 
+import errno
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import typer
+from click import ClickException
 from typer.core import TyperGroup
 
 from cdp_pipelines.errors import CdpError
@@ -20,13 +22,17 @@ class CommandGroup(TyperGroup):
     """Prints an error of the product, and a wrong option, as one line to stderr instead of a traceback or a box."""
 
     def invoke(self, ctx: typer.Context) -> object:
-        """Run a command; exit code 2 where the product refuses it."""
+        """Run a command; exit code 2 where the product refuses it, or where a file or a table cannot be used."""
         try:
             return super().invoke(ctx)
-        except CdpError as error:
+        except (typer.Exit, typer.Abort, ClickException):
+            raise
+        except Exception as error:
             from cdp_pipelines.cli.output import print_error
 
-            print_error(str(error))
+            if not isinstance(error, CdpError) and not _is_of_storage(error):
+                raise
+            print_error(str(error) if isinstance(error, CdpError) else _explain_storage_error(error))
             raise typer.Exit(UNUSABLE) from None
 
     def main(self, args: Sequence[str] | None = None, **more: Any) -> Any:
@@ -42,6 +48,22 @@ class CommandGroup(TyperGroup):
         if is_standalone:
             sys.exit(code if isinstance(code, int) else 0)
         return code
+
+
+def _is_of_storage(error: Exception) -> bool:
+    """Whether a disk, or a library that reads from it, raised this."""
+    from deltalake.exceptions import DeltaError
+    from polars.exceptions import ComputeError
+
+    return isinstance(error, OSError | DeltaError | ComputeError)
+
+
+def _explain_storage_error(error: Exception) -> str:
+    """The first line of the error, and what to do; a full disk needs no check of the lake."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"the disk is full ({error.filename or 'no file was named'}). Make room, and run again: nothing is lost"
+    first_line = next(iter(str(error).splitlines()), type(error).__name__)
+    return f"{first_line}\nIf this is a file of the lake: `cdp doctor --lake LAKE` finds the damage and what heals it"
 
 
 def _print_usage_error(error: Any) -> None:

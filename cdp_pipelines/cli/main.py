@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from cdp_pipelines.cli import audit, bench, consent, decisions, declarations, lake, lineage, link, simulate, verify
+from cdp_pipelines.cli import (
+    audit,
+    bench,
+    consent,
+    decisions,
+    declarations,
+    doctor,
+    lake,
+    lineage,
+    link,
+    simulate,
+    verify,
+)
 from cdp_pipelines.cli.group import CommandGroup
 from cdp_pipelines.cli.rectify import rectify
 
@@ -49,6 +61,7 @@ app.command(rich_help_panel="Ask a lake")(rectify)
 app.command(rich_help_panel="Ask the declarations")(declarations.catalogue)
 app.command("record-of-processing", rich_help_panel="Ask the declarations")(declarations.record_of_processing)
 app.add_typer(lineage.app, name="lineage", rich_help_panel="Ask the declarations")
+app.command(rich_help_panel="Check and measure")(doctor.doctor)
 app.add_typer(verify.app, name="verify", rich_help_panel="Check and measure")
 app.add_typer(bench.app, name="bench", rich_help_panel="Check and measure")
 

@@ -72,6 +72,25 @@ def record_files(lake: Lake, account: FileAccount, night: date) -> WriteReport:
 
 def _reconcile(lake: Lake, known: pl.DataFrame) -> TableCheck:
     """Whether the rows received in each file are those in raw and quarantine, and those that retention removed."""
+    different = find_unaccounted_files(lake, known)
+    return TableCheck(
+        FILE,
+        RECONCILED,
+        different.is_empty(),
+        f"{different.height} files have other rows than were received" if different.height else None,
+        {
+            "files": known.height,
+            "rows received": int(known["received_count"].sum()),
+            "files that differ": different.height,
+        },
+    )
+
+
+def find_unaccounted_files(lake: Lake, known: pl.DataFrame) -> pl.DataFrame:
+    """Files whose rows in raw and quarantine, and those that retention removed, are not as many as were received.
+
+    `known`: rows of audit/file. Columns: those of `known` and `stored_count`.
+    """
     contracts = load_all_contracts().values()
     stored = [
         lake.scan(table)
@@ -88,22 +107,11 @@ def _reconcile(lake: Lake, known: pl.DataFrame) -> TableCheck:
         for contract in contracts
     ]
     counted = pl.concat(stored + removed).group_by("channel", "file_sha256").agg(pl.col("stored_count").sum())
-    different = (
+    return (
         known.lazy()
         .join(counted, on=["channel", "file_sha256"], how="full", coalesce=True)
         .filter(pl.col("channel") != "", pl.col("received_count").fill_null(-1) != pl.col("stored_count").fill_null(0))
         .collect()
-    )
-    return TableCheck(
-        FILE,
-        RECONCILED,
-        different.is_empty(),
-        f"{different.height} files have other rows than were received" if different.height else None,
-        {
-            "files": known.height,
-            "rows received": int(known["received_count"].sum()),
-            "files that differ": different.height,
-        },
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from cdp_pipelines.consent import complete_events, extend_ledger, seal_events, select_current_resolutions
+from cdp_pipelines.errors import LakeError
 from cdp_pipelines.lineage import with_raw_sources
 from cdp_pipelines.retention import AT_ONCE, compute_retention_rules, find_expired_values, select_usable
 from cdp_pipelines.schema import CONSENT_EVENT, LEDGER, RESOLUTION, SEAL, Table
@@ -18,7 +19,7 @@ from cdp_pipelines.services.declarations import load_all_contracts, load_company
 from cdp_pipelines.services.standardisation import count_by_channel
 from cdp_pipelines.standardise import build_consent_event, find_unnamed_events, select_latest
 from warehouse.audit_receipts import read_receipts
-from warehouse.keys import ledger_key, store_head
+from warehouse.keys import ledger_key, read_head, store_head
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -48,9 +49,11 @@ def update_ledger(lake: Lake, night: date, as_of: datetime) -> WriteReport:
     """Append the consent events and answers that the ledger does not have, and seal them.
 
     Events are read before anything leaves raw tonight: a denial counts, however late it comes. A run that stopped in
-    between is completed first, because events without a seal are sealed with the new ones.
+    between is completed first, because events without a seal are sealed with the new ones. Raises `LakeError` where
+    events or seals are gone that were sealed: a new ledger would forget withdrawals.
     """
     ledger, sealed = lake.read(LEDGER), lake.scan(SEAL).drop("leaf_hashes").collect()
+    _require_sealed_events(lake, ledger, sealed)
     events = _read_consent_events(lake, as_of)
     answers = read_receipts(lake.path, night, load_company().request_purpose)
     resolved = _read_resolved_events(lake, events.all, night)
@@ -68,6 +71,21 @@ def update_ledger(lake: Lake, night: date, as_of: datetime) -> WriteReport:
     if newest.height:
         store_head(lake.path, newest.row(0, named=True))
     return report
+
+
+def _require_sealed_events(lake: Lake, ledger: pl.DataFrame, sealed: pl.DataFrame) -> None:
+    head = read_head(lake.path) or {"seal_number": 0, "last_position": 0}
+    for table, column, rows, expected in (
+        (SEAL, "seal_number", sealed["seal_number"], int(str(head["seal_number"]))),
+        (LEDGER, "position", ledger["position"], max([int(str(head["last_position"])), *sealed["last_position"]])),
+    ):
+        newest = max(rows, default=0)
+        if newest < expected:
+            raise LakeError(
+                f"{table.name} ends at {column} {newest}, but {column} {expected} was signed: the table was removed or "
+                f"cut off. Restore {lake.location(table.name).parent} from a backup, and run again. "
+                "`cdp verify ledger` names what is missing"
+            )
 
 
 def _read_consent_events(lake: Lake, as_of: datetime) -> ConsentEvents:

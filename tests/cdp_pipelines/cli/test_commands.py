@@ -127,6 +127,7 @@ def words(sample, member):
         ("simulate", "purpose"): [COMPANY / "purposes" / "email_marketing" / "defs.yaml"],
         ("verify", "marts"): ["--purpose", "payment"],
         ("verify", "joins"): [],
+        ("doctor",): [],
     }
 
 
