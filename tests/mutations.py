@@ -49,6 +49,7 @@ OF_NAMES = ("tests/cdp_pipelines/standardise/test_parse.py",)
 OF_PRIVACY_STRINGS = ("tests/cdp_pipelines/standardise/test_consent_statement.py",)
 OF_DROPS = ("tests/warehouse/sources",)
 OF_DOCTOR = ("tests/cdp_pipelines/services/test_doctor.py", "-k", "not runs_to_the_same")
+OF_MART_SQL = ("tests/warehouse/test_mart_sql.py",)
 OF_OUTPUT = ("tests/cdp_pipelines/cli/test_output.py",)
 STATEMENT = "cdp_pipelines/standardise/consent_statement.py"
 WORKERS = 2
@@ -174,6 +175,9 @@ FAULTS = (
     Fault("secret_of_marts_made_anew", "warehouse/keys.py", 'any(lake.glob("mart/*/_delta_log"))', "False", OF_DOCTOR),
     Fault("damaged_ledger_removed_by_repair", "cdp_pipelines/services/doctor.py", "partial(shutil.rmtree, folder)) if can_be_made else", "partial(shutil.rmtree, folder)) if name else", OF_DOCTOR),
     Fault("damaged_page_not_found", "cdp_pipelines/services/doctor.py", "found = sum(batch.num_rows for batch in pq.ParquetFile(file).iter_batches())", "found = row_count", OF_DOCTOR),
+    Fault("mart_sql_takes_a_sample", "warehouse/mart_sql.py", 'if node.get("sample"):', 'if node.get("samples"):', OF_MART_SQL),
+    Fault("mart_sql_reads_the_clock", "warehouse/mart_sql.py", "        if _is_a_function(connection, name):", "        if not _is_a_function(connection, name):", OF_MART_SQL),
+    Fault("mart_sql_calls_anything", "warehouse/mart_sql.py", "sorted(called - ALLOWED)", "sorted(called & {'random', 'now'})", OF_MART_SQL),
     Fault("formula_written_as_it_is", "cdp_pipelines/cli/output.py", "isinstance(cell, str) and not keep_formulas and", "isinstance(cell, str) and keep_formulas and", OF_OUTPUT),
 )  # fmt: skip
 

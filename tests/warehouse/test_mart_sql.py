@@ -2,12 +2,14 @@
 
 from datetime import date
 
+import duckdb
 import polars as pl
 import pytest
 
 from cdp_pipelines.errors import CdpError, PolicyError
 from cdp_pipelines.marts.mart import protect
 from cdp_pipelines.purposes import Purpose, load_purpose
+from warehouse.mart_functions import ALLOWED
 from warehouse.mart_sql import MartSqlError, run_mart_sql
 
 SECRET_VARIABLE = pl.DataFrame({"n": [1, 2, 3]})
@@ -73,7 +75,24 @@ ATTACKS = [
     pytest.param("SELECT epoch(now())::BIGINT AS n FROM permitted", "calls now", id="the_clock"),
     pytest.param("SELECT current_setting('threads') AS n FROM permitted", "calls current_setting", id="one_setting"),
     pytest.param("SELECT city::BIGINT AS n FROM permitted", "fails with ConversionException", id="a_value_in_an_error"),
-    pytest.param("SELECT error(city) AS n FROM permitted", "calls error(), which", id="a_value_as_an_error"),
+    pytest.param("SELECT error(city) AS n FROM permitted", "calls error()", id="a_value_as_an_error"),
+    pytest.param("SELECT year(current_date) AS n FROM permitted", "reads current_date, which", id="a_clock_by_name"),
+    pytest.param("SELECT n FROM (SELECT localtimestamp AS n)", "reads localtimestamp, which", id="a_clock_within"),
+    pytest.param("SELECT length(user) AS n FROM permitted", "reads user, which", id="the_user"),
+    pytest.param("SELECT year(age(DATE '2000-01-01')) AS n FROM permitted", "calls age()", id="an_age_until_today"),
+    pytest.param("SELECT year(today()) AS n FROM permitted", "calls today()", id="today"),
+    pytest.param("SELECT orders AS n FROM permitted USING SAMPLE 1", "takes a sample", id="a_sample"),
+    pytest.param("SELECT orders AS n FROM permitted TABLESAMPLE 50%", "takes a sample", id="a_sample_of_a_table"),
+    pytest.param("SELECT n FROM (SELECT orders AS n FROM permitted TABLESAMPLE 1%)", "takes a sample", id="a_sample_within"),
+    pytest.param("SHOW TABLES", "reads SHOW_REF", id="a_show"),
+    pytest.param("SELECT 1 AS n FROM (DESCRIBE permitted)", "reads SHOW_REF", id="a_description"),
+    pytest.param("FROM (SUMMARIZE permitted)", "reads SHOW_REF", id="a_summary"),
+    pytest.param("SELECT reservoir_quantile(orders, 0.5)::BIGINT AS n FROM permitted", "calls reservoir_quantile()", id="a_sampled_quantile"),
+    pytest.param("SELECT approx_quantile(orders, 0.5)::BIGINT AS n FROM permitted", "calls approx_quantile()", id="an_approximation"),
+    pytest.param("SELECT hash(city)::BIGINT AS n FROM permitted", "calls hash()", id="a_hash_of_this_version"),
+    pytest.param("SELECT list_aggregate([orders], 'reservoir_quantile', 0.5)::BIGINT AS n FROM permitted", "calls list_aggregate()", id="a_function_by_name"),
+    pytest.param("SELECT count(*) OVER (ORDER BY random()) AS n FROM permitted", "calls random()", id="chance_in_a_window"),
+    pytest.param("SELECT orders AS n FROM permitted ORDER BY uuid()", "calls uuid()", id="chance_in_an_order"),
     pytest.param("SELEC 1", "syntax error", id="no_sql"),
     pytest.param("SELECT shoe_size AS n FROM permitted", "shoe_size", id="no_such_column"),
     pytest.param("SELECT orders, amount AS n FROM permitted", "returns the columns orders, n; declared: n", id="other_columns"),
@@ -90,6 +109,33 @@ def test_nothing_else_is_seen_and_no_message_has_a_value(sql, message):
     assert str(raised.value).startswith("mart.sql of report")
     assert message in str(raised.value)
     assert "Zo@example.com" not in f"{raised.value!r} {raised.value.__cause__!r} {raised.value.__context__!r}"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT sum(orders) OVER (ORDER BY city, amount)::BIGINT AS n FROM permitted",
+        "SELECT count(*) FILTER (WHERE city LIKE '%@%') AS n FROM permitted",
+        "SELECT CASE WHEN city IS NULL THEN 0 ELSE coalesce(length(city), 1) END AS n FROM permitted",
+        "WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t WHERE n < 3) SELECT n::BIGINT AS n FROM t",
+        "SELECT a.orders AS n FROM permitted AS a JOIN permitted AS b USING (city)",
+        "SELECT date_diff('year', DATE '2000-01-01', DATE '2020-01-01') + orders AS n FROM permitted",
+        "SELECT sum(amount)::BIGINT AS n FROM permitted GROUP BY ROLLUP (city)",
+        "SELECT orders AS n FROM permitted UNION SELECT amount FROM permitted",
+        "SELECT list_sum([x + 1 FOR x IN [orders, amount]])::BIGINT AS n FROM permitted",
+    ],
+)
+def test_what_depends_on_the_frame_alone_is_allowed(sql):
+    assert run_mart_sql(purpose(sql, ("n", "integer")), ROWS).schema == {"n": pl.Int64}
+
+
+def test_every_allowed_function_exists_and_is_consistent():
+    known = duckdb.sql("SELECT function_name, coalesce(stability, 'CONSISTENT') FROM duckdb_functions()").fetchall()
+    stabilities = {name: {stability for each, stability in known if each == name} for name, _ in known}
+    windows = {"row_number", "rank", "dense_rank", "rank_dense", "percent_rank", "cume_dist", "ntile", "lag", "lead"}
+    windows |= {"first_value", "last_value", "nth_value"}
+    assert sorted(ALLOWED - set(stabilities) - windows) == []
+    assert [name for name in ALLOWED & set(stabilities) if stabilities[name] != {"CONSISTENT"}] == []
 
 
 PERSONS = {
