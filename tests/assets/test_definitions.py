@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from assets.defs import nightly
 from assets.runtime.lake import LakeResource
 from assets.runtime.specs import DROPS
 from cdp_pipelines.schema import TABLES
@@ -153,28 +154,36 @@ def evaluate(definitions, tmp_path):
 
 
 def deliver(folder: Path, night: str) -> Path:
-    """A file that settled long ago."""
+    """A file in the folder of a night."""
     file = folder / "drops" / night / "surveys.csv"
     file.parent.mkdir(parents=True)
     file.write_text("x")
-    os.utime(file, (1e9, 1e9))
     return file
 
 
-def test_sensor_requests_a_settled_folder_once_and_again_when_it_changes(evaluate, tmp_path):
+@pytest.fixture
+def at_once(monkeypatch):
+    """Folders count as delivered without a wait."""
+    monkeypatch.setattr(nightly, "SETTLED_S", -1)
+
+
+def test_sensor_waits_for_a_folder_that_is_still_being_written(evaluate, tmp_path):
+    os.utime(deliver(tmp_path, "2024-07-01"), (1e9, 1e9))
+    assert isinstance(evaluate(None), dg.SkipReason)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_sensor_requests_a_folder_once_and_again_when_it_changes(evaluate, tmp_path):
     file = deliver(tmp_path, "2024-07-01")
-    file.write_text("x")
-    assert isinstance(evaluate(None), dg.SkipReason), "a folder that is still being written"
-    os.utime(file, (1e9, 1e9))
     first = evaluate(None)
     assert [request.partition_key for request in first.run_requests] == ["2024-07-01"]
     assert isinstance(evaluate(first.cursor), dg.SkipReason)
     file.write_text("longer")
-    os.utime(file, (1e9 + 1, 1e9 + 1))
     again = evaluate(first.cursor)
     assert again.run_requests[0].run_key != first.run_requests[0].run_key
 
 
+@pytest.mark.usefixtures("at_once")
 def test_sensor_requests_one_run_for_all_nights_that_are_due(evaluate, tmp_path):
     nights = ["2024-07-01", "2024-07-02", "2024-07-03"]
     for night in nights:
@@ -188,6 +197,7 @@ def test_sensor_requests_one_run_for_all_nights_that_are_due(evaluate, tmp_path)
     assert isinstance(evaluate(late.cursor), dg.SkipReason)
 
 
+@pytest.mark.usefixtures("at_once")
 def test_sensor_lets_a_folder_wait_while_another_process_writes_the_lake(evaluate, tmp_path):
     deliver(tmp_path, "2024-07-01")
     with Lake(tmp_path / "lake").lock_writer():
@@ -196,6 +206,7 @@ def test_sensor_lets_a_folder_wait_while_another_process_writes_the_lake(evaluat
     assert evaluate(None).run_requests
 
 
+@pytest.mark.usefixtures("at_once")
 def test_sensor_lets_an_implausible_night_wait_and_requests_the_others(evaluate, tmp_path):
     deliver(tmp_path, "2204-07-01")
     assert "The folder 2204-07-01 waits: the night is later than" in evaluate(None).skip_message
