@@ -50,6 +50,11 @@ OF_PRIVACY_STRINGS = ("tests/cdp_pipelines/standardise/test_consent_statement.py
 OF_DROPS = ("tests/warehouse/sources",)
 OF_DOCTOR = ("tests/cdp_pipelines/services/test_doctor.py", "-k", "not runs_to_the_same")
 OF_MART_SQL = ("tests/warehouse/test_mart_sql.py",)
+OF_SILENCE = (
+    "tests/cdp_pipelines/channels/test_continuity.py",
+    "tests/cdp_pipelines/consent/test_silence.py",
+    "tests/cdp_pipelines/services/test_silence.py",
+)
 OF_OUTPUT = ("tests/cdp_pipelines/cli/test_output.py",)
 STATEMENT = "cdp_pipelines/standardise/consent_statement.py"
 WORKERS = 2
@@ -178,6 +183,12 @@ FAULTS = (
     Fault("mart_sql_takes_a_sample", "warehouse/mart_sql.py", 'if node.get("sample"):', 'if node.get("samples"):', OF_MART_SQL),
     Fault("mart_sql_reads_the_clock", "warehouse/mart_sql.py", "        if _is_a_function(connection, name):", "        if not _is_a_function(connection, name):", OF_MART_SQL),
     Fault("mart_sql_calls_anything", "warehouse/mart_sql.py", "sorted(called - ALLOWED)", "sorted(called & {'random', 'now'})", OF_MART_SQL),
+    Fault("grant_after_a_gap_counts", f"{CONSENT}/silence.py", '(pl.col("drop_date") >= since)', '(pl.col("drop_date") < since)', OF_SILENCE),
+    Fault("denial_after_a_gap_does_not_count", f"{CONSENT}/silence.py", 'pl.col("status").is_in(PERMISSIVE_STATUSES) & ', "", OF_SILENCE),
+    Fault("gap_is_never_found", f"{CHANNELS}/continuity.py", "            if following > last + 1:", "            if following < last:", OF_SILENCE),
+    Fault("missing_night_is_no_gap", f"{CHANNELS}/continuity.py", ".days > self.heartbeat_days:", ".days > 2 * self.heartbeat_days:", OF_SILENCE),
+    Fault("refused_file_closes_a_gap", "cdp_pipelines/services/silence.py", ', pl.col("outcome").is_in(READ_OUTCOMES))', ")", OF_SILENCE),
+    Fault("empty_file_is_no_heartbeat", "cdp_pipelines/services/ingestion.py", "if contract.continuity and (sha256,", "if not contract.continuity and (sha256,", OF_SILENCE),
     Fault("formula_written_as_it_is", "cdp_pipelines/cli/output.py", "isinstance(cell, str) and not keep_formulas and", "isinstance(cell, str) and keep_formulas and", OF_OUTPUT),
 )  # fmt: skip
 

@@ -7,7 +7,7 @@ import dagster as dg
 
 from assets.runtime.lake import LakeResource
 from assets.runtime.lake_assets import lake_assets
-from assets.runtime.specs import build_spec
+from assets.runtime.specs import asset_key, build_spec
 from cdp_pipelines.schema import (
     CLUSTER,
     CONSENT_EVENT,
@@ -22,7 +22,7 @@ from cdp_pipelines.schema import (
     UNRESOLVED,
 )
 from cdp_pipelines.services.checked_write import WriteReport
-from cdp_pipelines.services.decision_history import update_decisions
+from cdp_pipelines.services.decision_history import COMPLETE, update_decisions
 from cdp_pipelines.services.ledger import consent_contracts, describe_consent_event, update_ledger
 from cdp_pipelines.services.unresolved import update_unresolved
 
@@ -45,6 +45,13 @@ def keep_ledger(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteR
     specs=[
         build_spec(DECISION, deps=[LEDGER, PARTY, CLUSTER, INTERACTION, PRIVACY_REQUEST]),
         build_spec(CROSSWALK, deps=[CLUSTER, DECISION, PARTY]),
+    ],
+    checks=[
+        dg.AssetCheckSpec(
+            COMPLETE,
+            asset=asset_key(DECISION.name),
+            description="No channel with a declared continuity has a gap; else its later grants do not count (warning)",
+        ),
     ],
 )
 def decide_all(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteReport:

@@ -46,6 +46,7 @@ class StepLog:
     layers: dict[str, str] = field(default_factory=dict)
     passed_count: int = 0
     failed_checks: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     databases: list[str] = field(default_factory=list)
 
@@ -77,7 +78,7 @@ class NightResult:
     @property
     def check_count(self) -> int:
         """Checks that ran."""
-        return self.steps.passed_count + len(self.steps.failed_checks)
+        return self.steps.passed_count + len(self.steps.failed_checks) + len(self.steps.warnings)
 
     @property
     def seconds_by_layer(self) -> dict[str, float]:
@@ -249,4 +250,6 @@ class _EventHandler(logging.Handler):
             self.steps.passed_count += 1
         else:
             name = f"{'/'.join(check.asset_key.path)} {check.check_name}"
-            self.steps.failed_checks.append(f"{name}: {check.description or ''}")
+            is_warning = check.severity == dg.AssetCheckSeverity.WARN
+            lines = self.steps.warnings if is_warning else self.steps.failed_checks
+            lines.append(f"{name}: {check.description or ''}")

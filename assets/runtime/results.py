@@ -60,6 +60,7 @@ def _report_check(check: TableCheck) -> dg.AssetCheckResult:
         asset_key=asset_key(check.table.name),
         check_name=check.name,
         passed=check.is_passed,
+        severity=dg.AssetCheckSeverity.WARN if check.is_warning else dg.AssetCheckSeverity.ERROR,
         description=check.description,
         metadata=_describe_gate(check.result) if check.result else metadata,
     )

@@ -13,6 +13,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from cdp_pipelines.channels.consent_mapping import ConsentMapping
+from cdp_pipelines.channels.continuity import Continuity
 from cdp_pipelines.channels.field import OTHER, EventTime, SourceField, column_name, list_paths, path_of_list
 from cdp_pipelines.channels.mapping import (
     InteractionMapping,
@@ -70,6 +71,10 @@ class ChannelContract(PolicyModel):
     event_time: EventTime
     fields: dict[str, SourceField] = Field(
         description="Every field of the source, by its name there; a nested field as parent.child"
+    )
+    continuity: Continuity | None = Field(
+        None,
+        description="How a missing file is noticed; grants after a gap do not count until it is closed",
     )
     notice: ValueMapping | None = Field(
         None, description="Version of the privacy notice under which the data was collected"

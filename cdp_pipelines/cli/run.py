@@ -110,14 +110,16 @@ def _list_layers(result: NightResult) -> list[Row]:
 
 
 def _print_failures(result: NightResult, out: Console) -> None:
-    """What failed and what was left out, before anything else."""
+    """What failed, what was left out, and what people should look at, before anything else."""
     steps = result.steps
     for line in [*steps.failed_checks, *steps.errors]:
         out.print(Text.assemble(("failed", "bold red"), f" {clean(line)}"), soft_wrap=True)
     if result.skipped_count:
         message = f" {result.skipped_count} steps that need a failed one; their tables are unchanged"
         out.print(Text.assemble(("skipped", "bold red"), message), soft_wrap=True)
-    if not result.is_passed:
+    for line in steps.warnings:
+        out.print(Text.assemble(("warning", "bold yellow"), f" {clean(line)}"), soft_wrap=True)
+    if steps.warnings or not result.is_passed:
         out.print()
 
 

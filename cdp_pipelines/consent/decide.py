@@ -22,7 +22,8 @@ from cdp_pipelines.consent.decision_state import DecisionState
 from cdp_pipelines.schema import DECISION, INTERACTION, LEDGER, PARTY, PRIVACY_REQUEST
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Mapping
+    from datetime import date, datetime
 
     from cdp_pipelines.consent.cases import CaseRows
     from cdp_pipelines.purposes.register import Register
@@ -47,7 +48,7 @@ class DecisionInput:
     customers, all of whom are decided; `identifiers`: see `list_identifiers`. Without `party` no age, jurisdiction or
     record is known. `as_of`: when the processing happens; `known_at`: until when something had to be recorded or taken
     in to count. Both clocks have a time zone. A consent event counts from its own instant on, a record after it.
-    Identity is that of the frames, whatever the clocks.
+    Identity is that of the frames, whatever the clocks. `silent`: channels with a gap, see `consent.silence`.
     """
 
     register: Register
@@ -60,6 +61,7 @@ class DecisionInput:
     party: PartyFrame = field(default_factory=lambda: PARTY.empty().lazy())
     requests: PrivacyRequestFrame = field(default_factory=lambda: PRIVACY_REQUEST.empty().lazy())
     cases: CaseRows = field(default_factory=lambda: pl.DataFrame(schema=CASE))
+    silent: Mapping[str, date] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """`ValueError` where a clock has no time zone."""

@@ -12,6 +12,7 @@ import polars as pl
 
 from cdp_pipelines.consent.contracts import contract_holdings, past_interactions, select_latest_records
 from cdp_pipelines.consent.events import rank_events, select_effective, select_latest_events
+from cdp_pipelines.consent.silence import select_certain
 from cdp_pipelines.consent.subject_index import read_subject_facts, record_reference
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ def select_events(
 ) -> pl.DataFrame:
     """Events that count and that are on an identifier of a customer, in their total order."""
     effective = subjects.add_subject(
-        select_effective(decision_input.ledger, decision_input.as_of, decision_input.known_at)
+        select_effective(
+            select_certain(decision_input.ledger, decision_input.silent), decision_input.as_of, decision_input.known_at
+        )
     )
     return rank_events(effective.select("recorded_at", *EVENT_COLUMNS).collect(), purposes)
 

@@ -13,10 +13,12 @@ import polars as pl
 from cdp_pipelines.consent.decision_state import select_join_key
 from cdp_pipelines.consent.decision_units import UNIT_KEY
 from cdp_pipelines.consent.events import INVALID_METHODS, TOLERANCE
+from cdp_pipelines.consent.silence import is_uncertain
 from cdp_pipelines.schema import ABOUT_SUBJECT, IDENTIFIER_KINDS, PERMISSIVE_STATUSES, RECORD_KEY, UTC
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Mapping
+    from datetime import date, datetime
 
     from cdp_pipelines.consent.checks import Check
     from cdp_pipelines.consent.decision_state import DecisionState
@@ -163,13 +165,15 @@ def explain_events(
     identity_paths: pl.DataFrame,
     customer_id: str,
     purpose: Purpose,
+    silent: Mapping[str, date],
     *,
     as_of: datetime,
     known_at: datetime,
 ) -> pl.DataFrame:
     """Consent events on any of these identifiers about the purpose or the person, in order of time.
 
-    Columns of `LEDGER`; holder, link and records: the identity path; `effect`: counts, or why it does not.
+    `silent`: channel to the first night after its gap. Columns of `LEDGER`; holder, link and records: the identity
+    path; `effect`: counts, or why it does not.
     """
     is_own = pl.col("holder") == customer_id
     is_on_point = pl.col("subject_kind") == (purpose.kind or "")
@@ -189,6 +193,8 @@ def explain_events(
         .then(pl.lit("is dated later than it was recorded"))
         .when(pl.min_horizontal("event_at", pl.when(~is_permissive).then("recorded_at")) > as_of)
         .then(pl.lit("happened later"))
+        .when(is_uncertain(silent))
+        .then(pl.lit("came after a gap in its channel, which is not closed"))
         .when(is_grant & pl.col("notice_version").is_null())
         .then(pl.lit("names no notice (Art. 7(1))"))
         .when(is_grant & (pl.col("method").is_null() | pl.col("method").is_in(INVALID_METHODS)))

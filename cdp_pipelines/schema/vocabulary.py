@@ -69,7 +69,7 @@ LawfulBasis = Literal[
 ]
 LAWFUL_BASES: tuple[LawfulBasis, ...] = get_args(LawfulBasis)
 
-FileOutcome = Literal["loaded", "loaded_with_warnings", "refused", "empty", "no_channel", "not_read"]
+FileOutcome = Literal["loaded", "loaded_with_warnings", "refused", "empty", "no_channel", "not_read", "repeated"]
 FILE_OUTCOMES: tuple[FileOutcome, ...] = get_args(FileOutcome)
 CustomerEvent = Literal["created", "merged", "split"]
 CUSTOMER_EVENTS: tuple[CustomerEvent, ...] = get_args(CustomerEvent)

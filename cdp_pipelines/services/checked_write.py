@@ -43,7 +43,10 @@ class StagedWrite:
 
 @dataclass(frozen=True)
 class TableCheck:
-    """One check of a table. `result`: of its gate; None where an addition has no rows, and for other checks."""
+    """One check of a table. `result`: of its gate; None where an addition has no rows, and for other checks.
+
+    `is_warning`: where it does not pass, people are warned and nothing stops.
+    """
 
     table: Table
     name: str
@@ -51,6 +54,7 @@ class TableCheck:
     description: str | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
     result: GateResult | None = None
+    is_warning: bool = False
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from cdp_pipelines.schema import (
 from cdp_pipelines.services.declarations import find_purpose, load_company_cases, load_company_register
 from cdp_pipelines.services.document import Document, Section
 from cdp_pipelines.services.nights import read_nights
+from cdp_pipelines.services.silence import find_silences
 from warehouse.delta.lake import Lake
 from warehouse.lookup import find_customers, find_records, is_in, list_record_identifiers, read_records_of
 
@@ -74,6 +75,7 @@ def explain_decision(
     known_at = known_at or max(as_of, last_as_of)
     context = DecisionContext.read(lake, customer_id)
     identifiers = list_identifiers(context.party, context.cluster)
+    silent = find_silences(lake, known_at)
     state = DecisionState.build(
         DecisionInput(
             register=load_company_register(),
@@ -83,6 +85,7 @@ def explain_decision(
             crosswalk=context.cluster,
             as_of=as_of,
             known_at=known_at,
+            silent=silent,
             party=context.party,
             requests=context.requests,
             cases=list_covered_subjects(load_company_cases(), context.interactions, context.party),
@@ -91,7 +94,7 @@ def explain_decision(
     purpose = state.purposes[key]
     checks = explain_checks(state, key, customer_id)
     paths = trace_identity_paths(context.party, context.cluster, identifiers, customer_id, purpose)
-    events = explain_events(context.ledger, paths, customer_id, purpose, as_of=as_of, known_at=known_at)
+    events = explain_events(context.ledger, paths, customer_id, purpose, silent, as_of=as_of, known_at=known_at)
     return Document(
         f"Why {key} for {customer_id}",
         f"As of {as_of:%Y-%m-%d %H:%M} UTC, by what was known at {known_at:%Y-%m-%d %H:%M}. "

@@ -5,6 +5,7 @@ Writing consent/decision and identity/crosswalk belongs here; a decision on requ
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -12,15 +13,18 @@ import polars as pl
 from cdp_pipelines.consent import build_crosswalk, update_decision_history
 from cdp_pipelines.consent.history import HIDDEN_PREFIX, hide_unused_contact_points
 from cdp_pipelines.schema import CLUSTER, CROSSWALK, DECISION, PARTY
-from cdp_pipelines.services.checked_write import StagedWrite, WriteReport, check_and_write
+from cdp_pipelines.services.checked_write import StagedWrite, TableCheck, WriteReport, check_and_write
 from cdp_pipelines.services.decisions import decide_lake
 from cdp_pipelines.services.declarations import load_all_contracts
+from cdp_pipelines.services.silence import find_silent_channels
 from warehouse.keys import keyed_digest, ledger_key
 
 if TYPE_CHECKING:
     from datetime import date, datetime
 
     from warehouse.delta.lake import Lake
+
+COMPLETE = "every_channel_is_complete"
 
 
 def update_decisions(lake: Lake, night: date, as_of: datetime) -> WriteReport:
@@ -45,9 +49,12 @@ def update_decisions(lake: Lake, night: date, as_of: datetime) -> WriteReport:
         "allowed": {purpose: f"{allowed:,} of {total:,}" for purpose, total, allowed in counted.iter_rows()},
     }
     gates = {"merge gate": dict(crosswalk["gate"].value_counts().sort("count", "gate", descending=True).iter_rows())}
-    return check_and_write(
+    report = check_and_write(
         lake,
         night,
         StagedWrite(DECISION, history, lambda: lake.replace(DECISION, history), metadata),
         StagedWrite(CROSSWALK, crosswalk, lambda: lake.replace(CROSSWALK, crosswalk), gates),
     )
+    silent = [each.describe(lake) for each in find_silent_channels(lake, as_of)]
+    complete = TableCheck(DECISION, COMPLETE, not silent, "; ".join(silent) or None, is_warning=True)
+    return replace(report, checks=(*report.checks, complete))

@@ -10,6 +10,7 @@ from cdp_pipelines.consent.cases import list_covered_subjects
 from cdp_pipelines.purposes import Register
 from cdp_pipelines.schema import CLUSTER, INTERACTION, LEDGER, PARTY, PRIVACY_REQUEST, DecisionRows
 from cdp_pipelines.services.declarations import load_company_cases, load_company_register
+from cdp_pipelines.services.silence import find_silences
 from warehouse.delta.lake import Lake
 
 
@@ -20,6 +21,7 @@ def decide_lake(
 
     `register`: the purposes to decide on; default: those of the company.
     """
+    known_at = known_at or as_of
     party, cluster, interactions = lake.scan(PARTY), lake.scan(CLUSTER), lake.scan(INTERACTION)
     return decide(
         DecisionInput(
@@ -29,7 +31,8 @@ def decide_lake(
             interactions=interactions,
             crosswalk=cluster,
             as_of=as_of,
-            known_at=known_at or as_of,
+            known_at=known_at,
+            silent=find_silences(lake, known_at),
             party=party,
             requests=lake.scan(PRIVACY_REQUEST),
             cases=list_covered_subjects(load_company_cases(), interactions, party),

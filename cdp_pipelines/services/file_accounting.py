@@ -109,6 +109,7 @@ def find_unaccounted_files(lake: Lake, known: pl.DataFrame) -> pl.DataFrame:
     counted = pl.concat(stored + removed).group_by("channel", "file_sha256").agg(pl.col("stored_count").sum())
     return (
         known.lazy()
+        .filter(pl.col("outcome") != "repeated")
         .join(counted, on=["channel", "file_sha256"], how="full", coalesce=True)
         .filter(pl.col("channel") != "", pl.col("received_count").fill_null(-1) != pl.col("stored_count").fill_null(0))
         .collect()

@@ -38,11 +38,14 @@ class StagedFiles:
 def stage_files(lake: Lake, drops: Path, contract: ChannelContract, night: date) -> StagedFiles:
     """Read the channel's files until `night` that the lake does not have; accept or refuse each of their records.
 
-    A file is known by its content, so the same bytes under another name or date are not loaded again.
+    A file is known by its content, so the same bytes under another name or date are not loaded again. In a channel
+    whose files prove that none is missing, they are noted as `repeated`.
     """
-    known = set(lake.scan(FILE).filter(pl.col("channel") == contract.name).select("file_sha256").collect().to_series())
+    listed = lake.scan(FILE).filter(pl.col("channel") == contract.name).select("file_sha256", "drop_date", "file")
+    known, deliveries = set(listed.select("file_sha256").collect().to_series()), set(listed.collect().iter_rows())
     frames: list[pl.DataFrame] = []
     files: list[dict[str, object]] = []
+    repeated: list[dict[str, object]] = []
     warnings: list[str] = []
     for file in list_deliveries(drops, night):
         if file.drop_date is None or not matches_channel(contract, file.name):
@@ -53,16 +56,18 @@ def stage_files(lake: Lake, drops: Path, contract: ChannelContract, night: date)
             reason = f"not read, and tried again by the next run: {error.strerror}"
             warnings.append(f"{file.drop_date}/{file.name}: {reason}")
             continue
-        if sha256 in known:
-            continue
-        known.add(sha256)
-        records = read_records(data, contract)
         delivery = {
             "file": file.name,
             "file_sha256": sha256,
             "drop_date": file.drop_date,
             "ingested_at": end_of_night(file.drop_date),
         }
+        if sha256 in known:
+            if contract.continuity and (sha256, file.drop_date, file.name) not in deliveries:
+                repeated.append({**delivery, "channel": contract.name, "byte_count": len(data)})
+            continue
+        known.add(sha256)
+        records = read_records(data, contract)
         frames.append(records.frame.with_columns(pl.lit(value).alias(name) for name, value in delivery.items()))
         files.append(
             {
@@ -75,7 +80,8 @@ def stage_files(lake: Lake, drops: Path, contract: ChannelContract, night: date)
         )
         warnings.extend(f"{file.drop_date}/{file.name}: {warning}" for warning in records.warnings)
     if not frames:
-        return StagedFiles(AdmissionResult(contract.raw.empty(), contract.quarantine.empty()), FILE.empty())
+        admitted = AdmissionResult(contract.raw.empty(), contract.quarantine.empty())
+        return StagedFiles(admitted, _note_repeated(repeated), warnings)
     received = pl.concat(frames)
     # After a crash a file's raw rows may be in the lake while its row in audit/file is not. These are not earlier rows.
     earlier = lake.scan(contract.raw).filter(
@@ -83,7 +89,14 @@ def stage_files(lake: Lake, drops: Path, contract: ChannelContract, night: date)
         ~pl.col("file_sha256").is_in([file["file_sha256"] for file in files]),
     )
     admitted = admit_records(received, earlier.collect(), contract)
-    return StagedFiles(admitted, _count_rows(files, admitted), warnings)
+    return StagedFiles(admitted, pl.concat([_count_rows(files, admitted), _note_repeated(repeated)]), warnings)
+
+
+def _note_repeated(files: list[dict[str, object]]) -> pl.DataFrame:
+    counts = dict.fromkeys(("received_count", "raw_count", "quarantined_count", "duplicate_count"), 0)
+    detail = "the same content was delivered before"
+    rows = [{**file, **counts, "outcome": "repeated", "detail": detail} for file in files]
+    return pl.DataFrame(rows, schema=FILE.schema)
 
 
 def _count_rows(files: list[dict[str, object]], admitted: AdmissionResult) -> pl.DataFrame:

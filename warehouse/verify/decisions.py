@@ -44,7 +44,9 @@ def add_duration(instant: datetime, duration: str) -> datetime:
 class Facts:
     """Everything that was known at one instant, as of another."""
 
-    def __init__(self, ledger, party, interaction, crosswalk, as_of, known_at, requests=(), cases=()):
+    def __init__(self, ledger, party, interaction, crosswalk, as_of, known_at, requests=(), cases=(), silent=None):
+        # `silent`: channel to the first night after a gap in its deliveries, from which its grants do not count.
+        silent = silent or {}
         self.as_of, self.known_at = as_of, known_at
         self.customer_by_record = {(row["channel"], row["source_record_id"]): row["customer_id"] for row in crosswalk}
         self.customers = sorted({row["customer_id"] for row in crosswalk})
@@ -60,7 +62,14 @@ class Facts:
                     self.holders.setdefault((kind, row[kind]), set()).add(customer)
         known = [row for row in ledger if row["recorded_at"] <= known_at]
         self.ledger_position = max((row["position"] for row in known), default=0)
-        self.events = [event for row in known if (event := self.count_event(row)) and event["event_at"] <= as_of]
+        certain = [
+            row
+            for row in known
+            if row["status"] not in PERMISSIVE
+            or row["channel"] not in silent
+            or row["drop_date"] < silent[row["channel"]]
+        ]
+        self.events = [event for row in certain if (event := self.count_event(row)) and event["event_at"] <= as_of]
         # Events by identifier, and by purpose and identifier.
         self.events_by_subject, self.events_by_purpose = {}, {}
         for event in self.events:

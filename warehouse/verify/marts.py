@@ -83,7 +83,38 @@ def read_facts(lake: Path, defs: Path, as_of: datetime, known_at: datetime) -> F
         known_at,
         read_rows(lake, "standardised/privacy_request"),
         list_cases(defs, party, interaction),
+        find_silent(read_rows(lake, "audit/file"), load_declarations(defs, "channels"), known_at),
     )
+
+
+def find_silent(files: list[dict], channels: dict[str, dict], known_at: datetime) -> dict[str, date]:
+    """Channels with a gap in their files by what was known, and the first night whose grants do not count."""
+    silent: dict[str, date] = {}
+    last_night = (known_at - timedelta(seconds=1)).date()
+    for key, channel in channels.items():
+        declared = channel.get("continuity") or {}
+        read = [
+            row
+            for row in files
+            if row["channel"] == key
+            and row["ingested_at"] <= known_at
+            and row["outcome"] in {"loaded", "loaded_with_warnings", "empty", "repeated"}
+        ]
+        nights = {row["drop_date"] for row in read}
+        if heartbeat := declared.get("heartbeat_days"):
+            for night in nights:
+                after = min((each for each in nights if each > night), default=last_night)
+                if after - night > timedelta(days=heartbeat):
+                    silent[key] = min(silent.get(key, date.max), night + timedelta(days=1))
+        if sequence := declared.get("sequence"):
+            found = [(re.fullmatch(sequence, row["file"]), row["drop_date"]) for row in read]
+            numbers = [(int(match.group(1)), night) for match, night in found if match and match.group(1).isdecimal()]
+            present = sorted({number for number, _ in numbers})
+            for n, number in enumerate(present[1:]):
+                if number != present[n] + 1:
+                    since = min(night for other, night in numbers if other >= number)
+                    silent[key] = min(silent.get(key, date.max), since)
+    return silent
 
 
 def list_cases(defs: Path, party: list[dict], interaction: list[dict]) -> list[dict]:

@@ -1,7 +1,7 @@
 """Inputs of decisions: built by hand for named cases, and random ones that are small, with shared identifiers and ties."""
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -51,6 +51,7 @@ class InputFrames:
     crosswalk: pl.DataFrame
     requests: pl.DataFrame
     cases: pl.DataFrame
+    silent: dict[str, date] = field(default_factory=dict)
 
     def build_input(self, as_of, known_at=LATER, register=REGISTER) -> DecisionInput:
         return DecisionInput(
@@ -64,6 +65,7 @@ class InputFrames:
             party=self.party.lazy(),
             requests=self.requests.lazy(),
             cases=self.cases,
+            silent=self.silent,
         )
 
     def decide(self, as_of, known_at=LATER, register=REGISTER) -> pl.DataFrame:
@@ -71,8 +73,8 @@ class InputFrames:
 
     def decide_by_oracle(self, as_of, known_at=LATER, register=ORACLE_REGISTER) -> dict:
         frames = (self.ledger, self.party, self.interactions, self.crosswalk)
-        more = (self.requests, self.cases)
-        facts = Facts(*(frame.to_dicts() for frame in frames), as_of, known_at, *(frame.to_dicts() for frame in more))
+        more = (frame.to_dicts() for frame in (self.requests, self.cases))
+        facts = Facts(*(frame.to_dicts() for frame in frames), as_of, known_at, *more, silent=self.silent)
         return decide_all(register, facts)
 
     def with_event(self, **fields) -> "InputFrames":

@@ -1,5 +1,7 @@
 """The explanation agrees with the decision, and names the identity path of every consent event."""
 
+from datetime import date
+
 import polars as pl
 import pytest
 
@@ -35,7 +37,9 @@ def explain(events, key="profiles", customer="ada"):
     frames = build_test_input(events=events, records=PEOPLE)
     identifiers = list_identifiers(frames.party.lazy(), frames.crosswalk.lazy())
     paths = trace_identity_paths(frames.party.lazy(), frames.crosswalk.lazy(), identifiers, customer, REGISTER[key])
-    return explain_events(frames.ledger.lazy(), paths, customer, REGISTER[key], as_of=NOW, known_at=LATER)
+    return explain_events(
+        frames.ledger.lazy(), paths, customer, REGISTER[key], {"mute": date(2011, 1, 5)}, as_of=NOW, known_at=LATER
+    )
 
 
 EFFECTS = [
@@ -45,6 +49,9 @@ EFFECTS = [
     ("denial_travels", build_event("denied", "profiles", "email", "old@x"), "profiles", COUNTS),
     ("no_notice", build_event("granted", "profiles", notice_version=None), "profiles", "names no notice (Art. 7(1))"),
     ("pre_ticked", build_event("granted", "profiles", method="pre_ticked"), "profiles", "names no method that proves a consent (Art. 7(2))"),
+    ("after_a_gap", build_event("granted", "profiles", channel="mute", drop_date=date(2011, 1, 5)), "profiles", "came after a gap in its channel, which is not closed"),
+    ("before_a_gap", build_event("granted", "profiles", channel="mute", drop_date=date(2011, 1, 4)), "profiles", COUNTS),
+    ("denial_after_a_gap", build_event("denied", "profiles", channel="mute", drop_date=date(2011, 1, 9)), "profiles", COUNTS),
     ("later", build_event("granted", "profiles", moment=at("2011-06-16")), "profiles", "happened later"),
     ("future", build_event("granted", "profiles", recorded_at=at("2011-01-01")), "profiles", "is dated later than it was recorded"),
     ("uncertain_point_for_itself", build_event("granted", "newsletter", "email", "old@x"), "newsletter", COUNTS),
