@@ -55,6 +55,11 @@ OF_SILENCE = (
     "tests/cdp_pipelines/consent/test_silence.py",
     "tests/cdp_pipelines/services/test_silence.py",
 )
+OF_AGREEMENT = (
+    "tests/cdp_pipelines/marts",
+    "tests/cdp_pipelines/services/test_reconciliation.py",
+    "tests/cdp_pipelines/services/test_simulation.py",
+)
 OF_OUTPUT = ("tests/cdp_pipelines/cli/test_output.py",)
 STATEMENT = "cdp_pipelines/standardise/consent_statement.py"
 WORKERS = 2
@@ -189,6 +194,13 @@ FAULTS = (
     Fault("missing_night_is_no_gap", f"{CHANNELS}/continuity.py", ".days > self.heartbeat_days:", ".days > 2 * self.heartbeat_days:", OF_SILENCE),
     Fault("refused_file_closes_a_gap", "cdp_pipelines/services/silence.py", ', pl.col("outcome").is_in(READ_OUTCOMES))', ")", OF_SILENCE),
     Fault("empty_file_is_no_heartbeat", "cdp_pipelines/services/ingestion.py", "if contract.continuity and (sha256,", "if not contract.continuity and (sha256,", OF_SILENCE),
+    Fault("shared_contact_point_has_two_rows", "cdp_pipelines/marts/mart.py", '        .unique("value", keep="first", maintain_order=True)\n', "", OF_AGREEMENT[:1]),
+    Fault("customer_with_fewer_attributes_chosen", "cdp_pipelines/marts/mart.py", "descending=[False, True, False, False]", "descending=[False, False, False, False]", OF_AGREEMENT[:1]),
+    Fault("sum_of_one_person_published", "cdp_pipelines/marts/aggregate.py", "hidden[PEOPLE] | dominated", "hidden[PEOPLE]", OF_AGREEMENT[:1]),
+    Fault("sum_can_be_derived", "cdp_pipelines/marts/aggregate.py", "if high - low < widths[cell]", "if high - low < 0", OF_AGREEMENT[:1]),
+    Fault("lost_membership_not_noticed", "cdp_pipelines/services/reconciliation.py", 'counts = {"membership": members.get(key, 0), "mart": in_mart}', 'counts = {"mart": in_mart}', OF_AGREEMENT[1:2]),
+    Fault("lost_served_row_not_noticed", "cdp_pipelines/services/reconciliation.py", "for group in (counts, served):", "for group in (counts,):", OF_AGREEMENT[1:2]),
+    Fault("funnel_of_the_future_ignores_expiry", "cdp_pipelines/services/funnel.py", "decide_lake(lake, instant)", "decide_lake(lake, nights.last_as_of)", OF_AGREEMENT[2:]),
     Fault("formula_written_as_it_is", "cdp_pipelines/cli/output.py", "isinstance(cell, str) and not keep_formulas and", "isinstance(cell, str) and keep_formulas and", OF_OUTPUT),
 )  # fmt: skip
 

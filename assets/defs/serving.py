@@ -13,7 +13,7 @@ from assets.runtime.lake import LakeResource
 from assets.runtime.redaction import redact_errors
 from assets.runtime.results import report_mart_publication, report_server_publication
 from assets.runtime.specs import DROPS, RETRY_POLICY, asset_key, find_owner
-from cdp_pipelines.schema import CORRECTION
+from cdp_pipelines.schema import CORRECTION, MEMBERSHIP
 from cdp_pipelines.services.mart_history import list_mart_tables
 from cdp_pipelines.services.mart_publication import publish_marts, withdraw_published
 from warehouse.serving import postgres
@@ -26,7 +26,7 @@ POSTGRES = ["serving", "postgres"]
 @dg.asset(
     key=MARTS,
     # Corrections compare the new rows with the published file, so they come before it is replaced.
-    deps=[asset_key(table.name) for table in (*list_mart_tables().values(), CORRECTION)],
+    deps=[asset_key(table.name) for table in (*list_mart_tables().values(), CORRECTION, MEMBERSHIP)],
     description="The marts in one DuckDB file, a schema per purpose, replaced as a whole: open it read-only.",
     group_name="serving",
     owners=[find_owner("serving/marts")],
@@ -46,6 +46,11 @@ POSTGRES = ["serving", "postgres"]
             "current",
             asset=MARTS,
             description="Every mart is tonight's; a mart that was held back has the rows of an earlier night",
+        ),
+        dg.AssetCheckSpec(
+            "reconciled",
+            asset=MARTS,
+            description="The funnel, the mart, the history of membership and the served file have the same numbers",
         ),
     ],
     code_version="1",

@@ -105,7 +105,10 @@ def _report_write(write: TableWrite, night: date | None) -> dg.MaterializeResult
 
 
 def report_mart_publication(publication: MartPublication) -> dg.MaterializeResult:
-    """The served file, with a check that warns of withheld rows, and one that fails where a mart is not tonight's."""
+    """The served file, with a check that warns of withheld rows, and two that fail.
+
+    They fail where a mart is not tonight's, and where answers about a mart disagree.
+    """
     withheld = {key: count for key, count in publication.withheld_counts.items() if count}
     return dg.MaterializeResult(
         metadata={
@@ -125,6 +128,11 @@ def report_mart_publication(publication: MartPublication) -> dg.MaterializeResul
                     for key, night in publication.held_back.items()
                 )
                 or None,
+            ),
+            dg.AssetCheckResult(
+                passed=not publication.disagreements,
+                check_name="reconciled",
+                description="; ".join(f"{key}: {counts}" for key, counts in publication.disagreements.items()) or None,
             ),
             dg.AssetCheckResult(
                 passed=not withheld,

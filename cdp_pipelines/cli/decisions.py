@@ -51,7 +51,9 @@ def funnel(
     format_: FormatOption = "text",
     output: OutputOption = None,
 ) -> None:
-    """Show the audience funnel of a purpose: from all customers to the permitted ones, with the count at each check.
+    """Show the audience funnel of a purpose: from all customers to those in its mart, with the count at each step.
+
+    For an instant after the last night the lake is decided anew, so that what expires until then is out.
 
     Example: [cyan]cdp funnel email_marketing[/]
 

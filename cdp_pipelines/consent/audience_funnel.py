@@ -12,6 +12,8 @@ import polars as pl
 from cdp_pipelines.consent.history import DECISION_KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cdp_pipelines.schema import DecisionFrame, DecisionRows
 
 STEPS = {
@@ -61,6 +63,15 @@ def build_funnel(decisions: DecisionFrame, purpose: str) -> pl.DataFrame:
         reasons = ", ".join(f"{reason}: {count:,}" for _, reason, count in dropped.iter_rows())
         rows.append((step, remaining, dropped_count, reasons))
     return pl.DataFrame(rows, schema=FUNNEL, orient="row")
+
+
+def extend_funnel(steps: pl.DataFrame, remaining: Mapping[str, int], reasons: Mapping[str, str]) -> pl.DataFrame:
+    """A funnel (`FUNNEL`) with further steps: the customers who remain after each, and why the others drop out."""
+    rows, before = [], steps["customer_count"][-1]
+    for step, count in remaining.items():
+        rows.append((step, count, before - count, f"{reasons[step]}: {before - count:,}" if before > count else ""))
+        before = count
+    return pl.concat([steps, pl.DataFrame(rows, schema=FUNNEL, orient="row")])
 
 
 def draw_bar(count: int, total: int, width: int = 20) -> str:

@@ -19,13 +19,20 @@ from cdp_pipelines.marts.anonymity import suppress_small_groups
 from cdp_pipelines.marts.coarsening import coarsen, coarsened_dtype
 from cdp_pipelines.marts.pseudonym import pseudonymise, reference_evidence
 from cdp_pipelines.purposes.mart_terms import BASIS, COLUMN_SOURCES, EVIDENCE, KEY, REQUIRED_SOURCES, TYPES
-from cdp_pipelines.schema import DECISION, Column, Table
+from cdp_pipelines.schema import DECISION, RECORD_KEY, Column, Table
 from cdp_pipelines.schema.interval import current
 from cdp_pipelines.schema.mart import AGGREGATE_LIFECYCLE, MEASURES, declare_mart_lifecycle
 
 if TYPE_CHECKING:
     from cdp_pipelines.purposes.purpose import Purpose
     from cdp_pipelines.schema import CustomerFrame, DecisionFrame, MartFrame, MartRows, ProvenanceFrame
+
+# Steps from an allowed customer to a row of a mart.
+HAS_PROFILE, HAS_VALUE, OWN_POINT = (
+    "has a profile",
+    "contact point collected for this purpose",
+    "contact point in no other row",
+)
 
 
 def build_permitted_table(purpose: Purpose) -> Table:
@@ -69,7 +76,12 @@ def build_mart_table(purpose: Purpose) -> Table:
             sources=("identity/cluster.customer_id",),
         ),
         *(
-            Column(name, pl.Int64(), f"{by_name[name].description}, of all of them", sources=by_name[name].sources)
+            Column(
+                name,
+                pl.Int64(),
+                f"{by_name[name].description}, of all of them; null where one person makes most of it",
+                sources=by_name[name].sources,
+            )
             for name in sums
         ),
         Column("lawful_basis", pl.String(), "Lawful basis of the purpose", sources=("consent/decision.lawful_basis",)),
@@ -94,28 +106,69 @@ def select_members(
     """(customers whom a purpose may process, values that it may use of them).
 
     The first has the columns of `DECISION`, one row per customer_id. If the purpose is about a contact point, the row
-    is that of the best ranked allowed one, and customers without one are not in it. The second has the columns of
-    `PROVENANCE`.
+    is that of the best ranked allowed one, customers without one are not in it, and of customers who share one that
+    with the most known attributes is. The second has the columns of `PROVENANCE`.
     """
-    allowed = (
-        current(decision)
-        .filter(pl.col("purpose") == purpose.key, "is_allowed")
-        .join(customer.select("customer_id"), on="customer_id", how="semi")
-    )
-    usable = provenance.filter(pl.col("collected_for").list.contains(purpose.key))
+    allowed = _select_profiled(purpose, decision, customer)
+    usable = _select_usable(purpose, provenance)
     if purpose.scope == "person":
         return allowed, usable
     point = pl.col("attribute") == purpose.scope
-    contacts = (
-        usable.filter(point)
-        .join(allowed.select("customer_id", pl.col("contact_point").alias("value")), on=["customer_id", "value"])
-        .sort("customer_id", "rank")
-        .unique("customer_id", keep="first", maintain_order=True)
-    )
+    contacts = _select_one_per_point(_select_contacts(purpose, allowed, usable), usable)
     on_point = contacts.select("customer_id", pl.col("value").alias("contact_point"))
     return (
         allowed.join(on_point, on=["customer_id", "contact_point"]),
         pl.concat([usable.filter(~point), contacts.select(usable.collect_schema().names())]),
+    )
+
+
+def count_members(
+    purpose: Purpose, decision: DecisionFrame, provenance: ProvenanceFrame, customer: CustomerFrame
+) -> dict[str, int]:
+    """Customers whom each step of `select_members` leaves, in order, by the name of the step."""
+    allowed = _select_profiled(purpose, decision, customer)
+    steps = {HAS_PROFILE: allowed}
+    if purpose.scope != "person":
+        usable = _select_usable(purpose, provenance)
+        contacts = _select_contacts(purpose, allowed, usable)
+        steps |= {HAS_VALUE: contacts, OWN_POINT: _select_one_per_point(contacts, usable)}
+    counted = pl.collect_all([frame.select(pl.col("customer_id").n_unique()) for frame in steps.values()])
+    return {step: frame.item() for step, frame in zip(steps, counted, strict=True)}
+
+
+def _select_profiled(purpose: Purpose, decision: DecisionFrame, customer: CustomerFrame) -> DecisionFrame:
+    return (
+        current(decision)
+        .filter(pl.col("purpose") == purpose.key, "is_allowed")
+        .join(customer.select("customer_id"), on="customer_id", how="semi")
+    )
+
+
+def _select_usable(purpose: Purpose, provenance: ProvenanceFrame) -> ProvenanceFrame:
+    return provenance.filter(pl.col("collected_for").list.contains(purpose.key))
+
+
+def _select_contacts(purpose: Purpose, allowed: DecisionFrame, usable: ProvenanceFrame) -> ProvenanceFrame:
+    """The best ranked allowed contact point of each customer."""
+    return (
+        usable.filter(pl.col("attribute") == purpose.scope)
+        .join(allowed.select("customer_id", pl.col("contact_point").alias("value")), on=["customer_id", "value"])
+        .sort("customer_id", "rank")
+        .unique("customer_id", keep="first", maintain_order=True)
+    )
+
+
+def _select_one_per_point(contacts: ProvenanceFrame, usable: ProvenanceFrame) -> ProvenanceFrame:
+    """One customer for each contact point, so that nobody gets a message twice: that with the most known attributes.
+
+    Of equal ones the record decides and not the customer id, which depends on the order in which records arrived.
+    """
+    known = usable.group_by("customer_id").agg(pl.col("attribute").n_unique().alias("known_count"))
+    return (
+        contacts.join(known, on="customer_id")
+        .sort("value", "known_count", *RECORD_KEY, descending=[False, True, False, False])
+        .unique("value", keep="first", maintain_order=True)
+        .drop("known_count")
     )
 
 

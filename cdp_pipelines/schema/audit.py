@@ -144,7 +144,8 @@ MEMBERSHIP = Table(
         Column(
             "exit_reason",
             pl.String(),
-            "Reason of the decision that ended it, or no_usable_value; null while the membership is current",
+            "Reason of the decision that ended it, or no_usable_value where the mart has no value for an allowed "
+            "customer, or their contact point is in the row of another; null while the membership is current",
             sources=("consent/decision.reason",),
         ),
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cdp_pipelines.consent.audience_funnel import build_funnel, draw_funnel
+from cdp_pipelines.consent.audience_funnel import draw_funnel
 from cdp_pipelines.errors import CdpError
 from cdp_pipelines.lineage import check_minimised, describe_origins
 from cdp_pipelines.marts.aggregate import PEOPLE
@@ -34,6 +34,7 @@ from cdp_pipelines.services.checked_write import (
     check_and_write,
 )
 from cdp_pipelines.services.declarations import load_all_contracts, purpose_file
+from cdp_pipelines.services.funnel import count_steps
 from cdp_pipelines.services.marts import read_mart, select_lasting
 from expectations.result import GateResult, Outcome
 from warehouse.keys import mart_key
@@ -83,7 +84,7 @@ def _build_mart(lake: Lake, purpose: Purpose, night: date, as_of: datetime) -> W
     shaped = run_mart_sql(purpose, permitted) if purpose.shape else permitted
     rows = protect(purpose, shaped, permitted)
     metadata = {
-        "audience funnel": draw_funnel(build_funnel(current(lake.scan(DECISION)), purpose.key)),
+        "audience funnel": draw_funnel(count_steps(lake, purpose, current(lake.scan(DECISION)))),
         "column origins": describe_origins(purpose, contracts),
         **count_suppressed(purpose, shaped, rows),
     }

@@ -16,6 +16,7 @@ from cdp_pipelines.services.decisions import decide_lake
 from cdp_pipelines.services.declarations import load_company, load_company_register
 from cdp_pipelines.services.mart_history import list_mart_tables
 from cdp_pipelines.services.marts import select_lasting, select_publishable
+from cdp_pipelines.services.reconciliation import find_disagreements
 from warehouse.serving import mart_file as serving
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class MartPublication:
     """The served file after a publication.
 
     `row_counts`, `withheld_counts`: rows by purpose. `held_back`: marts that are not tonight's, each with the night of
-    its rows; None where it was never built.
+    its rows; None where it was never built. `disagreements`: see `find_disagreements`.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class MartPublication:
     row_counts: dict[str, int]
     withheld_counts: dict[str, int]
     held_back: dict[str, date | None]
+    disagreements: dict[str, str]
 
 
 def publish_marts(lake: Lake, night: date, as_of: datetime, connect: Connect) -> MartPublication:
@@ -71,12 +73,15 @@ def publish_marts(lake: Lake, night: date, as_of: datetime, connect: Connect) ->
     is_changed = serving.read_publication(lake) != states
     if is_changed:
         _replace_file(lake, frames, states, connect)
+    row_counts = {key: frame.height for key, frame in frames.items()}
+    in_lake = {key: frame.height for key, frame in rows.items()}
     return MartPublication(
         serving.mart_file_path(lake),
         is_changed,
-        {key: frame.height for key, frame in frames.items()},
-        {key: rows[key].height - frame.height for key, frame in frames.items()},
+        row_counts,
+        {key: in_lake[key] - count for key, count in row_counts.items()},
         nights,
+        find_disagreements(lake, in_lake, row_counts, held_back),
     )
 
 

@@ -72,6 +72,16 @@ def read_rows(lake: Lake, table: Table, purpose: str) -> MartRows:
     return frame.select(pl.col(name).cast(dtype) for name, dtype in table.schema.items() if name in frame.columns)
 
 
+def count_rows(lake: Lake) -> dict[str, int]:
+    """Purpose to the number of rows in the served file, counted there."""
+    counts = {}
+    with duckdb.connect(str(mart_file_path(lake)), read_only=True) as connection:
+        for (purpose,) in connection.execute("SELECT purpose FROM main.published").fetchall():
+            name = f"{quote_name(purpose)}.{quote_name('customer')}"
+            ((counts[purpose],),) = connection.execute(f"SELECT count(*) FROM {name}").fetchall()
+    return counts
+
+
 @contextmanager
 def replace_file(lake: Lake) -> Iterator[Path]:
     """Path for building the new file; it replaces the old file if the block succeeds, and is deleted if not."""

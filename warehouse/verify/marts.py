@@ -207,13 +207,11 @@ def build_expected_rows(
     """The rows that a mart may have, by customer."""
     scope = purpose.get("scope", "person")
     since = start_of_window(profiles.facts.as_of, purpose["retention"])
+    points = choose_points(scope, key, allowed, profiles)
     for customer, decisions in allowed.items():
-        if customer not in profiles.party:
+        if customer not in profiles.party or customer not in points:
             continue
-        by_point = dict(decisions)
-        point = "" if scope == "person" else profiles.choose_value(customer, scope, key, set(by_point))
-        if point is None:
-            continue
+        by_point, point = dict(decisions), points[customer]
         row, decision = {}, by_point[point]
         version, evidence = decision["purpose_version"], decision["evidence"]
         for column in purpose["columns"]:
@@ -229,6 +227,23 @@ def build_expected_rows(
                 value = point if name == scope else profiles.choose_value(customer, name, key)
             row[column["name"]] = coarsen_value(value, column)
         yield customer, row
+
+
+def choose_points(scope: str, key: str, allowed: dict, profiles: Profiles) -> dict[str, str]:
+    """The contact point of each customer; of customers with the same one only that with the most known attributes.
+
+    Of equal ones that with the smallest record key.
+    """
+    if scope == "person":
+        return dict.fromkeys(allowed, "")
+    by_point: dict[str, list[tuple]] = {}
+    for customer, decisions in allowed.items():
+        if customer in profiles.party:
+            chosen = profiles.choose_candidate(customer, scope, key, set(dict(decisions)))
+            if chosen:
+                order = (-profiles.count_known(customer, key), chosen[2])
+                by_point.setdefault(chosen[0][scope], []).append((order, customer))
+    return {min(holders)[1]: point for point, holders in by_point.items()}
 
 
 def start_of_window(as_of: datetime, duration: str) -> datetime:

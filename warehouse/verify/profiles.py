@@ -81,14 +81,14 @@ class Profiles:
             return 2
         return 0 if proofs else 1
 
-    def rank_candidates(self, customer: str, attribute: str) -> list[tuple[dict, set[str]]]:
-        """Candidates for an attribute and its group, the best first: values, and the purposes that they may serve."""
+    def rank_candidates(self, customer: str, attribute: str) -> list[tuple[dict, set[str], tuple]]:
+        """Candidates for an attribute and its group, the best first: values, purposes that they may serve, record."""
         group = self.find_group(attribute)
         if (customer, group[0]) not in self.ranked:
             self.ranked[customer, group[0]] = self.rank_group(customer, group)
         return self.ranked[customer, group[0]]
 
-    def rank_group(self, customer: str, group: list[str]) -> list[tuple[dict, set[str]]]:
+    def rank_group(self, customer: str, group: list[str]) -> list[tuple[dict, set[str], tuple]]:
         """As `rank_candidates`, for a whole group of attributes."""
         is_preference, is_multiple = group[0] in PREFERENCES, group[0] in MULTIPLE
         at = "updated_at" if is_preference else "observed_at"
@@ -113,14 +113,16 @@ class Profiles:
                 purposes_of_replaced.setdefault(values[0] if is_multiple else None, set()).update(purposes)
             scores = self.score_candidate(group, values, newest, at, rows)
             order = (1, is_replaced, *scores, channel, newest["source_record_id"])
-            candidates.append((order, dict(zip(group, values, strict=True)), set() if is_replaced else purposes))
+            served = set() if is_replaced else purposes
+            candidates.append((order, dict(zip(group, values, strict=True)), served, record_key(newest)))
         for rectification in rectifications:
             first = rectification[0]
             collected_for = set(self.channels[first["channel"]]["collected_for"])
             values = {row["attribute"]: parse_value(row["attribute"], row["value"]) for row in rectification}
             purposes = purposes_of_replaced.get(first["replaces"], collected_for)
-            candidates.append(((0, -first["rectification_number"]), dict.fromkeys(group) | values, purposes))
-        return [(values, purposes) for _, values, purposes in sorted(candidates, key=lambda candidate: candidate[0])]
+            order = (0, -first["rectification_number"])
+            candidates.append((order, dict.fromkeys(group) | values, purposes, record_key(first)))
+        return [candidate[1:] for candidate in sorted(candidates, key=lambda candidate: candidate[0])]
 
     def score_candidate(
         self, group: list[str], values: list, newest: dict, at: str, rows: list[dict]
@@ -145,10 +147,27 @@ class Profiles:
 
     def choose_value(self, customer: str, attribute: str, key: str, among: set[str] | None = None) -> object:
         """The value of the best candidate that may serve a purpose; None where that candidate has none."""
-        for values, purposes in self.rank_candidates(customer, attribute):
-            if key in purposes and (among is None or values[attribute] in among):
-                return values[attribute]
+        candidate = self.choose_candidate(customer, attribute, key, among)
+        return candidate[0][attribute] if candidate else None
+
+    def choose_candidate(
+        self, customer: str, attribute: str, key: str, among: set[str] | None = None
+    ) -> tuple[dict, set[str], tuple] | None:
+        """As `choose_value`, with the purposes of the value and its record."""
+        for candidate in self.rank_candidates(customer, attribute):
+            if key in candidate[1] and (among is None or candidate[0][attribute] in among):
+                return candidate
         return None
+
+    def count_known(self, customer: str, key: str) -> int:
+        """The number of attributes of which some candidate has a value that may serve a purpose."""
+        return sum(
+            any(
+                key in purposes and values[name] is not None
+                for values, purposes, _ in self.rank_candidates(customer, name)
+            )
+            for name in (*PERSON_ATTRIBUTES, *PREFERENCES)
+        )
 
     def measure(self, customer: str, measure: str, key: str, since: datetime) -> object:  # noqa: PLR0911
         """A measure of the interactions of a customer since an instant, on channels that collect for the purpose."""

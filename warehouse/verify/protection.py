@@ -102,30 +102,39 @@ def build_cells(rows: list[dict], dimensions: list[str]) -> dict[tuple, list[dic
 def find_wrong_cells(purpose: dict, rows: list[dict], published: list[dict]) -> Iterator[str]:
     """Differences of a published aggregate from these rows, and cells that it must not show."""
     dimensions, sums = purpose["aggregate"]["dimensions"], purpose["aggregate"].get("sums", [])
-    minimum = purpose.get("minimum_group", MINIMUM_GROUP)
     expected = build_cells(rows, dimensions)
     actual = {tuple(row[name] for name in dimensions): row for row in published}
     if set(expected) != set(actual) or len(actual) < len(published):
         yield f"{len(set(expected) ^ set(actual))} cells are missing or should not exist"
         return
-    hidden = set()
     for cell, people in expected.items():
-        row = actual[cell]
-        totals = {name: sum(person[name] or 0 for person in people) for name in sums}
-        parts = [[abs(person[name] or 0) for person in people] for name in sums]
-        is_too_small = len(people) < minimum or any(2 * max(part) > sum(part) for part in parts)
-        if row["lawful_basis"] != purpose["lawful_basis"]:
-            yield f"the cell {', '.join(cell)} has another lawful basis"
-        if row["people"] is None:
-            hidden.add(cell)
-            if any(row[name] is not None for name in sums):
-                yield f"the cell {', '.join(cell)} is suppressed but shows a sum"
-        elif is_too_small:
-            yield f"the cell {', '.join(cell)} shows a group that is too small"
-        elif row["people"] != len(people) or any(row[name] != totals[name] for name in sums):
-            yield f"the cell {', '.join(cell)} has a wrong count or sum"
-    if derivable := find_derivable_cells(set(expected), hidden):
-        yield f"{len(derivable)} suppressed cells can be derived from the others"
+        yield from (f"the cell {', '.join(cell)} {problem}" for problem in check_cell(purpose, people, actual[cell]))
+    for name in ("people", *sums):
+        hidden = {cell for cell, row in actual.items() if row[name] is None}
+        if derivable := find_derivable_cells(set(expected), hidden):
+            yield f"{len(derivable)} suppressed values of {name} can be derived from the others"
+
+
+def check_cell(purpose: dict, people: list[dict], row: dict) -> Iterator[str]:
+    """What is wrong with one published cell; `people`: the rows that it counts."""
+    sums, minimum = purpose["aggregate"].get("sums", []), purpose.get("minimum_group", MINIMUM_GROUP)
+    if row["lawful_basis"] != purpose["lawful_basis"]:
+        yield "has another lawful basis"
+    if row["people"] is None:
+        if any(row[name] is not None for name in sums):
+            yield "is suppressed but shows a sum"
+        return
+    if len(people) < minimum:
+        yield "shows a group that is too small"
+    if row["people"] != len(people):
+        yield "has a wrong count"
+    for name in sums:
+        values = [person[name] or 0 for person in people]
+        sizes = [abs(value) for value in values]
+        if row[name] is not None and 2 * max(sizes) > sum(sizes):
+            yield f"shows a sum of {name} that is mostly one person's"
+        if row[name] not in {None, sum(values)}:
+            yield f"has a wrong sum of {name}"
 
 
 def find_derivable_cells(cells: set[tuple], hidden: set[tuple]) -> set[tuple]:

@@ -5,7 +5,16 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
-from cdp_pipelines.marts.mart import build_mart_table, build_permitted, protect
+from cdp_pipelines.marts.mart import (
+    HAS_PROFILE,
+    HAS_VALUE,
+    OWN_POINT,
+    build_mart_table,
+    build_permitted,
+    count_members,
+    protect,
+    select_members,
+)
 from cdp_pipelines.marts.measures import compute_measures
 from cdp_pipelines.purposes import Purpose
 from cdp_pipelines.schema import CROSSWALK, CUSTOMER, DECISION, INTERACTION, PROVENANCE
@@ -101,6 +110,34 @@ def test_only_allowed_contact_points_show_and_one_per_customer():
     assert built([("a@x.de", False), ("b@x.de", True)], both)["email"].to_list() == ["b@x.de"]
     assert built([("a@x.de", True), ("b@x.de", True)], both)["email"].to_list() == ["a@x.de"]
     assert built([("a@x.de", False), ("b@x.de", False)], both).is_empty()
+
+
+def test_a_contact_point_that_several_customers_share_has_one_row_whatever_their_names():
+    def members(names, with_name=()):
+        """Customers in the mart; the first has the record a1, the others a2, a3, ..."""
+        values = frame(PROVENANCE, [
+            {"customer_id": name, "attribute": "email", "value": value, "channel": "crm", "source_record_id": f"a{n}",
+             "attribute_group": "email", "collected_for": ["letters"], "rank": 1}
+            for n, (name, value) in enumerate(names, start=1)
+        ] + [
+            {"customer_id": name, "attribute": "first_name", "value": "Ann", "channel": "crm", "rank": 1,
+             "source_record_id": "b1", "attribute_group": "first_name", "collected_for": ["letters"]}
+            for name in with_name
+        ])  # fmt: skip
+        decision = frame(DECISION, [
+            {"customer_id": name, "purpose": "letters", "contact_point": value, "is_allowed": True}
+            for name, value in names
+        ])  # fmt: skip
+        customers = frame(CUSTOMER, [{"customer_id": name} for name, _ in names])
+        counts = count_members(PURPOSE, decision, values, customers)
+        found = select_members(PURPOSE, decision, values, customers)[0].collect()
+        assert counts == {HAS_PROFILE: len(names), HAS_VALUE: len(names), OWN_POINT: found.height}
+        assert found["contact_point"].is_unique().all()
+        return set(found["customer_id"])
+
+    assert members([("x", "we@x.de"), ("y", "we@x.de"), ("z", "z@x.de")]) == {"x", "z"}
+    assert members([("y", "we@x.de"), ("x", "we@x.de"), ("z", "z@x.de")]) == {"y", "z"}
+    assert members([("x", "we@x.de"), ("y", "we@x.de"), ("z", "z@x.de")], with_name=["y"]) == {"y", "z"}
 
 
 def test_measures_count_what_the_purpose_may_use_within_its_window():

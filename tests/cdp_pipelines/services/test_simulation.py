@@ -1,6 +1,7 @@
 """`cdp funnel` and `cdp simulate`, as a user calls them; nothing in the lake changes."""
 
 import json
+from itertools import pairwise
 
 import polars as pl
 import pytest
@@ -8,9 +9,10 @@ import yaml
 from typer.testing import CliRunner
 
 from cdp_pipelines.cli import app
-from cdp_pipelines.schema import DECISION
-from cdp_pipelines.schema.interval import current
-from cdp_pipelines.services.declarations import COMPANY
+from cdp_pipelines.schema import DECISION, MEMBERSHIP, RUN
+from cdp_pipelines.schema.interval import current, valid_at
+from cdp_pipelines.services.declarations import COMPANY, load_company_register
+from cdp_pipelines.services.marts import find_people
 
 MAIL = COMPANY / "purposes" / "email_marketing" / "defs.yaml"
 
@@ -27,10 +29,42 @@ def allowed(lake):
     return decisions["customer_id"].n_unique()
 
 
-def test_the_funnel_ends_with_the_allowed_customers(sample):
-    answer = json.loads(ask(sample.lake, "funnel", "email_marketing", "--format", "json").output)
-    assert answer["steps"][-1]["customer_count"] == allowed(sample.lake)
+def read_funnel(lake, *words) -> dict[str, int]:
+    """Customers left by step."""
+    steps = json.loads(ask(lake, "funnel", *words, "--format", "json").output)["steps"]
+    assert all(before["customer_count"] - row["dropped_count"] == row["customer_count"]
+               for before, row in pairwise(steps))  # fmt: skip
+    return {row["step"]: row["customer_count"] for row in steps}
+
+
+def test_the_funnel_of_every_purpose_ends_with_the_rows_of_its_mart(sample):
+    compared_count = 0
+    for key, purpose in load_company_register().items():
+        steps = read_funnel(sample.lake, key)
+        if purpose.columns:
+            people = find_people(sample.lake, purpose).height
+            assert steps["in the mart"] == people, key
+            compared_count += people
+        else:
+            assert list(steps)[-1] == "required purposes allowed"
+    assert compared_count > 1000
+    steps = read_funnel(sample.lake, "email_marketing")
+    assert steps["required purposes allowed"] == allowed(sample.lake)
     assert "█" in ask(sample.lake, "funnel", "email_marketing").output
+
+
+def test_the_funnel_of_an_earlier_night_ends_with_its_mart(sample):
+    first = min(sample.lake.read(RUN)["as_of"])
+    steps = read_funnel(sample.lake, "email_marketing", "--as-of", f"{first:%Y-%m-%d}")
+    members = valid_at(sample.lake.scan(MEMBERSHIP).filter(purpose="email_marketing"), first).collect()
+    assert steps["in the mart"] == members.height
+
+
+def test_the_funnel_of_the_future_leaves_out_what_expires_until_then(sample):
+    now, then = (read_funnel(sample.lake, "email_marketing", *words) for words in ((), ("--as-of", "2064-07-01")))
+    assert "in the mart" not in then
+    assert then["not expired"] < now["not expired"] or then["basis holds"] < now["basis holds"]
+    assert list(then.values())[-1] < list(now.values())[-1]
 
 
 def test_a_newer_notice_drops_those_who_saw_the_older_one(sample, tmp_path):
