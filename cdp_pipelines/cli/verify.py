@@ -11,6 +11,7 @@ import typer
 from cdp_pipelines.cli.options import (
     DEFAULT_LAKE,
     AsOfOption,
+    DropsOption,
     FormatOption,
     KnownAtOption,
     LakeOption,
@@ -94,6 +95,33 @@ def marts(
         verification = verify_marts(open_lake(lake), tuple(purposes or ()), as_of, known_at, step)
     show_document(verification.document, format_, output, lake, "verification_marts", is_personal=True)
     raise typer.Exit(0 if verification.is_equal else 1)
+
+
+@app.command()
+def consent(
+    drops: DropsOption,
+    lake: LakeOption = DEFAULT_LAKE,
+    format_: FormatOption = "text",
+    output: OutputOption = None,
+) -> None:
+    """Account for every consent event and every request of the drop files, with readers that the pipeline does not use.
+
+    Each is obeyed, superseded by a later one, listed as unresolved, or refused with a reason; anything else is
+    unaccounted. Also found: grants that no drop record states, and people who are allowed after their denial. Exit code
+    0: nothing is unaccounted and there is no difference; 1: something is.
+
+    Example: [cyan]cdp verify consent --drops drops[/]
+
+    JSON keys: outcomes, unaccounted, differences.
+    """
+    from cdp_pipelines.cli.output import show_document, show_progress
+    from cdp_pipelines.services.consent_verification import verify_consent_of_drops
+    from cdp_pipelines.services.signed_report import open_lake
+
+    with show_progress("reading") as step:
+        verification = verify_consent_of_drops(open_lake(lake), drops, step)
+    show_document(verification.document, format_, output, lake, "verification_consent", is_personal=True)
+    raise typer.Exit(0 if verification.is_accounted else 1)
 
 
 @app.command()

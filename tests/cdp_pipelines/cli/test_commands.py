@@ -126,6 +126,7 @@ def words(sample, member):
         ("simulate", "notice"): ["email_marketing", "2011-06"],
         ("simulate", "purpose"): [COMPANY / "purposes" / "email_marketing" / "defs.yaml"],
         ("verify", "marts"): ["--purpose", "payment"],
+        ("verify", "consent"): ["--drops", sample.drops],
         ("verify", "joins"): [],
         ("doctor",): [],
     }
