@@ -69,7 +69,7 @@ def read_tables(lake: Path, channels: Iterable[str]) -> Tables:
         ledger=read_table(lake, "consent/ledger"),
         unresolved=read_table(lake, "consent/unresolved"),
         resolution=read_table(lake, "consent/resolution"),
-        consent_event=read_table(lake, "standardised/consent_event", ["event_id", "purpose", "status"]),
+        consent_event=read_table(lake, "standardised/consent_event", [*record, "purpose", "status"]),
         privacy_request=read_table(lake, "standardised/privacy_request"),
         party=read_table(lake, "standardised/party", [*record, *KINDS]),
         crosswalk=read_table(lake, "identity/crosswalk", [*record, "customer_id"]),
@@ -158,7 +158,9 @@ class Accounts:
             self.events[row["channel"], row["source_record_id"]].append(row)
             subject = row["subject_kind"], row["subject_value"], row["purpose"]
             self.latest[subject] = max(self.latest.get(subject, order_of(row)), order_of(row))
-        self.usable = {(row["event_id"], row["purpose"], row["status"]) for row in tables.consent_event}
+        self.usable = {
+            (row["channel"], row["source_record_id"], row["purpose"], row["status"]) for row in tables.consent_event
+        }
         self.listed = {(row["channel"], row["source_record_id"]): set(row["statements"]) for row in tables.unresolved}
         self.resolved = {(row["channel"], row["source_record_id"]) for row in tables.resolution}
         self.requests = {(row["channel"], row["source_record_id"], row["kind"]): row for row in tables.privacy_request}
@@ -236,7 +238,7 @@ class Accounts:
         ]
         if later:
             return UNACCOUNTED, "the ledger has an earlier one alone, before a grant of the same record"
-        is_usable = any((row["event_id"], row["purpose"], row["status"]) in self.usable for row in rows)
+        is_usable = any((*key, row["purpose"], row["status"]) in self.usable for row in rows)
         is_known = any((row["subject_kind"], row["subject_value"]) in self.known for row in rows)
         if is_usable and not is_known and key not in self.resolved:
             return UNACCOUNTED, "it reaches nobody, and is not listed as unresolved"

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,3 +46,46 @@ def test_the_ledger_does_not_depend_on_how_nights_are_run(order):
     for night in range(3):
         grown = pl.concat([grown, extend_ledger(grown, build_events(*range(3 * night + 3)))])
     assert grown.equals(at_once)
+
+
+def build_state(day, status, subject="ann@post.example"):
+    """A record of a channel of states as it is on a day."""
+    at = START + timedelta(days=day)
+    return {
+        **dict.fromkeys(CONSENT_EVENT.schema), "event_id": "shop:1", "channel": "shop", "source_record_id": "1",
+        "purpose": "p", "status": status, "subject_kind": "email", "subject_value": subject, "drop_date": at.date(),
+        "event_at": at, "recorded_at": at,
+    }  # fmt: skip
+
+
+def extend_by_states(*states):
+    """The ledger after nights that each deliver these states."""
+    ledger = LEDGER.empty()
+    for night in states:
+        ledger = pl.concat([ledger, extend_ledger(ledger, pl.DataFrame(night, schema=CONSENT_EVENT.schema))])
+    return ledger.select("event_id", "status", "subject_value", pl.col("event_at").dt.day()).rows()
+
+
+OLD, NEW = "ann@post.example", "bob@post.example"
+DENIED = ("shop:1", "denied", OLD, 1)
+
+
+@pytest.mark.parametrize(
+    ("states", "added"),
+    [
+        pytest.param([(1, "granted"), (2, "denied")], [("shop:1", "granted", OLD, 2), ("shop:1@2", "denied", OLD, 3)], id="after_a_grant"),
+        pytest.param([(1, "denied", NEW)], [("shop:1@2", "denied", NEW, 2)], id="on_another_subject"),
+        pytest.param([(1, "denied")], [], id="unchanged_choice"),
+        pytest.param([(1, "granted"), (2, "denied"), (3, "granted")], [("shop:1", "granted", OLD, 2), ("shop:1@2", "denied", OLD, 3)], id="no_second_grant"),
+        pytest.param([(0, "granted"), (0, "denied")], [("shop:1", "granted", OLD, 1)], id="at_one_time"),
+    ],
+)  # fmt: skip
+def test_a_denial_of_a_newer_state_counts_again(states, added):
+    nights = [[build_state(*state)] for state in [(0, "denied"), *states]]
+    # Each state is delivered twice: the second time nothing is new.
+    assert extend_by_states(*(night for night in nights for _ in range(2))) == [DENIED, *added]
+
+
+def test_a_denial_of_two_subjects_in_one_record_reaches_both():
+    night = [build_state(0, "denied"), build_state(0, "denied", NEW)]
+    assert extend_by_states(night, night) == [DENIED, ("shop:1@2", "denied", NEW, 1)]
