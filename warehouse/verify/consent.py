@@ -71,7 +71,7 @@ def read_tables(lake: Path, channels: Iterable[str]) -> Tables:
         resolution=read_table(lake, "consent/resolution"),
         consent_event=read_table(lake, "standardised/consent_event", [*record, "purpose", "status"]),
         privacy_request=read_table(lake, "standardised/privacy_request"),
-        party=read_table(lake, "standardised/party", [*record, *KINDS]),
+        party=read_table(lake, "standardised/party", [*record, *KINDS, "defects"]),
         crosswalk=read_table(lake, "identity/crosswalk", [*record, "customer_id"]),
         decision=[row for row in read_table(lake, "consent/decision") if row["valid_to"] is None],
         retention=read_table(lake, "audit/retention"),
@@ -165,6 +165,9 @@ class Accounts:
         self.resolved = {(row["channel"], row["source_record_id"]) for row in tables.resolution}
         self.requests = {(row["channel"], row["source_record_id"], row["kind"]): row for row in tables.privacy_request}
         self.known = {(kind, row[kind]) for row in tables.party for kind in KINDS if row[kind] is not None}
+        self.defects = {
+            (row["channel"], row["source_record_id"]): row["defects"] for row in tables.party if row["defects"]
+        }
         self.refused = defaultdict(list)
         for rows in tables.quarantine.values():
             for row in rows:
@@ -200,7 +203,7 @@ class Accounts:
         key = record.channel, record_id
         if statement.purpose == "request":
             return self.find_request(record, key, statement)
-        statuses = STRICTER.get(statement.status, {statement.status}) if statement.is_least else {statement.status}
+        statuses = STRICTER.get(statement.status, {statement.status}) if statement.string else {statement.status}
         rows = [
             row for row in self.events.get(key, ()) if row["purpose"] == statement.purpose and row["status"] in statuses
         ]

@@ -136,7 +136,8 @@ def find_records(data: bytes, channel: dict) -> Iterator[tuple[int | None, dict,
 def find_csv_records(text: str, channel: dict) -> Iterator[tuple[int | None, dict, str]]:
     """Records of delimited text. A record ends at the first line end outside of quotes.
 
-    Where that does not give the width of the header, a quote is out of place: then each line is a record.
+    Where there is none, or it does not give the width of the header, a quote is out of place: then the line is a
+    record.
     """
     csv.field_size_limit(LONGEST_FIELD)
     lines = re.findall(r"[^\r\n]*(?:\r\n|\n|\r|$)", text)[:-1] or []
@@ -147,7 +148,7 @@ def find_csv_records(text: str, channel: dict) -> Iterator[tuple[int | None, dic
             quotes += lines[end].count('"')
             end += 1
         values = parse_line("".join(lines[start:end]), delimiter)
-        if header is not None and len(values) != len(header) and end > start + 1:
+        if end > start + 1 and header is not None and (quotes % 2 or len(values) != len(header)):
             end, values = start + 1, parse_line(lines[start], delimiter)
         if header is None:
             header = [name.strip() for name in values]

@@ -51,15 +51,15 @@ PHONE_DIGITS = 7
 class Statement(NamedTuple):
     """One thing that a record states: a status about a purpose (`*`: about the subject itself), or a request.
 
-    `subject_kind` and `subject_value` are as written; None where the record has none. `is_least`: a stricter status
-    than this one may be right as well.
+    `subject_kind` and `subject_value` are as written; None where the record has none. `string`: the source field of a
+    TC or GPP string that states it, else empty; a status stricter than that of its consent bits may be right as well.
     """
 
     purpose: str
     status: str
     subject_kind: str | None
     subject_value: str | None
-    is_least: bool = False
+    string: str = ""
 
     @property
     def has_subject(self) -> bool:
@@ -72,8 +72,9 @@ def read_statements(record: DropRecord, channel: dict) -> list[Statement]:
     found = []
     for mapping in channel.get("consents", ()):
         subject = [read_value(mapping[name], record.values) for name in ("subject_kind", "subject_value")]
-        for purpose, status, is_least in read_choices(mapping, record, channel):
-            found.append(Statement(purpose, status, *subject, is_least))
+        string = (mapping.get("tcf") or mapping.get("gpp") or {}).get("from", "")
+        for purpose, status in read_choices(mapping, record, channel):
+            found.append(Statement(purpose, status, *subject, string))
     if request := channel.get("privacy_request"):
         kind, *subject = [
             read_value(request[name], record.values) for name in ("kind", "subject_kind", "subject_value")
@@ -86,8 +87,8 @@ def read_statements(record: DropRecord, channel: dict) -> list[Statement]:
     return list(dict.fromkeys(each for each in found if each.has_subject or (each.purpose, each.status) not in named))
 
 
-def read_choices(mapping: dict, record: DropRecord, channel: dict) -> Iterator[tuple[str, str, bool]]:
-    """Purpose, status and whether a stricter status is right as well, for each choice of one mapping."""
+def read_choices(mapping: dict, record: DropRecord, channel: dict) -> Iterator[tuple[str, str]]:
+    """Purpose and status of each choice of one mapping."""
     if tcf := mapping.get("tcf"):
         yield from read_tcf(tcf, record.values.get(tcf["from"], ""))
         return
@@ -96,7 +97,7 @@ def read_choices(mapping: dict, record: DropRecord, channel: dict) -> Iterator[t
         # Where Global Privacy Control counts in some places alone, the string may be from another.
         if not mapping.get("gpc_honoured_in"):
             names = {name for opt_out in opt_outs for name in gpp.get(opt_out, ())}
-            yield from ((name, "objected", False) for name in sorted(names))
+            yield from ((name, "objected") for name in sorted(names))
         return
     status = read_status(mapping["status"], record.values)
     if status is None or mapping.get("gpc_honoured_in"):
@@ -106,7 +107,7 @@ def read_choices(mapping: dict, record: DropRecord, channel: dict) -> Iterator[t
     for purpose in purposes:
         if purpose is not None:
             spelt = spell_as_declared(purpose, mapping["purpose"], channel) if "purpose" in mapping else purpose
-            yield spelt, status, False
+            yield spelt, status
 
 
 def read_value(mapping: str | dict, values: dict[str, str], *, is_raw: bool = False) -> str | None:
@@ -160,7 +161,7 @@ def spell_as_declared(word: str, mapping: str | dict, channel: dict) -> str:
     return next((each for each in allowed if spell(each) == spell(word)), word)
 
 
-def read_tcf(mapping: dict, text: str) -> Iterator[tuple[str, str, bool]]:
+def read_tcf(mapping: dict, text: str) -> Iterator[tuple[str, str]]:
     """The choices of a TC string, alone or in a GPP string: a grant needs the bits of all that is mapped."""
     sections = find_sections(text)
     strings = sections or {TCF_EU: text}
@@ -184,7 +185,7 @@ def read_tcf(mapping: dict, text: str) -> Iterator[tuple[str, str, bool]]:
                 allowed[name] = allowed.get(name, True) and is_set
         for name, is_allowed in allowed.items():
             if is_allowed < len(statuses):
-                yield name, statuses[is_allowed], True
+                yield name, statuses[is_allowed]
 
 
 def to_bits(text: str) -> str:
@@ -225,7 +226,7 @@ def find_sections(text: str) -> dict[int, str]:
             ids += range(first, first + 1 + (take_fibonacci() if is_range else 0))
     except (RuntimeError, StopIteration):
         return {}
-    return dict(zip(ids, sections, strict=False))
+    return dict(zip(ids, sections, strict=True)) if len(ids) == len(sections) else {}
 
 
 def find_opt_outs(text: str) -> set[str]:
@@ -250,11 +251,14 @@ def fold_subject(text: str) -> str:
 
 def is_named(text: str, kind: str, value: str) -> bool:
     """Whether a text names the identifier: the local part of an e-mail, the last digits of a phone, all of another."""
-    folded = fold_subject(text)
+    folded, digits = fold_subject(text), find_digits(value)[-PHONE_DIGITS:]
+    if fold_subject(value) == folded:
+        return True
     if kind == "email":
-        return value.lower().partition("@")[0] in folded
+        local = re.escape(value.lower().partition("@")[0])
+        return re.search(rf"(?<![^\W_]){local}@", re.sub(r"\s*@\s*", "@", folded)) is not None
     if kind == "phone":
-        return find_digits(value)[-PHONE_DIGITS:] in find_digits(folded)
+        return len(digits) == PHONE_DIGITS and digits in find_digits(folded)
     plain = [re.sub(r"[\s'\"`]|\.0+$", "", each) for each in (folded, fold_subject(value))]
     return plain[0] == plain[1]
 
