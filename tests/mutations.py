@@ -61,6 +61,7 @@ OF_AGREEMENT = (
     "tests/cdp_pipelines/services/test_simulation.py",
 )
 OF_OUTPUT = ("tests/cdp_pipelines/cli/test_output.py",)
+OF_CONSENT_OF_DROPS = ("tests/warehouse/verify/test_consent.py", "-k", "every_format")
 STATEMENT = "cdp_pipelines/standardise/consent_statement.py"
 WORKERS = 2
 
@@ -202,6 +203,17 @@ FAULTS = (
     Fault("lost_served_row_not_noticed", "cdp_pipelines/services/reconciliation.py", "for group in (counts, served):", "for group in (counts,):", OF_AGREEMENT[1:2]),
     Fault("funnel_of_the_future_ignores_expiry", "cdp_pipelines/services/funnel.py", "decide_lake(lake, instant)", "decide_lake(lake, nights.last_as_of)", OF_AGREEMENT[2:]),
     Fault("formula_written_as_it_is", "cdp_pipelines/cli/output.py", "isinstance(cell, str) and not keep_formulas and", "isinstance(cell, str) and keep_formulas and", OF_OUTPUT),
+    Fault("last_line_of_csv_lost", f"{CHANNELS}/formats/csv_records.py", 'io.StringIO(text, newline="").readlines()', 'io.StringIO(text, newline="").readlines()[:-1]', OF_CONSENT_OF_DROPS),
+    Fault("last_line_of_json_lost", f"{CHANNELS}/formats/json_records.py", 'enumerate(text.split("\\n"), 1)', 'enumerate(text.split("\\n")[:-2], 1)', OF_CONSENT_OF_DROPS),
+    Fault("refused_records_lost", "cdp_pipelines/standardise/admission.py", '            checked.filter(pl.col("rule").is_not_null()),', '            checked.filter(pl.col("rule") == "missing_id"),', OF_CONSENT_OF_DROPS),
+    Fault("no_read_as_yes", f"{CHANNELS}/words.py", "dict.fromkeys(_NO, False)", "dict.fromkeys(_NO, True)", OF_CONSENT_OF_DROPS),
+    Fault("unreadable_answer_states_nothing", STATEMENT, ".then(pl.lit(denials[0])).otherwise(status) if denials else status", ".then(None).otherwise(status) if denials else status", OF_CONSENT_OF_DROPS),
+    Fault("tc_denial_read_as_grant", STATEMENT, 'status = "granted" if is_granted else "denied"', 'status = "granted"', OF_CONSENT_OF_DROPS),
+    Fault("opt_out_of_gpp_lost", STATEMENT, 'if not gpp["opt_outs"].isdisjoint(opt_outs)', 'if not gpp["opt_outs"]', OF_CONSENT_OF_DROPS),
+    Fault("second_subject_of_a_denial_lost", "cdp_pipelines/standardise/consent_event.py", "pl.when(found.list.len() > 0).then(found)", "pl.when(found.list.len() > 0).then(found.list.head(1))", OF_CONSENT_OF_DROPS),
+    Fault("renewed_denial_lost", f"{CONSENT}/ledger.py", "pl.concat([on_other_subject, after_grant.select(events.columns)])", "on_other_subject", OF_CONSENT_OF_DROPS),
+    Fault("denial_of_a_new_address_lost", f"{CONSENT}/ledger.py", "pl.concat([on_other_subject, after_grant.select(events.columns)])", "after_grant.select(events.columns)", OF_CONSENT_OF_DROPS),
+    Fault("request_that_names_nobody_not_listed", f"{CONSENT}/unresolved.py", "for frame in (*stated, asked))", "for frame in stated)", OF_CONSENT_OF_DROPS),
 )  # fmt: skip
 
 
