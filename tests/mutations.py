@@ -61,6 +61,7 @@ OF_AGREEMENT = (
     "tests/cdp_pipelines/services/test_simulation.py",
 )
 OF_OUTPUT = ("tests/cdp_pipelines/cli/test_output.py",)
+OF_GZIP = ("tests/cdp_pipelines/channels/test_records.py", "-k", "gzip")
 OF_CONSENT_OF_DROPS = ("tests/warehouse/verify/test_consent.py", "-k", "every_format")
 STATEMENT = "cdp_pipelines/standardise/consent_statement.py"
 WORKERS = 2
@@ -214,6 +215,8 @@ FAULTS = (
     Fault("renewed_denial_lost", f"{CONSENT}/ledger.py", "pl.concat([on_other_subject, after_grant.select(events.columns)])", "on_other_subject", OF_CONSENT_OF_DROPS),
     Fault("denial_of_a_new_address_lost", f"{CONSENT}/ledger.py", "pl.concat([on_other_subject, after_grant.select(events.columns)])", "after_grant.select(events.columns)", OF_CONSENT_OF_DROPS),
     Fault("request_that_names_nobody_not_listed", f"{CONSENT}/unresolved.py", "for frame in (*stated, asked))", "for frame in stated)", OF_CONSENT_OF_DROPS),
+    Fault("records_before_a_damage_lost", f"{CHANNELS}/formats/gzip_stream.py", "        content += _read_up_to_damage(before, data[position : position + BLOCK])\n", "", OF_GZIP),
+    Fault("damaged_file_without_a_record_lost", f"{CHANNELS}/records.py", " or (damage is not None and not content)", "", OF_GZIP),
 )  # fmt: skip
 
 

@@ -45,7 +45,7 @@ def _read_whole_records(data: bytes, contract: ChannelContract) -> FileRecords:
     damage: str | None = None
     if contract.compression == "gzip":
         content, damage = decompress(data)
-        if content is None:
+        if content is None or (damage is not None and not content):
             return refuse_file(data, contract, damage or "is not readable gzip")
         data = content
     if contract.format == "parquet":

@@ -111,7 +111,7 @@ def account(records: list[DropRecord], channels: dict[str, dict], tables: Tables
     for number, record in enumerate(records):
         channel = channels[record.channel]
         statements, record_id = read_statements(record, channel), record.values.get(channel["key"])
-        rule = accounts.find_refusal(record, record_id)
+        rule = accounts.find_refusal(record, record_id, is_split="one_row_per" in channel)
         stated.append((record, record_id, statements, rule))
         if channel.get("records") == "state" and rule is None:
             current |= {(record.channel, record_id, each.purpose): number for each in statements}
@@ -180,12 +180,14 @@ class Accounts:
             if not row["field"]:
                 self.removed[row["table"], row["file_sha256"]] += row["removed_count"]
 
-    def find_refusal(self, record: DropRecord, record_id: str | None) -> str | None:
-        """The rule that refused the record, or the retention of refused records; None where it was not refused."""
+    def find_refusal(self, record: DropRecord, record_id: str | None, *, is_split: bool) -> str | None:
+        """The rule that refused the record, or the retention of refused records; None where it was not refused.
+
+        `is_split`: elements of one record stand on one line, and each has its own id.
+        """
         place = record.number if record.line is None else f"line {record.line}"
         for row in self.refused.get((record.sha256, place), ()):
-            # Elements of one record stand on one line.
-            if record_id is None or row["source_record_id"] in {None, "", record_id}:
+            if not is_split or record_id is None or row["source_record_id"] in {None, "", record_id}:
                 return row["rule"]
         key = record.channel, record_id
         is_gone = key not in self.raw_ids and key not in self.events
@@ -229,8 +231,8 @@ class Accounts:
 
     def find_denial(self, key: tuple[str, str], text: str, rows: list[dict]) -> tuple[str, str]:
         """The outcome of a denial that the ledger has: it must reach each subject, and be the record's last word."""
-        emails = {row["subject_value"].lower().partition("@")[0] for row in rows if row["subject_kind"] == "email"}
-        if emails and not find_addresses(text) <= emails:
+        emails = [row["subject_value"] for row in rows if row["subject_kind"] == "email"]
+        if emails and not find_addresses(text) <= set[str]().union(*map(find_addresses, emails)):
             return UNACCOUNTED, "the ledger has it for some of its subjects alone"
         later = [
             row

@@ -269,7 +269,10 @@ def find_digits(text: str) -> str:
 
 
 def find_addresses(text: str) -> set[str]:
-    """The local parts of the addresses in a text; those in angle brackets alone, where there are some."""
+    """The local parts of the addresses in a text, without quotes and marks around them.
+
+    Where addresses stand in angle brackets, the rest is names.
+    """
     folded = re.sub(r"\s*@\s*", "@", fold_subject(text))
     folded = " ".join(re.findall(r"<([^<>]*@[^<>]*)>", folded)) or folded
-    return set(re.findall(r"([^\s<>()\[\]{},;:|\"'@=?&/]+)@[^\s@]+\.\w", folded))
+    return {local.strip("'*_`") for local in re.findall(r"([^\s<>()\[\]{},;:|\"@=?&/]+)@[^\s@]+\.\w", folded)}

@@ -5,6 +5,7 @@ Only bytes are handled here: text and records follow in the other modules of thi
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 
 MAGIC = b"\x1f\x8b"
@@ -50,11 +51,13 @@ def _read_member(data: bytes, position: int, content: bytearray) -> tuple[int, s
     checksum = 0
     try:
         while not member.eof and position < len(data) and len(content) <= MOST_BYTES:
+            before = member.copy()
             chunk = member.decompress(data[position : position + BLOCK])
             checksum = zlib.crc32(chunk, checksum)
             content += chunk
             position += BLOCK
     except zlib.error:
+        content += _read_up_to_damage(before, data[position : position + BLOCK])
         return position, "has a damaged gzip stream"
     position = min(position, len(data)) - len(member.unused_data)
     trailer = data[position : position + TRAILER]
@@ -62,6 +65,15 @@ def _read_member(data: bytes, position: int, content: bytearray) -> tuple[int, s
         return position, "ends in the middle of its gzip stream"
     is_right = int.from_bytes(trailer[:4], "little") == checksum
     return position + TRAILER, None if is_right else "has a wrong checksum"
+
+
+def _read_up_to_damage(member: zlib._Decompress, block: bytes) -> bytes:
+    """What a damaged block holds before its damage; zlib drops the output of the call that meets it."""
+    content = bytearray()
+    with contextlib.suppress(zlib.error):
+        for position in range(len(block)):
+            content += member.decompress(block[position : position + 1])
+    return bytes(content)
 
 
 def _skip_header(data: bytes, position: int) -> int | None:

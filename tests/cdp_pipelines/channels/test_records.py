@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import zlib
 
 import polars as pl
 import pytest
@@ -171,6 +172,21 @@ def test_records_are_verbatim():
 def test_gzip_in_several_members():
     data = gzip.compress(b"id,at,note\n1,d,x\n") + gzip.compress(b"2,d,y\n")
     assert [row[1] for row in read_rows(data, compression="gzip")[0]] == ["1", "2"]
+
+
+def test_damaged_gzip_keeps_what_stands_before_the_damage():
+    deflate = zlib.compressobj(wbits=31)
+    data = deflate.compress(b"id,at,note\n1,d,x\n2,d,y\n3,d") + deflate.flush(zlib.Z_FULL_FLUSH)
+    # A block of a type that does not exist, in the bytes that are read at once with those before it.
+    found, file = read_rows(data + b"\x07" * 20, compression="gzip")
+    assert [(row[1], row[3]) for row in found] == [("1", None), ("2", None), ("3", "truncated_file")]
+    assert file.warnings == ["truncated_file: the file has a damaged gzip stream; its complete records were taken in"]
+
+
+def test_damaged_gzip_without_a_record_is_one_refused_row():
+    data = gzip.compress(b"id,at,note\n1,d,x\n")
+    (row,) = read_rows(data[:10] + b"\xff" * 20, compression="gzip")[0]
+    assert row[3] == "unreadable_file"
 
 
 def test_truncated_gzip_keeps_complete_records():
