@@ -1,6 +1,7 @@
 """Every statement of the drop files has its outcome; a loss that the pipeline plants is found."""
 
 import ast
+import csv
 import gzip
 import hashlib
 import io
@@ -211,6 +212,36 @@ def test_every_statement_of_every_format_has_its_outcome(taken):
     report = verify(*taken)
     assert report.unaccounted == report.differences == []
     assert report.outcomes == OUTCOMES
+
+
+# As mail programs, spreadsheets and people write them; some name nobody for certain.
+EMAILS = [
+    "mailto:ann@post.example", '"Ann" <ann@post.example>', "<ann@post.example>", "ann@\u200bpost.example",
+    "ann@post.example;", "ann@post.example.", "ANN@POST.EXAMPLE", "ann@post.example (home)", "'ann@post.example'",
+    "mailto:ann@post.example?subject=stop", "ann\uff20post.example", "ann @ post.example", "ann%40post.example",
+    "ann&#64;post.example", "ann@post.example, bob@post.example", "ann@post.example / bob@post.example",
+    "Bell, Ann <ann@post.example>", "o'hara@post.example", "ann@post", "ann@@post.example", "ann(at)post.example",
+    "*ann@post.example*", "_ann_@post.example", "\u202aann@post.example\u202c", "bob@home.example <ann@post.example>",
+]  # fmt: skip
+PHONES = [
+    "+1 206-555-0100", "(206) 555-0100", "2065550100.0", "2.065550100E+09", "2.06E+09", '="2065550100"', "'2065550100",
+    "tel:+12065550100", "001 206 555 0100", "206 555 0100 ext. 12", "\uff12065550100", "206 555 0100 / 206 555 0101",
+    "2,065,550,100", "5550100", "206\u00a0555\u00a00100", "2065550100 or 2065550101", "206555010",
+]  # fmt: skip
+
+
+def test_an_opt_out_in_an_odd_form_is_obeyed_or_listed(tmp_path):
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(["id", "contact", "list", "reason", "ts"])
+    for number, contact in enumerate([*EMAILS, *PHONES]):
+        rows.writerow([f"U{number}", contact, "email", "unsubscribe link", "2023-06-05 00:00:00"])
+    tables = take_in(tmp_path, {(FIRST, "unsubscribes.csv"): text.getvalue()})
+    report = verify(tmp_path, tables)
+    assert report.unaccounted == report.differences == []
+    outcomes = {outcome: count for (_, outcome, _), count in report.outcomes.items()}
+    # Of each form two statements. Listed are six that nobody can read, and four with a second subject that is unknown.
+    assert outcomes == {"obeyed": 64, "unresolved": 20}
 
 
 def without(rows, **values):
