@@ -214,7 +214,7 @@ FAULTS = (
     Fault("second_subject_of_a_denial_lost", "cdp_pipelines/standardise/consent_event.py", "pl.when(found.list.len() > 0).then(found)", "pl.when(found.list.len() > 0).then(found.list.head(1))", OF_CONSENT_OF_DROPS),
     Fault("renewed_denial_lost", f"{CONSENT}/ledger.py", "pl.concat([on_other_subject, after_grant.select(events.columns)])", "on_other_subject", OF_CONSENT_OF_DROPS),
     Fault("denial_of_a_new_address_lost", f"{CONSENT}/ledger.py", "pl.concat([on_other_subject, after_grant.select(events.columns)])", "after_grant.select(events.columns)", OF_CONSENT_OF_DROPS),
-    Fault("request_that_names_nobody_not_listed", f"{CONSENT}/unresolved.py", "for frame in (*stated, asked))", "for frame in stated)", OF_CONSENT_OF_DROPS),
+    Fault("request_of_an_unreadable_subject_not_listed", f"{CONSENT}/unresolved.py", "for frame in (*stated, asked))", "for frame in stated)", OF_CONSENT_OF_DROPS),
     Fault("records_before_a_damage_lost", f"{CHANNELS}/formats/gzip_stream.py", "        content += _read_up_to_damage(before, data[position : position + BLOCK])\n", "", OF_GZIP),
     Fault("damaged_file_without_a_record_lost", f"{CHANNELS}/records.py", " or (damage is not None and not content)", "", OF_GZIP),
 )  # fmt: skip

@@ -150,9 +150,10 @@ def find_csv_records(text: str, channel: dict) -> Iterator[tuple[int | None, dic
         values = parse_line("".join(lines[start:end]), delimiter)
         if end > start + 1 and header is not None and (quotes % 2 or len(values) != len(header)):
             end, values = start + 1, parse_line(lines[start], delimiter)
-        if header is None:
+        is_blank = not "".join(lines[start:end]).strip("\r\n")
+        if header is None and not is_blank:
             header = [name.strip() for name in values]
-        elif any(sign not in "\r\n" for sign in "".join(lines[start:end])):
+        elif header is not None and not is_blank:
             problem = "" if len(values) == len(header) else f"has {len(values)} fields; the header has {len(header)}"
             yield start + 1, dict(zip(header, values, strict=False)), problem
         start = end

@@ -360,7 +360,7 @@ pl.DataFrame({"id": ["1", None], "has": [True, None], "of": [{"n": 1}, {"n": Non
 @pytest.mark.parametrize(
     ("data", "channel", "expected"),
     [
-        pytest.param(b"id,a\n1,x\n2,y", {}, [{"id": "1", "a": "x"}, {"id": "2", "a": "y"}], id="no_last_line_end"),
+        pytest.param(b"\rid,a\n1,x\n2,y", {}, [{"id": "1", "a": "x"}, {"id": "2", "a": "y"}], id="blank_first_line_and_no_last_line_end"),
         pytest.param(b'id,a\r\n1,"x\r\ny"\r\n\r\n2,"""q"""', {}, [{"id": "1", "a": "x\r\ny"}, {"id": "2", "a": '"q"'}], id="quotes"),
         pytest.param(b'id,a\n1,"x\n2,y\n3,z\n', {}, [{"id": "1", "a": "x\n"}, {"id": "2", "a": "y"}, {"id": "3", "a": "z"}], id="unclosed_quote"),
         pytest.param(b"id,a\n1\n", {}, [{"id": "1", "!": "has 1 fields; the header has 2"}], id="too_few_fields"),
