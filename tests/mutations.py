@@ -60,6 +60,7 @@ OF_AGREEMENT = (
     "tests/cdp_pipelines/services/test_reconciliation.py",
     "tests/cdp_pipelines/services/test_simulation.py",
 )
+OF_DECODED_STRINGS = ("tests/cdp_pipelines/standardise/test_privacy_string.py",)
 OF_OUTPUT = ("tests/cdp_pipelines/cli/test_output.py",)
 OF_GZIP = ("tests/cdp_pipelines/channels/test_records.py", "-k", "gzip")
 OF_CONSENT_OF_DROPS = ("tests/warehouse/verify/test_consent.py", "-k", "every_format")
@@ -203,6 +204,10 @@ FAULTS = (
     Fault("lost_membership_not_noticed", "cdp_pipelines/services/reconciliation.py", 'counts = {"membership": members.get(key, 0), "mart": in_mart}', 'counts = {"mart": in_mart}', OF_AGREEMENT[1:2]),
     Fault("lost_served_row_not_noticed", "cdp_pipelines/services/reconciliation.py", "for group in (counts, served):", "for group in (counts,):", OF_AGREEMENT[1:2]),
     Fault("funnel_of_the_future_ignores_expiry", "cdp_pipelines/services/funnel.py", "decide_lake(lake, instant)", "decide_lake(lake, nights.last_as_of)", OF_AGREEMENT[2:]),
+    Fault("unreadable_tc_string_says_nothing", STATEMENT, "        if not strings and is_whole:", "        if not strings:", OF_PRIVACY_STRINGS),
+    Fault("unreadable_gpp_string_says_nothing", STATEMENT, "return [] if _states_nothing(text) else", "return [] if text else", OF_DECODED_STRINGS),
+    Fault("undefined_opt_out_ignored", "cdp_pipelines/standardise/privacy_string.py", "if value in {_OPTED_OUT, _UNDEFINED}", "if value == _OPTED_OUT", OF_DECODED_STRINGS),
+    Fault("unreadable_section_opts_out_of_nothing", "cdp_pipelines/standardise/privacy_string.py", "            chosen.update(_list_possible_opt_outs(section_id))\n", "", OF_DECODED_STRINGS),
     Fault("formula_written_as_it_is", "cdp_pipelines/cli/output.py", "isinstance(cell, str) and not keep_formulas and", "isinstance(cell, str) and keep_formulas and", OF_OUTPUT),
     Fault("last_line_of_csv_lost", f"{CHANNELS}/formats/csv_records.py", 'io.StringIO(text, newline="").readlines()', 'io.StringIO(text, newline="").readlines()[:-1]', OF_CONSENT_OF_DROPS),
     Fault("last_line_of_json_lost", f"{CHANNELS}/formats/json_records.py", 'enumerate(text.split("\\n"), 1)', 'enumerate(text.split("\\n")[:-2], 1)', OF_CONSENT_OF_DROPS),

@@ -36,7 +36,7 @@ class TcfMapping(PolicyModel):
     A purpose of the company is granted if the string consents to all that is mapped to it, and denied otherwise. One
     that rests on legitimate interests is objected to unless the string permits all of that. A purpose with a vendor
     needs the vendor's own bit, no publisher restriction against it, and the vendor among those that were disclosed, if
-    the string lists them. A string with a damaged segment grants nothing; an unreadable one produces no consent event.
+    the string lists them. A string with a damaged segment grants nothing; an unreadable one denies all.
     """
 
     string: str = Field(alias="from", description="Source field with the TC string, or with a GPP string around it")
@@ -100,7 +100,7 @@ def _keys_of(name: str, mapping: dict[str, CompanyPurposes]) -> frozenset[int]:
 class GppMapping(PolicyModel):
     """Objections out of a GPP string (IAB): an opt-out in any section objects, and GPC in a section is every opt-out.
 
-    A string without opt-outs produces no consent event; neither does an unreadable string.
+    A string without opt-outs produces no consent event. An unreadable one objects to all purposes.
     """
 
     string: str = Field(alias="from", description="Source field of the GPP string")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.schema import IDENTIFIER_KINDS, RECORD_KEY
+from cdp_pipelines.schema import EEA_COUNTRIES, IDENTIFIER_KINDS, RECORD_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 KIND = pl.Enum(IDENTIFIER_KINDS)
 # A record that carries the identifier shows that the customer holds the contract.
 HOLDING_IDENTIFIERS = {"account": "account_id", "membership": "loyalty_card"}
-# Members of the European Economic Area, where the GDPR applies.
-EEA = (
-    "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK".split()  # noqa: SIM905
-)
 
 
 @dataclass(frozen=True)
@@ -100,7 +96,7 @@ def read_subject_facts(party: PartyFrame, subjects: SubjectIndex, known_at: date
             pl.col("observed_at").alias("record_at"),
             "birth_date",
             *(pl.col(kind).is_not_null().alias(f"has_{holding}") for holding, kind in HOLDING_IDENTIFIERS.items()),
-            pl.when(country.is_in(EEA))
+            pl.when(country.is_in(EEA_COUNTRIES))
             .then(pl.lit("EU"))
             .when(country == "GB")
             .then(pl.lit("UK"))

@@ -73,3 +73,8 @@ FileOutcome = Literal["loaded", "loaded_with_warnings", "refused", "empty", "no_
 FILE_OUTCOMES: tuple[FileOutcome, ...] = get_args(FileOutcome)
 CustomerEvent = Literal["created", "merged", "split"]
 CUSTOMER_EVENTS: tuple[CustomerEvent, ...] = get_args(CustomerEvent)
+
+# Members of the European Economic Area, where the GDPR applies.
+EEA_COUNTRIES = frozenset(
+    "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK".split()  # noqa: SIM905
+)

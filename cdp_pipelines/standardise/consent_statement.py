@@ -95,7 +95,7 @@ def _read_tcf(mapping: TcfMapping) -> Callable[[str], list[Statement]]:
 
     def read(text: str) -> list[Statement]:
         strings, is_whole = _find_tc_strings(text)
-        if not strings:
+        if not strings and is_whole:
             return []
         notices = {mapping.notices.get(str(tcf["policy_version"])) for tcf in strings}
         notice = notices.pop() if len(notices) == 1 else None
@@ -106,18 +106,26 @@ def _read_tcf(mapping: TcfMapping) -> Callable[[str], list[Statement]]:
             statements.append({"purpose": purpose, "status": status, "notice_version": notice, "gpc": None})
         for purpose, needed in interests.items():
             if not (is_whole and all(permits_interest(tcf, needed) for tcf in strings)):
-                statements.append({"purpose": purpose, "status": "objected", "notice_version": None, "gpc": None})
+                statements.append(_object(purpose))
         return statements
 
     return read
 
 
+def _object(purpose: str, verdict: str | None = None) -> Statement:
+    return {"purpose": purpose, "status": "objected", "notice_version": None, "gpc": verdict}
+
+
+def _states_nothing(text: str) -> bool:
+    return text.strip().lower() in _NO_STATEMENT
+
+
 def _find_tc_strings(text: str) -> tuple[list[TcfConsent], bool]:
-    """The TC strings of a text, and whether all of them are read whole."""
+    """The TC strings of a text, and whether nothing of them is unread: a text that is no string at all is unread."""
     gpp = privacy_string.decode_gpp(text)
     if gpp is None:
         tcf = privacy_string.decode_tcf(text)
-        return ([tcf], not tcf["damaged_segments"]) if tcf else ([], False)
+        return ([tcf], not tcf["damaged_segments"]) if tcf else ([], _states_nothing(text))
     strings = [tcf for tcf in (gpp["tcf"], gpp["tcf_canada"]) if tcf is not None]
     return strings, {privacy_string.TCF_EU, privacy_string.TCF_CANADA}.isdisjoint(gpp["unread_sections"])
 
@@ -180,15 +188,14 @@ def _read_gpp(mapping: GppMapping, honoured_in: tuple[str, ...]) -> Callable[[st
     def read(text: str) -> list[Statement]:
         gpp = privacy_string.decode_gpp(text)
         if gpp is None:
-            return []
+            # Without its header no part of a string is known, so it may claim any opt-out.
+            return [] if _states_nothing(text) else [_object(purpose) for purpose in objections]
         places = [privacy_string.find_jurisdiction(section_id) for section_id in gpp["gpc_sections"]]
         return [
-            {
-                "purpose": purpose,
-                "status": "objected",
-                "notice_version": None,
-                "gpc": gpc.judge_places(places, honoured_in) if gpp["chosen_opt_outs"].isdisjoint(opt_outs) else None,
-            }
+            _object(
+                purpose,
+                gpc.judge_places(places, honoured_in) if gpp["chosen_opt_outs"].isdisjoint(opt_outs) else None,
+            )
             for purpose, opt_outs in objections.items()
             if not gpp["opt_outs"].isdisjoint(opt_outs)
         ]

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import phonenumbers
 
+from cdp_pipelines.schema import EEA_COUNTRIES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -27,19 +29,20 @@ _SEPARATORS = re.compile(r"[\s_./:-]+")
 def judge_place(text: str, honoured_in: Iterable[str]) -> str:
     """`HONOURED`, `ELSEWHERE`, or `UNKNOWN`, of a place as a source writes it.
 
-    `honoured_in`: codes of countries, or of their parts as US-CA. A place counts as honoured if it may be one of them:
-    the country without its part, or the part without its country. A text that names no known place is unknown.
+    `honoured_in`: codes of countries, or of their parts as US-CA; EU stands for the European Economic Area. A place
+    counts as honoured if it may be one of them: the country without its part, or the part without its country. A text
+    that names no known place is unknown.
     """
     place, honoured = _normalise(text), [_normalise(each) for each in honoured_in]
-    if any(_may_be(place, each) for each in honoured):
-        return HONOURED
     country, _, part = place.partition("-")
+    countries = {each.partition("-")[0] for each in honoured}
+    may_be_in_union = (_UNION in countries and country in EEA_COUNTRIES) or (
+        country == _UNION and not countries.isdisjoint(EEA_COUNTRIES)
+    )
+    if may_be_in_union or any(_may_be(place, each) for each in honoured):
+        return HONOURED
     if country == "US" and part:
         return ELSEWHERE if part in _US_STATES else UNKNOWN
-    # The members of the Union are not listed here: only the United States are certainly outside it.
-    countries = {each.partition("-")[0] for each in honoured}
-    if (_UNION in countries and country != "US") or (country == _UNION and countries != {"US"}):
-        return UNKNOWN
     is_known = country in {_UNION, *phonenumbers.SUPPORTED_REGIONS} or place in _US_STATES
     return ELSEWHERE if is_known else UNKNOWN
 

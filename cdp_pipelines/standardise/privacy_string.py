@@ -84,7 +84,7 @@ _US_SECTIONS = {
     27: _UsSection("US-RI", 5, _OF_STATE, has_sensitive_data=True),
 }
 _SENSITIVE_DATA_BITS = 16
-_OPTED_OUT, _DID_NOT_OPT_OUT = 1, 2
+_OPTED_OUT, _DID_NOT_OPT_OUT, _UNDEFINED = 1, 2, 3
 _GPC = 1
 
 
@@ -109,7 +109,8 @@ def decode_tcf(text: str) -> TcfConsent | None:
 def decode_gpp(text: str) -> GppConsent | None:
     """Content of a GPP string; None where its header is malformed.
 
-    An unreadable or unknown section is listed in `unread_sections` and hides no other section. Global Privacy Control,
+    An unreadable or unknown section is listed in `unread_sections` and hides no other section; an unreadable one of the
+    United States counts as all opt-outs that it can hold. Global Privacy Control,
     in a section's GPC sub-section, claims every opt-out (Cal. Code Regs. tit. 11 § 7025(c); Colorado 4 CCR 904-3, Rule
     5.02). A sub-section that is unreadable may be that one, and counts as it. An opt-out is read in any version of a
     section whose fields reach so far: versions add fields at the end.
@@ -135,6 +136,7 @@ def decode_gpp(text: str) -> GppConsent | None:
                 is_whole = choices["is_whole"]
         except MalformedError:
             is_whole = False
+            chosen.update(_list_possible_opt_outs(section_id))
         unread += [section_id] * (not is_whole)
     return {
         "opt_outs": frozenset(OPT_OUTS if gpc_sections else chosen),
@@ -176,6 +178,13 @@ def _read_section_ids(header: str, section_count: int) -> list[int]:
     return ids
 
 
+def _list_possible_opt_outs(section_id: int) -> tuple[str, ...]:
+    """What a section can opt out of."""
+    if section_id == _USP_V1:
+        return ("sale",)
+    return _US_SECTIONS[section_id].opt_outs if section_id in _US_SECTIONS else ()
+
+
 def _read_us_section(section_id: int, text: str) -> _UsChoices:
     if section_id == _USP_V1:
         match = _US_PRIVACY.fullmatch(text)
@@ -197,7 +206,8 @@ def _read_us_section(section_id: int, text: str) -> _UsChoices:
         except MalformedError:
             is_gpc, is_known = True, False
         has_gpc, is_whole = has_gpc or is_gpc, is_whole and is_known
-    opt_outs = tuple(name for name, value in values.items() if value == _OPTED_OUT)
+    # A value that the specification does not define may be an opt-out.
+    opt_outs = tuple(name for name, value in values.items() if value in {_OPTED_OUT, _UNDEFINED})
     return {"opt_outs": opt_outs, "has_gpc": has_gpc, "is_whole": is_whole}
 
 

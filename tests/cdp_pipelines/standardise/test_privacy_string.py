@@ -255,14 +255,14 @@ def test_malformed(text):
     ("text", "opt_outs", "unread"),
     [
         pytest.param(f"DBABMA~{CORE[:40]}", [], [2], id="tcfeuv2_cut_short"),
-        pytest.param(f"DBACNYA~{CORE}~2YNN", [], [6], id="unknown_version_of_uspv1"),
-        pytest.param(f"DBACNYA~{CORE}~1YN", [], [6], id="uspv1_cut_short"),
+        pytest.param(f"DBACNYA~{CORE}~2YNN", ["sale"], [6], id="unknown_version_of_uspv1"),
+        pytest.param(f"DBACNYA~{CORE}~1YN", ["sale"], [6], id="uspv1_cut_short"),
         pytest.param("DBACNYA~CPX~1YYN", ["sale"], [2], id="a_bad_section_hides_no_other"),
-        pytest.param("DBABLA~BVV", [], [7], id="usnat_cut_before_its_opt_outs"),
+        pytest.param("DBABLA~BVV", ALL, [7], id="usnat_cut_before_its_opt_outs"),
         pytest.param("DBABLA~BVVVVVVV", ALL, [], id="usnat_cut_behind_its_opt_outs"),
         pytest.param("DBABLA~CVVVAAAAAQA.YA", ALL, [], id="usnat_2_in_the_length_of_1"),
         pytest.param("DBABLA~DVVVVVVVVWA", ALL, [], id="usnat_of_a_later_version"),
-        pytest.param("DBABLA~B_______8WA", [], [7], id="values_that_do_not_exist"),
+        pytest.param("DBABLA~B_______8WA", ALL, [7], id="values_that_do_not_exist"),
         pytest.param("DBABLA~BVVVVVVVVWA.", ALL, [7], id="empty_gpc_segment"),
         pytest.param("DBABEw~BFUAAAQA.YA", ALL, [], id="ustx_with_gpc"),
         pytest.param("DBABAw~BFUAAABA", ["sale", "targeted_advertising"], [], id="usfl"),
@@ -330,7 +330,7 @@ WILLS = [
     pytest.param(
         {"tcf": tc_string([3, 4], [1])}, {"analytics": "denied", "advertising": "denied"}, id="interest_is_no_consent"
     ),
-    pytest.param({"tcf": CORE[:40]}, {}, id="cut_tc_string"),
+    pytest.param({"tcf": CORE[:40]}, {"analytics": "denied", "advertising": "denied"}, id="cut_tc_string"),
     pytest.param({"tcf": "DBABTA~1YYN"}, {}, id="gpp_string_without_tcf"),
     pytest.param(
         {"tcf": gpp_string({2: tc_string([1])})}, {"analytics": "granted", "advertising": "denied"}, id="tcf_in_gpp"
@@ -342,7 +342,12 @@ WILLS = [
         {"third_party_sharing": "objected", "advertising": "objected"},
         id="global_privacy_control",
     ),
-    pytest.param({"gpp": "nonsense"}, {}, id="nonsense"),
+    pytest.param({"gpp": "nonsense"}, {"third_party_sharing": "objected", "advertising": "objected"}, id="nonsense"),
+    *(
+        pytest.param({name: text}, {}, id=f"{name}_{text or 'empty'}")
+        for name in ("tcf", "gpp")
+        for text in ("", " ", "null", "N/A", "-")
+    ),
 ]
 
 
