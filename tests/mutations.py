@@ -61,6 +61,12 @@ OF_AGREEMENT = (
     "tests/cdp_pipelines/services/test_simulation.py",
 )
 OF_DECODED_STRINGS = ("tests/cdp_pipelines/standardise/test_privacy_string.py",)
+OF_FILES = (
+    "tests/cdp_pipelines/channels/test_records.py",
+    "tests/cdp_pipelines/channels/test_field_value.py",
+    "tests/cdp_pipelines/channels/formats/test_encoding.py",
+)
+OF_HOSTILE_FILES = ("tests/cdp_pipelines/channels/formats/test_hostile_files.py",)
 OF_OUTPUT = ("tests/cdp_pipelines/cli/test_output.py",)
 OF_GZIP = ("tests/cdp_pipelines/channels/test_records.py", "-k", "gzip")
 OF_CONSENT_OF_DROPS = ("tests/warehouse/verify/test_consent.py", "-k", "every_format")
@@ -208,6 +214,13 @@ FAULTS = (
     Fault("unreadable_gpp_string_says_nothing", STATEMENT, "return [] if _states_nothing(text) else", "return [] if text else", OF_DECODED_STRINGS),
     Fault("undefined_opt_out_ignored", "cdp_pipelines/standardise/privacy_string.py", "if value in {_OPTED_OUT, _UNDEFINED}", "if value == _OPTED_OUT", OF_DECODED_STRINGS),
     Fault("unreadable_section_opts_out_of_nothing", "cdp_pipelines/standardise/privacy_string.py", "            chosen.update(_list_possible_opt_outs(section_id))\n", "", OF_DECODED_STRINGS),
+    Fault("decimal_point_becomes_thousands", f"{CHANNELS}/field_value.py", 'pl.when(~text.str.contains(".", literal=True)).then(text.str.replace(",", ".", literal=True))', 'text.str.replace(",", ".", literal=True)', OF_FILES),
+    Fault("undecodable_byte_taken_for_a_letter", f"{CHANNELS}/formats/encoding.py", "chr(0xDC00 + byte) if byte >= 0x80", "chr(byte) if byte >= 0x80", OF_FILES),
+    Fault("utf8_read_as_the_declared_encoding", f"{CHANNELS}/formats/encoding.py", 'if not declared.startswith("utf") and not data.isascii():', 'if declared == "" and not data.isascii():', OF_FILES),
+    Fault("long_field_accepted", f"{CHANNELS}/formats/csv_records.py", "if fault is None and max(map(len, values)) > contract.longest_field:", "if fault is None and max(map(len, values)) < 0:", OF_FILES),
+    Fault("large_file_accepted", f"{CHANNELS}/records.py", "if len(data) > contract.largest_file:", "if len(data) < 0:", OF_HOSTILE_FILES),
+    Fault("null_token_is_a_value", f"{CHANNELS}/formats/csv_records.py", '"" if value in contract.null_tokens else value', "value", OF_FILES),
+    Fault("nan_of_parquet_is_a_text", f"{CHANNELS}/formats/parquet_records.py", "pl.when(series.is_finite()).then(series)", "series", OF_FILES),
     Fault("formula_written_as_it_is", "cdp_pipelines/cli/output.py", "isinstance(cell, str) and not keep_formulas and", "isinstance(cell, str) and keep_formulas and", OF_OUTPUT),
     Fault("last_line_of_csv_lost", f"{CHANNELS}/formats/csv_records.py", 'io.StringIO(text, newline="").readlines()', 'io.StringIO(text, newline="").readlines()[:-1]', OF_CONSENT_OF_DROPS),
     Fault("last_line_of_json_lost", f"{CHANNELS}/formats/json_records.py", 'enumerate(text.split("\\n"), 1)', 'enumerate(text.split("\\n")[:-2], 1)', OF_CONSENT_OF_DROPS),

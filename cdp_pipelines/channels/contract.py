@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from cdp_pipelines.channels.consent_mapping import ConsentMapping
 from cdp_pipelines.channels.continuity import Continuity
 from cdp_pipelines.channels.field import OTHER, EventTime, SourceField, column_name, list_paths, path_of_list
+from cdp_pipelines.channels.formats.encoding import is_text_encoding
 from cdp_pipelines.channels.mapping import (
     InteractionMapping,
     PartyMapping,
@@ -54,8 +55,22 @@ class ChannelContract(PolicyModel):
     files: str = Field(description="File name in a drop folder, with * and ? as in a shell")
     format: Literal["csv", "ndjson", "json_array", "parquet"]
     compression: Literal["none", "gzip"] = "none"
-    encoding: Literal["utf-8", "latin-1"] = "utf-8"
+    encoding: str = Field(
+        "utf-8", description="Encoding of the text, by its name in Python, such as cp1252, or auto: found in each file"
+    )
+    largest_file: int = Field(
+        1 << 32, ge=1, description="Bytes of a file after decompression, at most; a file that has more is refused"
+    )
     delimiter: str = Field(",", min_length=1, max_length=1, description="Separator of fields in CSV")
+    quote: str | None = Field('"', min_length=1, max_length=1, description="Quote of CSV; null where there is none")
+    escape: str | None = Field(
+        None, min_length=1, max_length=1, description="Character of CSV that takes the next one literally"
+    )
+    skip_initial_space: bool = Field(False, description="Blanks behind a delimiter of CSV do not belong to the value")
+    null_tokens: tuple[str, ...] = Field((), description="Values of CSV that stand for no value, such as NULL")
+    longest_field: int = Field(
+        1 << 24, ge=1, description="Characters of a field in CSV, at most; a record with a longer one is refused"
+    )
     records: Literal["event", "state"] = Field(
         "event",
         description="event: an id is delivered once, other content under a known id is refused; "
@@ -86,6 +101,20 @@ class ChannelContract(PolicyModel):
     consents: tuple[ConsentMapping, ...] = ()
     preference: PreferenceMapping | None = None
     privacy_request: PrivacyRequestMapping | None = None
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known_encoding(cls, encoding: str) -> str:
+        if not is_text_encoding(encoding):
+            raise ValueError(f"found {encoding!r}; allowed: auto, or a text encoding of Python, such as cp1252")
+        return encoding
+
+    @model_validator(mode="after")
+    def _require_distinct_signs(self) -> ChannelContract:
+        signs = [sign for sign in (self.delimiter, self.quote, self.escape) if sign is not None]
+        if len(set(signs)) < len(signs) or not {"\n", "\r"}.isdisjoint(signs):
+            raise ValueError(f"delimiter, quote and escape must be three different signs; found {signs}")
+        return self
 
     @field_validator("fields")
     @classmethod

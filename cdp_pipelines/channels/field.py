@@ -75,6 +75,7 @@ class SourceField(PolicyModel):
     formats: tuple[str, ...] = Field((), description="Date formats (strftime), tried in order; or epoch_s, epoch_ms")
     zone: str = Field("UTC", description="IANA time zone of a time stamp without a zone or an offset")
     thousands: str | None = Field(None, description="Separator of thousands in numbers")
+    decimal: Literal[".", ","] = Field(".", description="Sign before the decimals of numbers")
     category: str = Field(
         OTHER,
         description="Data category, e.g. identity, contact, location, behaviour, purchase; a field without a category "
@@ -90,6 +91,8 @@ class SourceField(PolicyModel):
     def _require_formats(self) -> SourceField:
         if self.type in {"date", "timestamp"} and not self.formats:
             raise ValueError(f"type {self.type} needs formats")
+        if self.thousands == self.decimal:
+            raise ValueError(f"thousands and decimal are both {self.decimal!r}")
         return self
 
 

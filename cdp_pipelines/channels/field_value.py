@@ -5,6 +5,7 @@ An unreadable text gives null; whether that refuses the record is decided in `cd
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -96,9 +97,12 @@ def _parse_format(text: pl.Expr, format_: str, zone: str) -> pl.Expr:
 
 def _parse_number(text: pl.Expr, field: SourceField) -> pl.Expr:
     if field.thousands is not None:
-        sign = "[" + field.thousands.replace("\\", "\\\\").replace("]", "\\]").replace("^", "\\^") + "]"
-        grouped = text.str.contains(rf"^[+-]?\d{{1,3}}({sign}\d{{3}})+(\.\d+)?$")
+        sign, decimal = re.escape(field.thousands), re.escape(field.decimal)
+        grouped = text.str.contains(rf"^[+-]?\d{{1,3}}({sign}\d{{3}})+({decimal}\d+)?$")
         text = pl.when(grouped).then(text.str.replace_all(field.thousands, "", literal=True)).otherwise(text)
+    if field.decimal == ",":
+        # A point is no sign of this number, and must not become one.
+        text = pl.when(~text.str.contains(".", literal=True)).then(text.str.replace(",", ".", literal=True))
     # Python and Polars read "nan", "inf" and 1e999 as floats; in a source they are errors.
     number = pl.when(text.str.contains(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")).then(
         text.cast(pl.Float64, strict=False)

@@ -44,14 +44,17 @@ def read_records(data: bytes, contract: ChannelContract) -> FileRecords:
 def _read_whole_records(data: bytes, contract: ChannelContract) -> FileRecords:
     damage: str | None = None
     if contract.compression == "gzip":
-        content, damage = decompress(data)
+        content, damage = decompress(data, contract.largest_file)
         if content is None or (damage is not None and not content):
             return refuse_file(data, contract, damage or "is not readable gzip")
         data = content
+    if len(data) > contract.largest_file:
+        return refuse_file(data, contract, f"has more than {contract.largest_file:,} bytes")
     if contract.format == "parquet":
         return read_parquet(data, contract)
     warnings: list[str] = []
-    text, encoding_fault = decode_text(data, contract.encoding)
+    text, encoding_fault, notice = decode_text(data, contract.encoding)
+    warnings += [notice] if notice else []
     collector = _TEXT_READERS[contract.format](text, contract)
     if damage is not None:
         warnings.append(f"truncated_file: the file {damage}; its complete records were taken in")

@@ -24,14 +24,17 @@ CsvRecord = tuple[int, int, list[str], "Fault | None"]
 
 
 def read_csv(text: str, contract: ChannelContract) -> RecordCollector:
-    """Records of a CSV text with a header; faults: `missing_column`, `broken_csv`, `wrong_field_count`, encoding."""
+    """Records of a CSV text with a header, in the declared dialect.
+
+    Faults: `missing_column`, `broken_csv`, `wrong_field_count`, `field_too_long`, encoding.
+    """
     # Of the whole process; the default of 131,072 characters is a limit that no contract declares.
     csv.field_size_limit(_MOST_CHARACTERS)
     collector = RecordCollector()
     lines = io.StringIO(text, newline="").readlines()
     if not lines:
         return collector
-    records = _split_records(lines, contract.delimiter)
+    records = _split_records(lines, contract)
     _, _, header, _ = next(records, (0, 1, [], None))
     names = [escape_undecodable(name)[0].strip() for name in header]
     columns, missing = collector.match_columns(names, contract)
@@ -42,6 +45,10 @@ def read_csv(text: str, contract: ChannelContract) -> RecordCollector:
         fault = undecodable or missing or broken
         if fault is None and len(values) != len(names):
             fault = ("wrong_field_count", None, f"has {len(values)} fields; the header has {len(names)}")
+        if fault is None and max(map(len, values)) > contract.longest_field:
+            fault = ("field_too_long", None, f"has a field of more than {contract.longest_field:,} characters")
+        if contract.null_tokens:
+            values = ["" if value in contract.null_tokens else value for value in values]  # noqa: PLW2901
         collector.add(record, start + 1, _select_values(values, positions, fault), fault)
     return collector
 
@@ -53,7 +60,7 @@ def _select_values(values: list[str], positions: list[int], fault: Fault | None)
     return selected if fault is None else [value and escape_undecodable(value)[0] for value in selected]
 
 
-def _split_records(lines: list[str], delimiter: str) -> Iterator[CsvRecord]:
+def _split_records(lines: list[str], contract: ChannelContract) -> Iterator[CsvRecord]:
     """The records of the lines; blank lines are skipped.
 
     An unclosed quote would swallow the following lines: then only its first line is refused, and reading goes on with
@@ -62,20 +69,28 @@ def _split_records(lines: list[str], delimiter: str) -> Iterator[CsvRecord]:
     base, width = 0, None
     while base < len(lines):
         # A copy of the rest for each broken line would take time in the square of the file's size.
-        reader = csv.reader(_lines_from(lines, base), delimiter=delimiter, strict=True)
+        reader = csv.reader(
+            _lines_from(lines, base),
+            delimiter=contract.delimiter,
+            quotechar=contract.quote,
+            quoting=csv.QUOTE_MINIMAL if contract.quote else csv.QUOTE_NONE,
+            escapechar=contract.escape,
+            skipinitialspace=contract.skip_initial_space,
+            strict=True,
+        )
         while True:
             start = base + reader.line_num
             try:
                 values = next(reader, None)
             except csv.Error:
-                yield _refuse_line(lines, start, delimiter, "has a quote out of place")
+                yield _refuse_line(lines, start, contract.delimiter, "has a quote out of place")
                 base = start + 1
                 break
             if values is None:
                 return
             end = base + reader.line_num
             if width is not None and len(values) != width and end > start + 1:
-                yield _refuse_line(lines, start, delimiter, "has an unclosed quote")
+                yield _refuse_line(lines, start, contract.delimiter, "has an unclosed quote")
                 base = start + 1
                 break
             if values:

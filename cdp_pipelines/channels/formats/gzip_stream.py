@@ -12,13 +12,11 @@ MAGIC = b"\x1f\x8b"
 BLOCK = 1 << 16
 # Checksum and length, 4 bytes each.
 TRAILER = 8
-# No export is larger; what expands beyond is meant to fill the machine's memory.
-MOST_BYTES = 1 << 32
 _FHCRC, _FEXTRA, _FNAME, _FCOMMENT = 2, 4, 8, 16
 
 
-def decompress(data: bytes) -> tuple[bytes | None, str | None]:
-    """(decompressed bytes, problem); no bytes where the file is not gzip or expands beyond `MOST_BYTES`.
+def decompress(data: bytes, most_bytes: int) -> tuple[bytes | None, str | None]:
+    """(decompressed bytes, problem); no bytes where the file is not gzip or expands beyond `most_bytes`.
 
     A file may have several gzip members, one after the other; zero bytes behind the last one are padding. A problem
     with bytes is a damage: a stream that ends early, a wrong checksum, or a member that is not gzip. What stands before
@@ -31,16 +29,16 @@ def decompress(data: bytes) -> tuple[bytes | None, str | None]:
     while position < len(data):
         if not data[position] and not data[position:].strip(b"\0"):
             break
-        end, problem = _read_member(data, position, content)
-        if len(content) > MOST_BYTES:
-            return None, f"expands to more than {MOST_BYTES:,} bytes"
+        end, problem = _read_member(data, position, content, most_bytes)
+        if len(content) > most_bytes:
+            return None, f"expands to more than {most_bytes:,} bytes"
         if problem is not None:
             return bytes(content), problem
         position = end
     return bytes(content), None
 
 
-def _read_member(data: bytes, position: int, content: bytearray) -> tuple[int, str | None]:
+def _read_member(data: bytes, position: int, content: bytearray, most_bytes: int) -> tuple[int, str | None]:
     """Add the content of the member that begins here; (position behind it, problem)."""
     start = _skip_header(data, position)
     if start is None:
@@ -50,7 +48,7 @@ def _read_member(data: bytes, position: int, content: bytearray) -> tuple[int, s
     member = zlib.decompressobj(wbits=-15)
     checksum = 0
     try:
-        while not member.eof and position < len(data) and len(content) <= MOST_BYTES:
+        while not member.eof and position < len(data) and len(content) <= most_bytes:
             before = member.copy()
             chunk = member.decompress(data[position : position + BLOCK])
             checksum = zlib.crc32(chunk, checksum)

@@ -145,6 +145,9 @@ def _as_text(series: pl.Series) -> pl.Series:
         # The JSON of the value alone: without `{"value":` and the closing brace.
         inner = encoded.str.slice(9).str.head(-1)
         return pl.select(pl.when(series.is_not_null()).then(inner)).to_series()
+    if series.dtype.is_float():
+        # "NaN" as a text would be a value, such as a name.
+        series = pl.select(pl.when(series.is_finite()).then(series)).to_series()
     return series.cast(pl.String)
 
 

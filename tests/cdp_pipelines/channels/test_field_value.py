@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from cdp_pipelines.channels.field_value import parse_timestamp
+from cdp_pipelines.channels.field_value import parse_timestamp, read_field
+from cdp_pipelines.errors import PolicyError
+from tests.cdp_pipelines.channels.test_records import FIELDS, channel
 
 CASES = [
     pytest.param("03/15/2011 12:30 AM", "%m/%d/%Y %I:%M %p", "UTC", (2011, 3, 15, 0, 30), id="twelve_hour_midnight"),
@@ -43,3 +45,30 @@ def test_formats_are_tried_in_order():
     read = parse_timestamp(pl.col("text"), ("%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M"), "UTC")
     found = pl.DataFrame({"text": ["02/03/2011 00:00", "15/03/2011 00:00"]}).select(read).to_series()
     assert found.dt.month().to_list() == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "declared", "expected"),
+    [
+        ("1,5", {"decimal": ","}, 1.5),
+        ("-0,25", {"decimal": ","}, -0.25),
+        ("1.234.567,5", {"decimal": ",", "thousands": "."}, 1234567.5),
+        ("1 234,5", {"decimal": ",", "thousands": " "}, 1234.5),
+        ("1234", {"decimal": ","}, 1234.0),
+        ("1.5", {"decimal": ","}, None),
+        ("1.234", {"decimal": ","}, None),
+        ("1,2,3", {"decimal": ","}, None),
+        ("1,5", {}, None),
+        ("1,234.5", {"thousands": ","}, 1234.5),
+        ("1.5", {}, 1.5),
+        ("1,5e3", {"decimal": ","}, 1500.0),
+    ],
+)
+def test_numbers_with_the_declared_signs(text, declared, expected):
+    contract = channel(fields={**FIELDS, "note": {"description": "n", "type": "number", **declared}})
+    assert pl.DataFrame({"note": [text]}).select(read_field(contract, "note")).item() == expected
+
+
+def test_one_sign_cannot_mean_two_things():
+    with pytest.raises(PolicyError, match="thousands and decimal are both"):
+        channel(fields={**FIELDS, "note": {"description": "n", "type": "number", "decimal": ",", "thousands": ","}})

@@ -93,6 +93,54 @@ CSV = [
     pytest.param("id,at,note\n1,d,x\n".encode("utf-16"), {}, [(2, "1", "x", "wrong_encoding")], id="utf16"),
     pytest.param(b"", {}, [], id="empty"),
     pytest.param(b"id,at,note\n", {}, [], id="header_alone"),
+    pytest.param(b"id,at,note\n1,d,'a,b'\n", {"quote": "'"}, [(2, "1", "a,b", None)], id="single_quotes"),
+    pytest.param(b'id,at,note\n1,d,"open\n', {"quote": None}, [(2, "1", '"open', None)], id="no_quotes"),
+    pytest.param(
+        b'id,at,note\n1,d,"say \\"hi\\""\n', {"escape": "\\"}, [(2, "1", 'say "hi"', None)], id="escaped_quote"
+    ),
+    pytest.param(b"id,at,note\n1,d,a\\,b\n", {"escape": "\\"}, [(2, "1", "a,b", None)], id="escaped_delimiter"),
+    pytest.param(
+        b'id, at, note\n1, d, "a, b"\n', {"skip_initial_space": True}, [(2, "1", "a, b", None)], id="blank_before_quote"
+    ),
+    pytest.param(
+        b"id,at,note\n1,d,NULL\n2,d,\\N\n3,d,null\n",
+        {"null_tokens": ["NULL", "\\N"]},
+        [(2, "1", None, None), (3, "2", None, None), (4, "3", "null", None)],
+        id="words_for_no_value",
+    ),
+    pytest.param(
+        b"id,at,note\n1,d,12345\n2,d,1234\n",
+        {"longest_field": 4},
+        [(2, "1", "12345", "field_too_long"), (3, "2", "1234", None)],
+        id="field_beyond_the_declared_length",
+    ),
+    pytest.param(
+        "id,at,note\n1,d,O\u2019Neil\n".encode("cp1252"),
+        {"encoding": "cp1252"},
+        [(2, "1", "O\u2019Neil", None)],
+        id="windows_1252",
+    ),
+    pytest.param(
+        b"id,at,note\n1,d,O\x81Neil\n2,d,y\n",
+        {"encoding": "cp1252"},
+        [(2, "1", "O\\x81Neil", "wrong_encoding"), (3, "2", "y", None)],
+        id="a_byte_that_windows_1252_does_not_have",
+    ),
+    pytest.param(
+        "id,at,note\n1,d,Zo\u00eb\n".encode("utf-16"),
+        {"encoding": "utf-16"},
+        [(2, "1", "Zo\u00eb", None)],
+        id="utf16_as_declared",
+    ),
+    pytest.param(
+        "id,at,note\n1,d,\u30c6\u30b9\u30c8\n".encode("shift_jis"),
+        {"encoding": "shift_jis"},
+        [(2, "1", "\u30c6\u30b9\u30c8", None)],
+        id="shift_jis",
+    ),
+    pytest.param(
+        "id,at,note\n1,d,Zo\u00eb\n".encode(), {"encoding": "auto"}, [(2, "1", "Zo\u00eb", None)], id="auto_utf8"
+    ),
 ]
 
 
@@ -222,6 +270,16 @@ def test_parquet():
         ("2", "e", None, None),
     ]
     assert [warning.split(":")[0] for warning in found.warnings] == ["unknown_column", "missing_column"]
+
+
+def test_numbers_of_parquet_that_are_none_are_no_values():
+    content = io.BytesIO()
+    notes = [1.5, float("nan"), float("inf"), None]
+    pl.DataFrame({"id": list("abcd"), "at": ["d"] * 4, "note": notes}).write_parquet(content)
+    rows, _ = read_rows(content.getvalue(), format="parquet")
+    assert [note for _, _, note, _ in rows] == ["1.5", None, None, None]
+    squeezed, _ = read_rows(gzip.compress(content.getvalue()), format="parquet", compression="gzip")
+    assert squeezed == rows
 
 
 def test_warnings_never_hold_values():

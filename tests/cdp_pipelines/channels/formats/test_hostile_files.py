@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp_pipelines.channels.formats import gzip_stream
 from cdp_pipelines.channels.formats.gzip_stream import decompress
 from cdp_pipelines.channels.records import read_records
 from cdp_pipelines.services.declarations import load_all_contracts
@@ -141,6 +140,7 @@ def test_damaged_parquet_is_one_refused_row(contracts):
     assert read_records(whole, contracts["iot"]).frame["rule"].is_null().all()
 
 
+MOST = 1 << 32
 CONTENT = b'{"messageId":"1"}\n' * 100
 
 
@@ -156,7 +156,7 @@ CONTENT = b'{"messageId":"1"}\n' * 100
     ],
 )
 def test_gzip_loses_nothing(data, has_problem):
-    content, problem = decompress(data)
+    content, problem = decompress(data, MOST)
     assert content == CONTENT
     assert (problem is not None) == has_problem
 
@@ -166,7 +166,7 @@ def test_gzip_with_every_field_of_its_header():
     body = zlib.compressobj(wbits=-15)
     stream = body.compress(CONTENT) + body.flush()
     trailer = zlib.crc32(CONTENT).to_bytes(4, "little") + len(CONTENT).to_bytes(4, "little")
-    assert decompress(name_and_comment + stream + trailer) == (CONTENT, None)
+    assert decompress(name_and_comment + stream + trailer, MOST) == (CONTENT, None)
 
 
 @settings(max_examples=60, deadline=None)
@@ -174,20 +174,43 @@ def test_gzip_with_every_field_of_its_header():
 def test_damaged_gzip_raises_nothing(position, change):
     data = bytearray(gzip.compress(CONTENT))
     data[position % len(data)] ^= change
-    content, problem = decompress(bytes(data))
+    content, problem = decompress(bytes(data), MOST)
     assert content is None or isinstance(content, bytes)
     assert content == CONTENT or problem is not None
 
 
-def test_a_gzip_bomb_is_refused(contracts, monkeypatch):
-    monkeypatch.setattr(gzip_stream, "MOST_BYTES", 1 << 20)
-    found = read_records(gzip.compress(b"0" * (1 << 24)), contracts["app_events"])
-    assert found.frame["rule"].to_list() == ["unreadable_file"]
+def test_a_file_beyond_the_declared_size_is_refused(contracts):
+    limited = {name: each.model_copy(update={"largest_file": 1 << 20}) for name, each in contracts.items()}
+    for data, channel in (
+        (gzip.compress(b"0" * (1 << 24)), "app_events"),
+        (b"0" * (1 << 21), "preferences"),
+        (b"0" * (1 << 21), "iot"),
+    ):
+        found = read_records(data, limited[channel])
+        assert found.frame["rule"].to_list() == ["unreadable_file"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"id,email\n" + b'1,"x\n' * 200_000, id="unclosed_quotes"),
+        pytest.param(b"id,email\n" + b'1,"x"y\n' * 200_000, id="quotes_out_of_place"),
+        pytest.param(b"id,email\n1," + b"x" * (1 << 25) + b"\n2,y\n", id="a_field_of_32_megabytes"),
+        pytest.param(b"x" * (1 << 26) + b"\n1\n", id="a_header_of_64_megabytes"),
+        pytest.param(b",".join(b"c%d" % n for n in range(100_000)) + b"\n" + b"," * 99_999 + b"\n", id="many_columns"),
+        pytest.param(b"\n" * 2_000_000, id="blank_lines"),
+        pytest.param(b"\r" * 200_000 + b'"', id="carriage_returns"),
+    ],
+)
+def test_csv_of_any_shape_takes_linear_time(contracts, data):
+    """In the square of their size, some of these would take hours."""
+    found = read_records(data, contracts["preferences"])
+    assert found.frame["rule"].null_count() == 0
 
 
 def test_many_empty_members_of_gzip():
     """In the square of their number, these would take minutes."""
-    assert decompress(gzip.compress(b"") * 200_000 + gzip.compress(CONTENT)) == (CONTENT, None)
+    assert decompress(gzip.compress(b"") * 200_000 + gzip.compress(CONTENT), MOST) == (CONTENT, None)
 
 
 def test_a_file_without_a_header_shows_no_person(contracts):
