@@ -38,7 +38,7 @@ def declare(rng: random.Random) -> ChannelContract:
         "event_time": {"fields": ["at"], "formats": ["%Y-%m-%d"]}, "collected_for": ["analytics"], "retention": "P1Y",
         "compression": rng.choice(["none", "gzip"]), "records": rng.choice(["event", "state"]),
         "fields": {name: {"description": name} for name in FIELDS} | {
-            "amount": {"description": "n", "type": rng.choice(["number", "integer", "text"]), "minimum": -5}},
+            "amount": {"description": "n", "type": rng.choice(["number", "integer"]), "minimum": -5}},
     }  # fmt: skip
     if format_ == "csv":
         declared |= {"delimiter": rng.choice(",;\t|"), "quote": rng.choice("\"'"), "escape": rng.choice([None, "~"])}
@@ -113,15 +113,12 @@ def account(data: bytes, contract: ChannelContract, counts: Counter) -> pl.DataF
 
 
 def compare(frame: pl.DataFrame, rows: list[dict[str, str]], contract: ChannelContract) -> None:
-    """`AssertionError` where a whole file is not read as it was written; an empty text of CSV is no value."""
+    """`AssertionError` where a whole file is not read as it was written; an empty text is no value."""
     columns = [contract.columns[name] for name in FIELDS]
-    expected = [tuple(row.values()) for row in rows]
-    if contract.format == "csv":
-        expected = [tuple(value or None for value in row) for row in expected]
     faultless = frame.filter(pl.col("rule").is_null())
-    assert frame.height == len(rows)
-    assert faultless.height == len(rows)
-    assert faultless.select(columns).rows() == expected
+    assert frame.height == faultless.height == len(rows)
+    found = [tuple(value or None for value in row) for row in faultless.select(columns).rows()]
+    assert found == [tuple(value or None for value in row.values()) for row in rows]
 
 
 def fuzz(record_count: int, damaged_count: int, seed: int) -> Counter:

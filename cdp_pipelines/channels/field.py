@@ -88,9 +88,11 @@ class SourceField(PolicyModel):
         return self.type in {"boolean", "integer"} or self.allowed is not None
 
     @model_validator(mode="after")
-    def _require_formats(self) -> SourceField:
+    def _require_what_belongs_together(self) -> SourceField:
         if self.type in {"date", "timestamp"} and not self.formats:
             raise ValueError(f"type {self.type} needs formats")
+        if self.type not in {"integer", "number"} and (self.minimum is not None or self.maximum is not None):
+            raise ValueError(f"minimum and maximum need type integer or number; found {self.type}")
         if self.thousands == self.decimal:
             raise ValueError(f"thousands and decimal are both {self.decimal!r}")
         return self

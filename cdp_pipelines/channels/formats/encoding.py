@@ -98,7 +98,7 @@ def _keep_bytes(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeDecodeError):
         raise error
     kept = error.object[error.start : error.end]
-    return "".join(chr(0xDC00 + byte) if byte >= 0x80 else f"\udcff{chr(byte)}" for byte in kept), error.end  # noqa: PLR2004
+    return "".join(chr(0xDC00 + byte) for byte in kept), error.end
 
 
 codecs.register_error(_KEEP_BYTES, _keep_bytes)
@@ -109,9 +109,15 @@ def escape_undecodable(text: str) -> tuple[str, Fault | None]:
     try:
         text.encode()
     except UnicodeEncodeError:
-        escaped = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        return escaped, ("wrong_encoding", None, "has bytes that are not in the encoding of the file")
+        fault: Fault = ("wrong_encoding", None, "has bytes that are not in the encoding of the file")
+        return _SURROGATES.sub(_write_code, text), fault
     return text, None
+
+
+def _write_code(surrogate: re.Match[str]) -> str:
+    """A byte, as the surrogate that stands for it, or half of a pair, which some encodings let pass."""
+    code = ord(surrogate[0])
+    return f"\\x{code - 0xDC00:02x}" if 0xDC00 <= code <= 0xDCFF else f"\\u{code:04x}"  # noqa: PLR2004
 
 
 def replace_surrogates(text: str) -> str:

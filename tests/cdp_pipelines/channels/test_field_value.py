@@ -69,6 +69,12 @@ def test_numbers_with_the_declared_signs(text, declared, expected):
     assert pl.DataFrame({"note": [text]}).select(read_field(contract, "note")).item() == expected
 
 
+@pytest.mark.parametrize("limit", ["minimum", "maximum"])
+def test_a_limit_of_a_text_is_refused_before_any_night(limit):
+    with pytest.raises(PolicyError, match="minimum and maximum need type integer or number; found text"):
+        channel(fields={**FIELDS, "note": {"description": "n", limit: 3}})
+
+
 def test_one_sign_cannot_mean_two_things():
     with pytest.raises(PolicyError, match="thousands and decimal are both"):
         channel(fields={**FIELDS, "note": {"description": "n", "type": "number", "decimal": ",", "thousands": ","}})
