@@ -37,7 +37,8 @@ def test_nothing_is_wrong_with_a_lake_that_just_ran(lake):
     diagnosis = examine_lake(lake.path)
     assert diagnosis.findings == []
     assert {row["table"]: row["version"] for row in diagnosis.tables} == lake.tables()
-    assert all(row["row_count"] == content(lake)[row["table"]].height for row in diagnosis.tables)
+    tables = content(lake)
+    assert all(row["row_count"] == tables[str(row["table"])].height for row in diagnosis.tables)
 
 
 def _cut(path: Path) -> None:
