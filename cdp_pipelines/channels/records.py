@@ -60,6 +60,8 @@ def _read_whole_records(data: bytes, contract: ChannelContract) -> FileRecords:
         warnings.append(f"truncated_file: the file {damage}; its complete records were taken in")
         if collector.faults and not text.endswith("\n"):
             collector.faults[-1] = ("truncated_file", None, "the file ends within this record")
+    if encoding_fault is not None and not collector.faults:
+        return refuse_file(data, contract, encoding_fault[2].removeprefix("the file "))
     if encoding_fault is not None:
         warnings.append(f"{encoding_fault[0]}: {encoding_fault[2]}")
         collector.faults = [encoding_fault] * len(collector.faults)

@@ -261,6 +261,12 @@ def test_an_unreadable_file_is_one_record_in_quarantine(data, declared):
     assert found.frame["record"][0].startswith("base64:")
 
 
+def test_a_file_of_another_encoding_without_a_record_is_one_refused_row():
+    rows, found = read_rows(b"\xff\xfe\x00\x00")
+    assert rows == [(None, None, None, "unreadable_file")]
+    assert found.warnings == ["unreadable_file: is UTF-32; declared is utf-8"]
+
+
 def test_parquet():
     written = io.BytesIO()
     pl.DataFrame({"id": [1, 2], "at": ["d", "e"], "extra": [0, 0]}).write_parquet(written)
