@@ -215,7 +215,7 @@ FAULTS = (
     Fault("undefined_opt_out_ignored", "cdp_pipelines/standardise/privacy_string.py", "if value in {_OPTED_OUT, _UNDEFINED}", "if value == _OPTED_OUT", OF_DECODED_STRINGS),
     Fault("unreadable_section_opts_out_of_nothing", "cdp_pipelines/standardise/privacy_string.py", "            chosen.update(_list_possible_opt_outs(section_id))\n", "", OF_DECODED_STRINGS),
     Fault("decimal_point_becomes_thousands", f"{CHANNELS}/field_value.py", 'pl.when(~text.str.contains(".", literal=True)).then(text.str.replace(",", ".", literal=True))', 'text.str.replace(",", ".", literal=True)', OF_FILES),
-    Fault("undecodable_byte_taken_for_a_letter", f"{CHANNELS}/formats/encoding.py", "chr(0xDC00 + byte) if byte >= 0x80", "chr(byte) if byte >= 0x80", OF_FILES),
+    Fault("undecodable_byte_taken_for_a_letter", f"{CHANNELS}/formats/encoding.py", "chr(0xDC00 + byte) for byte in kept", "chr(byte) for byte in kept", OF_FILES),
     Fault("utf8_read_as_the_declared_encoding", f"{CHANNELS}/formats/encoding.py", 'if not declared.startswith("utf") and not data.isascii():', 'if declared == "" and not data.isascii():', OF_FILES),
     Fault("long_field_accepted", f"{CHANNELS}/formats/csv_records.py", "if fault is None and max(map(len, values)) > contract.longest_field:", "if fault is None and max(map(len, values)) < 0:", OF_FILES),
     Fault("large_file_accepted", f"{CHANNELS}/records.py", "if len(data) > contract.largest_file:", "if len(data) < 0:", OF_HOSTILE_FILES),
