@@ -67,6 +67,7 @@ OF_FILES = (
     "tests/cdp_pipelines/channels/formats/test_encoding.py",
 )
 OF_HOSTILE_FILES = ("tests/cdp_pipelines/channels/formats/test_hostile_files.py",)
+OF_GENERATIONS = ("tests/cdp_pipelines/identity/test_generations.py",)
 OF_OUTPUT = ("tests/cdp_pipelines/cli/test_output.py",)
 OF_GZIP = ("tests/cdp_pipelines/channels/test_records.py", "-k", "gzip")
 OF_CONSENT_OF_DROPS = ("tests/warehouse/verify/test_consent.py", "-k", "every_format")
@@ -221,6 +222,8 @@ FAULTS = (
     Fault("large_file_accepted", f"{CHANNELS}/records.py", "if len(data) > contract.largest_file:", "if len(data) < 0:", OF_HOSTILE_FILES),
     Fault("null_token_is_a_value", f"{CHANNELS}/formats/csv_records.py", '"" if value in contract.null_tokens else value', "value", OF_FILES),
     Fault("nan_of_parquet_is_a_text", f"{CHANNELS}/formats/parquet_records.py", "pl.when(series.is_finite()).then(series)", "series", OF_FILES),
+    Fault("father_and_son_are_one", "cdp_pipelines/identity/score.py", "policy.min_log_odds, 0.0)", "0.0, 0.0)", OF_GENERATIONS),
+    Fault("placeholder_is_a_birth_date", "cdp_pipelines/identity/values.py", "~texts.is_in(_PLACEHOLDER_DATES)", "texts.is_not_null()", OF_GENERATIONS),
     Fault("formula_written_as_it_is", "cdp_pipelines/cli/output.py", "isinstance(cell, str) and not keep_formulas and", "isinstance(cell, str) and keep_formulas and", OF_OUTPUT),
     Fault("last_line_of_csv_lost", f"{CHANNELS}/formats/csv_records.py", 'io.StringIO(text, newline="").readlines()', 'io.StringIO(text, newline="").readlines()[:-1]', OF_CONSENT_OF_DROPS),
     Fault("last_line_of_json_lost", f"{CHANNELS}/formats/json_records.py", 'enumerate(text.split("\\n"), 1)', 'enumerate(text.split("\\n")[:-2], 1)', OF_CONSENT_OF_DROPS),

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from cdp_pipelines.identity.policy import IdentityPolicy
     from cdp_pipelines.identity.values import DistinctRecords
 
+# No parent is younger than this many years more than a child.
+GENERATION_YEARS = 13
+
 
 def score_pairs(
     compared: pl.DataFrame, distinct: DistinctRecords, model: Model, policy: IdentityPolicy
@@ -29,7 +32,8 @@ def score_pairs(
     """Pairs with their match weight and log odds; columns left, right, pattern, match_weight, log_odds and two more.
 
     `compared`: left, right, pattern. contradicts: a field declared so is at level other, and the log odds are against a
-    match; agrees: all such fields are at a better level.
+    match, or below the threshold where the birth dates are a generation apart (a father and a son may share all else);
+    agrees: all such fields are at a better level.
     """
     patterns = PatternIndex.of(compared, policy.compared)
     last = {name: len(LEVELS[field.kind]) - 1 for name, field in policy.compared.items() if field.contradicts}
@@ -38,11 +42,21 @@ def score_pairs(
         differs |= patterns.levels[name] == place
         agrees &= (patterns.levels[name] >= 0) & (patterns.levels[name] < place)
     scored = model.score(patterns, weigh_rarity(compared, patterns, distinct, model))
+    limit = np.where(are_a_generation_apart(compared, distinct), policy.min_log_odds, 0.0)
     return compared.select("left", "right", "pattern").with_columns(
         *scored,
-        (pl.Series(differs[patterns.of_pair]) & (scored["log_odds"] < 0)).alias("contradicts"),
+        pl.Series("contradicts", differs[patterns.of_pair] & (scored["log_odds"].to_numpy() < limit)),
         pl.Series("agrees", agrees[patterns.of_pair]),
     )
+
+
+def are_a_generation_apart(pairs: pl.DataFrame, distinct: DistinctRecords) -> NDArray[np.bool_]:
+    """Whether the birth years of each pair (left, right) differ by `GENERATION_YEARS` or more; false where unknown."""
+    if "birth_date" not in distinct.codes.columns:
+        return np.zeros(pairs.height, dtype=bool)
+    years = distinct.values["birth_date"]["value"].str.head(4).cast(pl.Int64).gather(distinct.codes["birth_date"])
+    left, right = (years.gather(pairs[side]) for side in ("left", "right"))
+    return ((left - right).abs() >= GENERATION_YEARS).fill_null(value=False).to_numpy()
 
 
 def weigh_rarity(

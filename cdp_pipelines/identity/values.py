@@ -33,6 +33,8 @@ _STREETS = {
     "boulevard": "blvd", "place": "pl", "circle": "cir", "terrace": "ter", "parkway": "pkwy", "strasse": "str",
     "north": "n", "south": "s", "east": "e", "west": "w",
 }  # fmt: skip
+# Dates that programs write where none is known: the first days of spreadsheets, databases and clocks.
+_PLACEHOLDER_DATES = ("1900-01-01", "1901-01-01", "1904-01-01", "1970-01-01")
 PHONE_TAIL_LENGTH = 7
 HOUSE_NUMBER, EMAIL_LOCAL = r"^(\d+)", "^([^@]+)@"
 
@@ -163,6 +165,13 @@ def abbreviate_streets(streets: pl.Series) -> pl.Series:
     return short.select(pl.when(pl.col("street").str.contains(r"\d")).then("street")).to_series()
 
 
+def write_dates(dates: pl.Series) -> pl.Series:
+    """Dates as YYYY-MM-DD; null for one that stands for no date, because it would make strangers alike."""
+    texts = pl.col("text").dt.strftime("%Y-%m-%d")
+    known = pl.when(~texts.is_in(_PLACEHOLDER_DATES)).then(texts)
+    return dates.alias("text").to_frame().select(known.alias("text")).to_series()
+
+
 def _transliterate(texts: pl.Series) -> pl.DataFrame:
     """Column `text`: every script in lower-case ASCII letters."""
     other = texts.filter(texts.str.len_bytes() != texts.str.len_chars()).unique()
@@ -180,7 +189,7 @@ _NORMALISE: Mapping[str, Callable[[pl.Series], pl.Series]] = {
     **dict.fromkeys(NAMES, normalise_names),
     "street": abbreviate_streets,
     "middle_name": lambda names: names.str.to_lowercase().str.head(1),
-    "birth_date": lambda dates: dates.dt.strftime("%Y-%m-%d"),
+    "birth_date": write_dates,
 }
 # The parts of fields that blocking may use (`policy.Part`): the field, and how the part is taken.
 _PARTS: Mapping[str, tuple[str, Callable[[pl.Series], pl.Series]]] = {

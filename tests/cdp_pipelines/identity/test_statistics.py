@@ -16,9 +16,9 @@ from tests.cdp_pipelines.identity.records import ANN, POLICY, distinct_of, find_
 OVER_SHARED = [
     pytest.param(invented(300, email="none@none.com"), "email", {"email": 1}, id="placeholder_email"),
     pytest.param(invented(300, phone="+12065550100"), "phone", {"phone": 1}, id="switchboard"),
-    pytest.param(invented(300, birth_date=date(1900, 1, 1), street="1 oak st"), "birth_date+street", {}, id="first_of_january_1900"),
+    pytest.param(invented(300, birth_date=date(1985, 1, 1), street="1 oak st"), "birth_date+street", {}, id="first_of_january_1985"),
     pytest.param(
-        [{**ANN, "phone": None, "birth_date": date(1900, 1, 1), "device_id": f"d{i}"} for i in range(300)],
+        [{**ANN, "phone": None, "birth_date": date(1985, 1, 1), "device_id": f"d{i}"} for i in range(300)],
         "last_name+birth_date", {}, id="a_test_record_entered_again_and_again",
     ),
     pytest.param(invented(300, birth_date=date(1980, 1, 2), postal_code="99999"), "birth_date+postal_code", {}, id="constant_postal_code"),
