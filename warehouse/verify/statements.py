@@ -1,11 +1,10 @@
 """What a record of a drop file states about consent, and whom it names, by the declarations (YAML) alone.
 
 An independent checker: it shares no code with the mappings, words and decoders of the pipeline. TC and GPP strings are
-decoded only as far as a grant needs consent bits and an opt-out needs its own bit: vendors, publisher segments and
-damage make the pipeline stricter, and a stricter event is always right.
+decoded only as far as a grant needs its bits and an opt-out needs its own bit. Damage, and vendors of Canada, make the
+pipeline stricter, and a stricter event is always right.
 """
 
-import base64
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from warehouse.verify.drop_files import DropRecord
+from warehouse.verify.tc_string import permits, to_bits
 
 PERMISSIVE = {"granted", "objection_withdrawn", "restriction_lifted", "verified"}
 YES = set(
@@ -172,8 +172,11 @@ def read_tcf(mapping: dict, text: str) -> Iterator[tuple[str, str]]:
             cores.append((bits, start))
     if not cores:
         return
-    for key, statuses, skipped in (("purposes", ("denied", "granted"), 0), ("legitimate_interests", ("objected",), 24)):
-        allowed: dict[str, bool] = {}
+    for (key, *more), statuses, skipped in (
+        (("purposes", "publisher_purposes", "publisher_custom_purposes"), ("denied", "granted"), 0),
+        (("legitimate_interests", "publisher_legitimate_interests"), ("objected",), 24),
+    ):
+        allowed = {name: True for each in (key, *more) for names in mapping.get(each, {}).values() for name in names}
         for number, names in mapping.get(key, {}).items():
             # A string whose country does not ask for purpose 1 says so in the bit behind both fields.
             is_set = all(
@@ -182,19 +185,12 @@ def read_tcf(mapping: dict, text: str) -> Iterator[tuple[str, str]]:
                 for bits, start in cores
             )
             for name in names:
-                allowed[name] = allowed.get(name, True) and is_set
+                allowed[name] &= is_set
         for name, is_allowed in allowed.items():
+            if TCF_EU in strings and cores[0][1] == TCF_SECTIONS[TCF_EU]:
+                is_allowed &= permits(strings[TCF_EU], mapping, name, is_interest=skipped > 0)  # noqa: PLW2901
             if is_allowed < len(statuses):
                 yield name, statuses[is_allowed]
-
-
-def to_bits(text: str) -> str:
-    """The bits of base64url, padded to whole bytes; none where the text is something else."""
-    try:
-        data = base64.b64decode(text.strip() + "A" * (-len(text.strip()) % 4), altchars=b"-_", validate=True)
-    except ValueError:
-        return ""
-    return "".join(f"{byte:08b}" for byte in data)
 
 
 def find_sections(text: str) -> dict[int, str]:
