@@ -496,7 +496,7 @@ def test_every_statement_of_the_sample_is_accounted_for(sample, capsys):
     assert {outcome for _, outcome, _ in report.outcomes} == {"obeyed", "superseded", "unresolved", "refused"}
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_every_statement_of_anytown_is_accounted_for(anytown):
     report = verify_consent(anytown.lake.path, anytown.drops, COMPANY)
     assert report.unaccounted == report.differences == []

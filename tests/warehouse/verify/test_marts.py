@@ -67,7 +67,7 @@ def test_decisions_for_other_clocks(sample, as_of, known_at):
     assert report.decision_count > 10_000
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_decisions_of_anytown_for_other_clocks(anytown, capsys):
     last = find_last_night(anytown.lake.path)
     clocks = last - timedelta(days=120), last - timedelta(days=60)
