@@ -26,7 +26,8 @@ def doctor(
 ) -> None:
     """Read every file of a lake and check it: tables, versions, keys, seals, file counts, served marts, databases.
 
-    Each finding names what heals it. Exit code 0: nothing is wrong, or all of it was repaired; 1: something is.
+    Each finding names what heals it. Exit codes: 0: nothing is wrong; 1: something is. After a repair, a removed table
+    counts as missing until the next run has made it again.
 
     Examples:
 

@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from stat import S_IMODE
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -24,10 +23,11 @@ from deltalake.exceptions import DeltaError
 
 from cdp_pipelines.errors import LakeError
 from cdp_pipelines.marts.mart import build_mart_table
-from cdp_pipelines.schema import FILE, TABLES, VERSION, Table
+from cdp_pipelines.schema import FILE, LEDGER, RETENTION, RUN, SEAL, TABLES, VERSION, Table
 from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
 from cdp_pipelines.services.document import Document, Row, Section
 from cdp_pipelines.services.file_accounting import find_unaccounted_files
+from cdp_pipelines.services.night_record import list_older_versions
 from warehouse import keys
 from warehouse.delta.lake import Lake
 from warehouse.serving.mart_file import mart_file_path, read_publication
@@ -35,6 +35,7 @@ from warehouse.verify import ledger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 Repair = Callable[[], object]
 RESTORE = "restore this folder from a backup: the next run cannot make it again"
@@ -87,19 +88,22 @@ def examine_lake(
     if not folders:
         raise LakeError(f"{path} is not a lake: it has no table. `cdp run` makes one")
     declared = _list_declared()
+    older = _list_older_versions(lake)
     tables: list[Row] = []
     findings: list[Finding] = []
     for number, folder in enumerate(folders):
         name = str(folder.relative_to(lake.path))
         step(name, number, len(folders))
-        row, found = _examine_table(lake, name, declared.get(name))
+        row, found = _examine_table(lake, name, declared.get(name), older)
         tables += row
         findings += found
     step("keys, seals and files", len(folders), len(folders))
     findings += _find_missing(lake, declared, {str(row["table"]) for row in tables})
     findings += _check_keys(lake)
-    if not findings:  # These checks read whole tables.
+    damaged = {each.part for each in findings}
+    if not damaged & {LEDGER.name, SEAL.name}:
         findings += _check_ledger(lake)
+    if not any(part.startswith(("raw/", "quarantine/", FILE.name, RETENTION.name)) for part in damaged):
         findings += _check_files(lake)
     findings += _check_served(lake)
     findings += _check_rights(lake.path)
@@ -125,11 +129,28 @@ def _list_declared() -> dict[str, Table]:
     return {**TABLES, **{table.name: table for table in (*channels, *marts)}}
 
 
-def _examine_table(lake: Lake, name: str, table: Table | None) -> tuple[list[Row], list[Finding]]:
-    """The table's row in the report, or none where it cannot be read, and what is wrong with it."""
+def _can_be_made_again(table: Table | None) -> bool:
+    return table is not None and table.lifecycle is not None and table.lifecycle.kind == "derived"
+
+
+def _list_older_versions(lake: Lake) -> dict[str, list[int]] | None:
+    """The versions that the last night kept besides the newest; None where no night is recorded or readable."""
+    try:
+        last = lake.scan(VERSION).select(pl.col("as_of").max()).collect().item()
+        return list_older_versions(lake, last) if last else None
+    except (LakeError, DeltaError, OSError, pl.exceptions.PolarsError):
+        return None  # Its own finding says so.
+
+
+def _examine_table(
+    lake: Lake, name: str, table: Table | None, older: Mapping[str, list[int]] | None
+) -> tuple[list[Row], list[Finding]]:
+    """The table's row in the report, or none where it cannot be read, and what is wrong with it.
+
+    `older`: the versions that the lake keeps besides the newest; None where they are not known.
+    """
     folder = lake.location(name)
-    can_be_made = table is not None and table.lifecycle is not None and table.lifecycle.kind == "derived"
-    remedy, repair = (REBUILD, partial(shutil.rmtree, folder)) if can_be_made else (RESTORE, None)
+    remedy, repair = (REBUILD, partial(shutil.rmtree, folder)) if _can_be_made_again(table) else (RESTORE, None)
     try:
         delta = DeltaTable(folder)
         actions = pl.DataFrame(delta.get_add_actions(flatten=True))
@@ -150,7 +171,9 @@ def _examine_table(lake: Lake, name: str, table: Table | None) -> tuple[list[Row
     findings = [Finding(name, problem, remedy, repair) for problem in problems[:1]]
     if not problems:
         findings += _check_schema(name, delta, table)
-        findings += _find_orphans(lake, name, delta)
+        # These two are written after a night has removed the old versions; the next night removes theirs.
+        if older is not None and name not in {RUN.name, VERSION.name}:
+            findings += _find_orphans(lake, name, older.get(name, []))
     return [row], findings
 
 
@@ -181,22 +204,13 @@ def _check_schema(name: str, delta: DeltaTable, table: Table | None) -> Iterator
         yield Finding(name, f"its columns are not those declared: {' and '.join(parts)}", remedy)
 
 
-def _find_orphans(lake: Lake, name: str, delta: DeltaTable) -> Iterator[Finding]:
+def _find_orphans(lake: Lake, name: str, older: list[int]) -> Iterator[Finding]:
     """Files that no version reads which the lake keeps: remains of a killed writer, or files from elsewhere."""
-    kept = lake.scan(VERSION).filter(pl.col("table_name") == name).select(pl.col("delta_version").unique()).collect()
-    needed = {Path(unquote(uri)).name for uri in delta.file_uris()}
-    versions = []
-    for version in kept["delta_version"]:
-        try:
-            needed |= {Path(unquote(uri)).name for uri in DeltaTable(lake.location(name), version=version).file_uris()}
-            versions.append(version)
-        except DeltaError:
-            continue  # Its log entry was removed with its files.
-    files = [path for path in lake.location(name).iterdir() if path.is_file() and path.name not in needed]
+    files = lake.list_unneeded_files(name, older)
     if files:
         problem = f"{len(files)} files of {sum(path.stat().st_size for path in files):,} bytes belong to no version"
         remedy = "`cdp doctor --repair` or the next `cdp run` deletes them"
-        yield Finding(name, problem, remedy, partial(lake.forget_versions, name, versions))
+        yield Finding(name, problem, remedy, partial(lake.forget_versions, name, older))
 
 
 def _find_missing(lake: Lake, declared: Mapping[str, Table], found: set[str]) -> Iterator[Finding]:
@@ -210,9 +224,8 @@ def _find_missing(lake: Lake, declared: Mapping[str, Table], found: set[str]) ->
     for name in sorted(set(last["table_name"]) - found):
         if lake.location(name).exists():
             continue
-        table = declared.get(name)
-        can_be_made = table is not None and table.lifecycle is not None and table.lifecycle.kind == "derived"
-        yield Finding(name, "the table is gone", "the next `cdp run` makes it again" if can_be_made else RESTORE)
+        remedy = "the next `cdp run` makes it again" if _can_be_made_again(declared.get(name)) else RESTORE
+        yield Finding(name, "the table is gone", remedy)
 
 
 def _check_keys(lake: Lake) -> Iterator[Finding]:
@@ -220,7 +233,8 @@ def _check_keys(lake: Lake) -> Iterator[Finding]:
         try:
             check(lake.path)
         except LakeError as error:
-            yield Finding("keys", str(error), "as the problem says")
+            problem, _, remedy = str(error).partition(". ")
+            yield Finding("keys", problem, remedy)
 
 
 def _check_ledger(lake: Lake) -> Iterator[Finding]:

@@ -33,15 +33,20 @@ def record_night(lake: Lake, night: date, as_of: datetime) -> WriteReport:
 
 
 def remove_old_versions(lake: Lake, as_of: datetime) -> int:
-    """Remove every data file that only older versions of tables read; the number of files.
+    """Remove every data file that only older versions of tables read; the number of files."""
+    older = list_older_versions(lake, as_of)
+    return sum(lake.forget_versions(name, older.get(name, ())) for name in lake.tables())
+
+
+def list_older_versions(lake: Lake, as_of: datetime) -> dict[str, list[int]]:
+    """The versions that stay besides the newest, by full name of the table.
 
     A mart's versions stay for the hold, because audits compare with the rows of a mart in a night; other tables keep
     their newest version alone.
     """
     in_hold = add_duration(pl.col("as_of"), load_retention().hold) > as_of
     of_marts = lake.scan(VERSION).filter(in_hold, pl.col("table_name").str.starts_with("mart/")).collect()
-    versions = dict(of_marts.group_by("table_name").agg(pl.col("delta_version").unique()).iter_rows())
-    return sum(lake.forget_versions(name, versions.get(name, ())) for name in lake.tables())
+    return dict(of_marts.group_by("table_name").agg(pl.col("delta_version").unique()).iter_rows())
 
 
 def record_versions(lake: Lake, night: date, as_of: datetime) -> WriteReport:

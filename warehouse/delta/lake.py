@@ -81,6 +81,10 @@ class Lake:
         """The table's version, rows and bytes, from its log; None where it was never written."""
         return None if self.version(table.name) is None else write_modes.describe_table(self.location(table.name))
 
+    def list_unneeded_files(self, table: str, keep: Iterable[int] = ()) -> list[Path]:
+        """The files of a table, by its full name, that neither the newest version nor one of `keep` reads."""
+        return versions.list_unneeded_files(self.location(table), keep)
+
     def forget_versions(self, table: str, keep: Iterable[int] = ()) -> int:
         """Delete the files that neither the newest version nor one of `keep` reads; returns the number of files."""
         return versions.forget_versions(self.location(table), keep)

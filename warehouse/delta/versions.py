@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
@@ -80,15 +81,29 @@ def measure_size(delta: DeltaTable) -> tuple[int, int]:
     return int(files["num_records"].sum() or 0), int(files["size_bytes"].sum() or 0)
 
 
+def list_unneeded_files(folder: Path, keep: Iterable[int] = ()) -> list[Path]:
+    """Every data file that neither the newest version nor one of `keep` reads.
+
+    These are the files of other versions, the remains of a killed writer, and files that were never committed; a vacuum
+    does not find all of these. A version of `keep` that the table never had, or that is deleted, needs no file.
+    """
+    needed = _list_file_names(open_table(folder))
+    for version in keep:
+        with suppress(DeltaError):  # A table that was made again counts its versions from the beginning.
+            needed |= _list_file_names(DeltaTable(folder, version=version))
+    return [path for path in folder.iterdir() if path.is_file() and path.name not in needed]
+
+
 def forget_versions(folder: Path, keep: Iterable[int] = ()) -> int:
     """Delete every data file that neither the newest version nor one of `keep` reads; returns the number of files.
 
-    Deletes the files of other versions, the remains of a killed writer, and files that were never committed; a vacuum
-    does not find all of these. This is not a commit: the version stays the same, and deleted versions are unreadable.
+    This is not a commit: the version stays the same, and deleted versions are unreadable.
     """
-    tables = (open_table(folder), *(DeltaTable(folder, version=version) for version in keep))
-    needed = {unquote(uri.rsplit("/", 1)[-1]) for delta in tables for uri in delta.file_uris()}
-    files = [path for path in folder.iterdir() if path.is_file() and path.name not in needed]
+    files = list_unneeded_files(folder, keep)
     for path in files:
         path.unlink()
     return len(files)
+
+
+def _list_file_names(delta: DeltaTable) -> set[str]:
+    return {unquote(uri.rsplit("/", 1)[-1]) for uri in delta.file_uris()}

@@ -7,23 +7,21 @@ then looks for each statement in the tables. Rows are dicts. A statement without
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
-import yaml
-from deltalake import DeltaTable
-
+from warehouse.verify.decisions import KINDS, PERMISSIVE, TOLERANCE
 from warehouse.verify.drop_files import DropRecord, read_drops
-from warehouse.verify.statements import PERMISSIVE, Statement, find_addresses, is_named, read_statements
+from warehouse.verify.marts import load_declarations
+from warehouse.verify.profiles import read_rows
+from warehouse.verify.statements import Statement, find_addresses, is_named, read_statements
 
 OBEYED, SUPERSEDED, UNRESOLVED, REFUSED, UNACCOUNTED = "obeyed", "superseded", "unresolved", "refused", "unaccounted"
-KINDS = ("email", "phone", "device_id", "advertising_id", "loyalty_card", "account_id")
 INVALID_METHODS = {None, "bundled", "pre_ticked", "silence"}
 ABOUT_SUBJECT = "*"
 # Later permissive statuses that end a block of the person, or of the contact point itself.
 ENDED_BY = {"restricted": "restriction_lifted", "complained": "verified", "bounced": "verified"}
 OF_PERSON, OF_POINT = {"erased", "restricted"}, {"unsubscribed", "complained", "bounced"}
-TOLERANCE = timedelta(hours=24)
 # Statuses that a statement may stand as; a string may be read more strictly than its consent bits alone.
 STRICTER = {"granted": {"granted", "denied"}}
 
@@ -55,35 +53,27 @@ class ConsentReport:
     differences: list[str] = field(default_factory=list)
 
 
-def read_table(lake: Path, name: str, columns: Iterable[str] | None = None) -> list[dict]:
-    """The rows of a Delta table; none where there is no such table."""
-    if not (lake / name / "_delta_log").exists():
-        return []
-    return DeltaTable(str(lake / name)).to_pyarrow_table(columns=columns and [*columns]).to_pylist()
-
-
 def read_tables(lake: Path, channels: Iterable[str]) -> Tables:
     """What the verifier needs of a lake."""
     record = ["channel", "source_record_id"]
     return Tables(
-        ledger=read_table(lake, "consent/ledger"),
-        unresolved=read_table(lake, "consent/unresolved"),
-        resolution=read_table(lake, "consent/resolution"),
-        consent_event=read_table(lake, "standardised/consent_event", [*record, "purpose", "status"]),
-        privacy_request=read_table(lake, "standardised/privacy_request"),
-        party=read_table(lake, "standardised/party", [*record, *KINDS, "defects"]),
-        crosswalk=read_table(lake, "identity/crosswalk", [*record, "customer_id"]),
-        decision=[row for row in read_table(lake, "consent/decision") if row["valid_to"] is None],
-        retention=read_table(lake, "audit/retention"),
-        quarantine={name: read_table(lake, f"quarantine/{name}") for name in channels},
-        raw={name: read_table(lake, f"raw/{name}", ["source_record_id"]) for name in channels},
+        ledger=read_rows(lake, "consent/ledger"),
+        unresolved=read_rows(lake, "consent/unresolved"),
+        resolution=read_rows(lake, "consent/resolution"),
+        consent_event=read_rows(lake, "standardised/consent_event", [*record, "purpose", "status"]),
+        privacy_request=read_rows(lake, "standardised/privacy_request"),
+        party=read_rows(lake, "standardised/party", [*record, *KINDS, "defects"]),
+        crosswalk=read_rows(lake, "identity/crosswalk", [*record, "customer_id"]),
+        decision=[row for row in read_rows(lake, "consent/decision") if row["valid_to"] is None],
+        retention=read_rows(lake, "audit/retention"),
+        quarantine={name: read_rows(lake, f"quarantine/{name}") for name in channels},
+        raw={name: read_rows(lake, f"raw/{name}", ["source_record_id"]) for name in channels},
     )
 
 
-def read_channels(folder: Path) -> dict[str, dict]:
+def read_channels(defs: Path) -> dict[str, dict]:
     """The declarations of the channels that carry consent events or requests, by name."""
-    files = sorted(folder.glob("*/defs.yaml"))
-    channels = {path.parent.name: yaml.safe_load(path.read_text())["attributes"] for path in files}
+    channels = load_declarations(defs, "channels")
     return {name: each for name, each in channels.items() if each.get("consents") or each.get("privacy_request")}
 
 
@@ -94,7 +84,7 @@ def verify_consent(
 
     `show_progress` takes what is done, how many are done, and of how many.
     """
-    channels = read_channels(defs / "channels")
+    channels = read_channels(defs)
     show_progress("drop files", 0, 3)
     records = list(read_drops(drops, channels))
     show_progress("tables", 1, 3)

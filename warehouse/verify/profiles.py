@@ -5,7 +5,7 @@ pipeline. `warehouse.verify.marts` compares whole marts with it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from pathlib import Path
 
@@ -22,11 +22,11 @@ PERSON_ATTRIBUTES = (
 MULTIPLE = ("email", "phone")
 
 
-def read_rows(lake: Path, table: str) -> list[dict]:
-    """All rows of a Delta table; empty where there is no such table."""
+def read_rows(lake: Path, table: str, columns: Iterable[str] | None = None) -> list[dict]:
+    """The rows of a Delta table, with all columns or those named; empty where there is no such table."""
     if not (lake / table / "_delta_log").exists():
         return []
-    return DeltaTable(str(lake / table)).to_pyarrow_table().to_pylist()
+    return DeltaTable(str(lake / table)).to_pyarrow_table(columns=columns and [*columns]).to_pylist()
 
 
 class Profiles:

@@ -12,10 +12,10 @@ from html import unescape
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from warehouse.verify.decisions import PERMISSIVE
 from warehouse.verify.drop_files import DropRecord
 from warehouse.verify.tc_string import permits, to_bits
 
-PERMISSIVE = {"granted", "objection_withdrawn", "restriction_lifted", "verified"}
 YES = set(
     """
     true t yes y 1 1.0 on checked selected enabled active x ✓ ✔ ☑ opt-in opt_in optin opted-in opted_in subscribed

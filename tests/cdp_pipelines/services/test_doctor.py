@@ -16,6 +16,7 @@ from tests.conftest import content, copy_lake
 from warehouse.delta.lake import Lake
 from warehouse.keys import HEAD, PUBLIC
 from warehouse.serving.mart_file import FILE as SERVED
+from warehouse.sources.drop_folder import list_drop_dates
 
 DOCTOR = ["doctor", "--lake"]
 
@@ -182,3 +183,18 @@ def test_a_repaired_lake_runs_to_the_same_tables(lake, sample, run):
     expected, found = content(sample.lake), content(lake)
     # Tables that were made again count their versions from the beginning.
     assert [name for name in expected if not found[name].equals(expected[name]) and name != "audit/version"] == []
+
+
+@pytest.mark.long
+def test_a_lake_of_several_nights_is_sound_and_runs_on_after_a_repair(tmp_path, sample, run):
+    lake, nights = Lake(tmp_path / "lake"), list_drop_dates(sample.drops)
+    for night in nights[:3]:
+        assert run(sample.drops, lake.path, night) == 0
+    assert examine_lake(lake.path).findings == []
+    files = list(lake.location("mart/email_marketing").glob("*.parquet"))
+    assert len(files) > 1  # Those of earlier nights, which audits read, among them.
+    for file in files:
+        _cut(file)
+    assert repair_lake(examine_lake(lake.path)) == ["mart/email_marketing"]
+    assert run(sample.drops, lake.path, nights[3]) == 0
+    assert examine_lake(lake.path).findings == []

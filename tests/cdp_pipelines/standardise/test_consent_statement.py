@@ -70,6 +70,30 @@ GRANTED = {"advertising": "granted"}
 REFUSED = {"advertising": "denied", "fraud_prevention": "objected"}
 
 
+# Strings that every decoder must read alike, and what they state.
+VENDOR_CASES = [
+    pytest.param(WHOLE, GRANTED, id="all_bits"),
+    pytest.param(core(**{**ALL_BITS, "vendors": (12, 754)}), {"advertising": "denied"}, id="another_vendor"),
+    pytest.param(
+        core(**{**ALL_BITS, "vendor_interests": (754,)}),
+        GRANTED | {"fraud_prevention": "objected"},
+        id="interest_of_another_vendor",
+    ),
+    pytest.param(f"{WHOLE}.{disclosed((700, 800))}", GRANTED, id="disclosed"),
+    pytest.param(f"{WHOLE}.{disclosed((1, 754))}", REFUSED, id="not_disclosed"),
+    pytest.param(core(**ALL_BITS, restrictions=[(3, 0, [(755, 755)])]), {"advertising": "denied"}, id="not_allowed"),
+    pytest.param(core(**ALL_BITS, restrictions=[(3, 1, [(755, 755)])]), GRANTED, id="consent_required"),
+    pytest.param(
+        core(**ALL_BITS, restrictions=[(7, 1, [(700, 900)])]),
+        GRANTED | {"fraud_prevention": "objected"},
+        id="consent_required_for_an_interest",
+    ),
+    pytest.param(core(**ALL_BITS, restrictions=[(3, 0, [(1, 754), (756, 756)])]), GRANTED, id="of_other_vendors"),
+    pytest.param(gpp_string({2: WHOLE}), GRANTED, id="within_gpp"),
+    pytest.param(WHOLE[:40], REFUSED, id="cut_before_its_vendors"),
+]
+
+
 def statements(mapping, text):
     of = channel({**SUBJECT, "tcf": mapping})
     rows = standardise.build_consent_event(current(of, tcf=text), of).collect().select("purpose", "status").rows()
@@ -80,19 +104,11 @@ def statements(mapping, text):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        pytest.param(WHOLE, GRANTED, id="all_bits"),
-        pytest.param(core(**{**ALL_BITS, "vendors": (12, 754)}), {"advertising": "denied"}, id="another_vendor"),
+        *VENDOR_CASES,
         pytest.param(core(**{**ALL_BITS, "consents": (1,)}), {"advertising": "denied"}, id="one_purpose_is_missing"),
         pytest.param(
             core(**{**ALL_BITS, "interests": ()}), GRANTED | {"fraud_prevention": "objected"}, id="no_transparency"
         ),
-        pytest.param(
-            core(**{**ALL_BITS, "vendor_interests": (754,)}),
-            GRANTED | {"fraud_prevention": "objected"},
-            id="interest_of_another_vendor",
-        ),
-        pytest.param(f"{WHOLE}.{disclosed((700, 800))}", GRANTED, id="disclosed"),
-        pytest.param(f"{WHOLE}.{disclosed((1, 754))}", REFUSED, id="not_disclosed"),
         pytest.param(f"{WHOLE}.{disclosed((700, 800))[:-3]}", REFUSED, id="disclosed_vendors_cut_short"),
         pytest.param(f"{WHOLE}.", REFUSED, id="empty_segment"),
         pytest.param(f"{WHOLE}.*", REFUSED, id="segment_of_other_letters"),
@@ -101,16 +117,11 @@ def statements(mapping, text):
         pytest.param(f"{WHOLE}.{publisher()[:-2]}", REFUSED, id="publisher_segment_cut_short"),
         pytest.param(f"{WHOLE}.{publisher()}", GRANTED, id="publisher_segment_of_no_consent"),
         pytest.param(
-            core(**ALL_BITS, restrictions=[(3, 0, [(755, 755)])]), {"advertising": "denied"}, id="not_allowed"
-        ),
-        pytest.param(core(**ALL_BITS, restrictions=[(3, 1, [(755, 755)])]), GRANTED, id="consent_required"),
-        pytest.param(
             core(**ALL_BITS, restrictions=[(3, 2, [(700, 900)])]), {"advertising": "denied"}, id="interest_required"
         ),
         pytest.param(
             core(**ALL_BITS, restrictions=[(3, 3, [(755, 755)])]), {"advertising": "denied"}, id="undefined_type"
         ),
-        pytest.param(core(**ALL_BITS, restrictions=[(3, 0, [(1, 754), (756, 756)])]), GRANTED, id="of_other_vendors"),
         pytest.param(core(**ALL_BITS, restrictions=[(2, 0, [(755, 755)])]), GRANTED, id="of_another_purpose"),
         pytest.param(
             core(**ALL_BITS, restrictions=[(7, 1, [(755, 755)])]),
@@ -119,7 +130,6 @@ def statements(mapping, text):
         ),
         pytest.param(core(**ALL_BITS, restrictions=[(7, 2, [(755, 755)])]), GRANTED, id="interest_required_for_it"),
         pytest.param(WHOLE[:-4], REFUSED, id="core_cut_short"),
-        pytest.param(gpp_string({2: WHOLE}), GRANTED, id="within_gpp"),
         pytest.param(gpp_string({2: f"{WHOLE}.*"}), REFUSED, id="damaged_within_gpp"),
         pytest.param(gpp_string({2: WHOLE, 5: core(**ALL_BITS, version=1)}), GRANTED, id="two_regions"),
         pytest.param(gpp_string({2: WHOLE, 5: core(version=1)}), REFUSED, id="two_regions_of_which_one_refuses"),

@@ -31,21 +31,17 @@ from cdp_pipelines.standardise import (
 from cdp_pipelines.standardise.admission import admit_records
 from tests.cdp_pipelines.standardise.test_consent_statement import (
     ALL_BITS,
-    GRANTED,
-    REFUSED,
     TCF,
-    WHOLE,
+    VENDOR_CASES,
     core,
-    disclosed,
     publisher,
 )
-from tests.cdp_pipelines.standardise.test_privacy_string import gpp_string
 from warehouse.verify.consent import Tables, account, read_channels, read_tables, verify_consent
 from warehouse.verify.drop_files import read_drops, read_file
 from warehouse.verify.statements import find_opt_outs, read_status, read_tcf
 
 PACKAGE = Path(warehouse.verify.__file__).parent
-CHANNELS = read_channels(COMPANY / "channels")
+CHANNELS = read_channels(COMPANY)
 FIRST, SECOND, THIRD = (f"2024-01-0{day}" for day in (1, 2, 3))
 
 
@@ -429,32 +425,7 @@ def test_tc_strings_are_decoded_without_the_pipeline(text, number, statuses):
     assert [status for _, status in read_tcf({"purposes": {number: ["ads"]}}, text)] == statuses
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        pytest.param(WHOLE, GRANTED, id="all_bits"),
-        pytest.param(core(**{**ALL_BITS, "vendors": (12, 754)}), {"advertising": "denied"}, id="another_vendor"),
-        pytest.param(
-            core(**{**ALL_BITS, "vendor_interests": (754,)}),
-            GRANTED | {"fraud_prevention": "objected"},
-            id="interest_of_another_vendor",
-        ),
-        pytest.param(f"{WHOLE}.{disclosed((700, 800))}", GRANTED, id="disclosed"),
-        pytest.param(f"{WHOLE}.{disclosed((1, 754))}", REFUSED, id="not_disclosed"),
-        pytest.param(
-            core(**ALL_BITS, restrictions=[(3, 0, [(755, 755)])]), {"advertising": "denied"}, id="not_allowed"
-        ),
-        pytest.param(core(**ALL_BITS, restrictions=[(3, 1, [(755, 755)])]), GRANTED, id="consent_required"),
-        pytest.param(
-            core(**ALL_BITS, restrictions=[(7, 1, [(700, 900)])]),
-            GRANTED | {"fraud_prevention": "objected"},
-            id="consent_required_for_an_interest",
-        ),
-        pytest.param(core(**ALL_BITS, restrictions=[(3, 0, [(1, 754), (756, 756)])]), GRANTED, id="of_other_vendors"),
-        pytest.param(gpp_string({2: WHOLE}), GRANTED, id="within_gpp"),
-        pytest.param(WHOLE[:40], REFUSED, id="cut_before_its_vendors"),
-    ],
-)
+@pytest.mark.parametrize(("text", "expected"), VENDOR_CASES)
 def test_vendors_are_decoded_without_the_pipeline(text, expected):
     assert dict(read_tcf(TCF, text)) == expected
 
