@@ -15,7 +15,8 @@ from cdp_pipelines.channels.formats.csv_records import read_csv
 from cdp_pipelines.channels.formats.encoding import decode_text
 from cdp_pipelines.channels.formats.file_records import refuse_file
 from cdp_pipelines.channels.formats.gzip_stream import decompress
-from cdp_pipelines.channels.formats.json_records import read_json_array, read_ndjson
+from cdp_pipelines.channels.formats.json_array import read_json_array
+from cdp_pipelines.channels.formats.json_records import read_ndjson
 from cdp_pipelines.channels.formats.parquet_records import read_parquet
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ def read_records(data: bytes, contract: ChannelContract) -> FileRecords:
     """Split a file into records, and each record into the elements of its `one_row_per`, if the contract has one.
 
     Faults: `unreadable_file`, `truncated_file`, `wrong_encoding`, `missing_column`, `broken_csv`,
-    `wrong_field_count`, `broken_json`, `list_for_object`, `value_for_object`, and those of `split_elements`. Sources:
-    RFC 4180 (CSV), RFC 8259 (JSON), RFC 1952 (gzip).
+    `wrong_field_count`, `field_too_long`, `broken_json`, `repeated_name`, `list_for_object`, `value_for_object`, and
+    those of `split_elements`. Sources: RFC 4180 (CSV), RFC 8259 (JSON), RFC 1952 (gzip).
     """
     records = _read_whole_records(data, contract.with_whole_list)
     return name_records(split_elements(records, contract), contract)

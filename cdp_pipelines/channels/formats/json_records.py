@@ -1,7 +1,7 @@
-"""JSON files (RFC 8259) to records: one object a line (NDJSON), or arrays of objects.
+"""JSON (RFC 8259) to records: one object a line (NDJSON).
 
-Here belong the syntax and the flattening of nested objects into declared fields. The meaning of the values is in
-`channels.field_value`.
+Here belong the syntax and the flattening of nested objects into declared fields, also for `json_array`. The meaning of
+the values is in `channels.field_value`.
 """
 
 from __future__ import annotations
@@ -22,14 +22,12 @@ if TYPE_CHECKING:
     from cdp_pipelines.channels.contract import ChannelContract
     from cdp_pipelines.channels.formats.file_records import Fault
 
-_NOT_AN_OBJECT = ("broken_json", None, "is JSON, but not an object")
+_BLANKS = " \t\r\n"
+NOT_A_NUMBER = ("broken_json", None, "is not valid JSON: NaN and Infinity are not numbers")
+NOT_AN_OBJECT = ("broken_json", None, "is JSON, but not an object")
 TOO_DEEP = ("broken_json", None, "is nested too deeply")
 # Beyond so many digits a number is no longer what the file says once it is a float or 64 bits.
 _LONG_NUMBER = re.compile(r"[0-9]{16}")
-# Where reading goes on behind a broken element of an array.
-_NEXT_OBJECT = re.compile(r",\s*(?=\{)")
-# Each broken element may be read up to the end of the file; more of them would take time in the square of its size.
-_MOST_BROKEN = 1_000
 # Declared fields are a few objects deep; deeper ones are undeclared.
 _MOST_LEVELS = 64
 
@@ -38,116 +36,84 @@ class TooDeepError(ValueError):
     """A value of a declared field is nested too deeply; never leaves the readers."""
 
 
+class RepeatedNameError(ValueError):
+    """A value has several values under one name; never leaves the readers."""
+
+
 def _refuse_constant(name: str) -> object:
     raise ValueError(name)
 
 
+class _SeveralValues:
+    """Stands for the values of a name that an object has more than once, with different values."""
+
+
+def _join_members(members: list[tuple[str, object]]) -> dict[str, object]:
+    """The object of these members; different values of one name become `_SeveralValues`."""
+    value = dict(members)
+    if len(value) < len(members):
+        for name, item in members:
+            if not _is_same(item, value[name]):
+                value[name] = _SeveralValues()
+    return value
+
+
+def _is_same(one: object, other: object) -> bool:
+    try:
+        return orjson.dumps(one) == orjson.dumps(other)
+    except TypeError:
+        return one is other
+
+
 # Digits of whole numbers stay as they are; NaN and Infinity are not JSON.
-DECODER = json.JSONDecoder(parse_int=str, parse_constant=_refuse_constant)
+DECODER = json.JSONDecoder(parse_int=str, parse_constant=_refuse_constant, object_pairs_hook=_join_members)
+# As orjson, which keeps the last value of a repeated name without a word.
+_MEMBER_DECODER = json.JSONDecoder(object_pairs_hook=_join_members)
+# A name that ends in another way than `":` cannot be counted quickly.
+_UNCOUNTABLE = ('" ', '"\t', '"\r', "\\u00")
 
 
 def read_ndjson(text: str, contract: ChannelContract) -> RecordCollector:
-    """Records of a text with one JSON object a line; faults: `broken_json`, and encoding."""
+    """Records of a text with one JSON object a line; faults: `broken_json`, those of `Flattener`, and encoding."""
     collector = RecordCollector()
     flattener = Flattener.of_channel(contract)
     for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
+        if not line.strip(_BLANKS):
             continue
         record, fault = escape_undecodable(line.rstrip("\r"))
         values: list[str | None] = []
         try:
-            value = DECODER.decode(record) if _LONG_NUMBER.search(record) else orjson.loads(record)
+            value = DECODER.decode(record) if _LONG_NUMBER.search(record) else _decode_line(record)
             if isinstance(value, dict):
                 values, misplaced = flattener.flatten(value)
                 fault = fault or misplaced
             else:
-                fault = fault or _NOT_AN_OBJECT
+                fault = fault or NOT_AN_OBJECT
         except json.JSONDecodeError as error:
             fault = fault or ("broken_json", None, f"is not valid JSON from character {error.colno} on")
         except (TooDeepError, RecursionError):
             fault = fault or TOO_DEEP
         except ValueError:
-            fault = fault or ("broken_json", None, "is not valid JSON: NaN and Infinity are not numbers")
+            fault = fault or NOT_A_NUMBER
         collector.add(record, number, values or flattener.recover_key(record), fault)
     flattener.warn(collector)
     return collector
 
 
-def read_json_array(text: str, contract: ChannelContract) -> RecordCollector:
-    """Records of a text with JSON arrays of objects, one behind the other; faults: `broken_json`, and encoding.
-
-    A broken element is refused up to the next object; of an array that breaks off, the complete elements are records.
-    Text that follows the last array is one refused record.
-    """
-    collector = RecordCollector()
-    flattener = Flattener.of_channel(contract)
-    # Position up to which line ends are counted, so that no element counts them from the start again.
-    line, counted, broken_count = 1, 0, 0
-    position = skip_blanks(text, 0)
-    is_inside = False
-    while position < len(text):
-        line, counted = line + text.count("\n", counted, position), position
-        if not is_inside:
-            if text[position] != "[":
-                reason = "follows the end of the array" if collector.records else "is not a JSON array"
-                collector.add(escape_undecodable(text[position:])[0], line, [], ("broken_json", None, reason))
-                collector.warnings.append(f"broken_json: text that {reason} was refused")
-                break
-            position, is_inside = skip_blanks(text, position + 1), True
-            continue
-        if text[position] == "]":
-            position, is_inside = skip_blanks(text, position + 1), False
-            continue
-        value, end, fault = _read_element(text, position)
-        if fault is not None:
-            broken_count += 1
-            end, fault = _resume(text, position, fault, may_search=broken_count < _MOST_BROKEN)
-            if end == len(text):
-                collector.warnings.append("broken_json: the array breaks off; its complete elements were taken in")
-        _add_element(collector, flattener, text[position:end], line, value, fault)
-        position = skip_blanks(text, end)
-        if text[position : position + 1] == ",":
-            position = skip_blanks(text, position + 1)
-    flattener.warn(collector)
-    return collector
-
-
-def _resume(text: str, position: int, fault: Fault, *, may_search: bool) -> tuple[int, Fault]:
-    """Where the broken element that begins here ends, and its fault: at the next object, or at the end of the text."""
-    following = _NEXT_OBJECT.search(text, position + 1) if may_search else None
-    if following is None:
-        return len(text), ("broken_json", None, "the array breaks off here")
-    return following.start(), fault
-
-
-def _add_element(
-    collector: RecordCollector, flattener: Flattener, element: str, line: int, value: object, fault: Fault | None
-) -> None:
-    record, undecodable = escape_undecodable(element)
-    values: list[str | None] = []
-    if isinstance(value, dict):
-        try:
-            values, fault = flattener.flatten(value)
-        except (TooDeepError, RecursionError):
-            fault = TOO_DEEP
-    elif fault is None:
-        fault = _NOT_AN_OBJECT
-    collector.add(record, line, values or flattener.recover_key(record), undecodable or fault)
-
-
-def _read_element(text: str, position: int) -> tuple[object, int, Fault | None]:
-    """(value, end, fault) of the element that begins here."""
-    try:
-        return *DECODER.raw_decode(text, position), None
-    except RecursionError:
-        return None, position, TOO_DEEP
-    except ValueError:
-        return None, position, ("broken_json", None, "is not valid JSON")
+def _decode_line(record: str) -> object:
+    """The value of a line; where names may be repeated, read again with each of their values."""
+    value = orjson.loads(record)
+    # orjson writes fewer levels than it reads.
+    with contextlib.suppress(TypeError):
+        is_countable = not any(sign in record for sign in _UNCOUNTABLE)
+        if is_countable and record.count('":') == orjson.dumps(value).count(b'":'):
+            return value
+    return _MEMBER_DECODER.decode(record)
 
 
 def skip_blanks(text: str, position: int) -> int:
     """The position of the next sign that JSON does not skip."""
-    while position < len(text) and text[position] in " \t\r\n":
+    while position < len(text) and text[position] in _BLANKS:
         position += 1
     return position
 
@@ -174,7 +140,11 @@ class Flattener:
         return cls(contract.fields, contract.key, contract.consent_fields)
 
     def flatten(self, value: dict[str, Any]) -> tuple[list[str | None], Fault | None]:
-        """The texts of the fields in their order, and a fault where an object with consent fields is something else."""
+        """The texts of the fields in their order, and a fault or None.
+
+        Faults: `list_for_object` and `value_for_object` where an object with consent fields is something else;
+        `repeated_name` where a declared field, or an object around one, has several different values.
+        """
         texts: list[str | None] = [None] * len(self._position)
         return texts, self._fill(value, "", texts, 1)
 
@@ -184,7 +154,13 @@ class Flattener:
             path = prefix + name
             position = self._position.get(path)
             if position is not None:
-                texts[position] = to_text(item)
+                try:
+                    texts[position] = to_text(item)
+                except RepeatedNameError:
+                    fault = _fault_of_repeated(path)
+            elif isinstance(item, _SeveralValues):
+                fault = _fault_of_repeated(path) if path in self._parents else fault
+                self.unknown |= {path} - self._parents
             elif isinstance(item, dict) and level < _MOST_LEVELS:
                 fault = self._fill(item, path + ".", texts, level + 1) or fault
             elif path not in self._parents:
@@ -223,12 +199,19 @@ def _list_parents(fields: Collection[str]) -> set[str]:
     return {name[:at] for name in fields for at, sign in enumerate(name) if sign == "."}
 
 
+def _fault_of_repeated(path: str) -> Fault:
+    return "repeated_name", path, "has different values under one name"
+
+
 def _rule_of_misplaced(*, is_list: bool) -> str:
     return "list_for_object" if is_list else "value_for_object"
 
 
 def to_text(value: object) -> str | None:
-    """The text of a JSON value: of a string its content, of anything else its JSON; null of an empty string."""
+    """The text of a JSON value: of a string its content, of anything else its JSON; null of an empty string.
+
+    `TooDeepError` and `RepeatedNameError` where it has no text.
+    """
     if isinstance(value, str):
         return replace_surrogates(value) or None
     if value is None:
@@ -239,9 +222,14 @@ def to_text(value: object) -> str | None:
         # Half of a pair of surrogates, or a value that is nested beyond what orjson writes.
         pass
     try:
-        return replace_surrogates(json.dumps(_limit_depth(value), ensure_ascii=False, separators=(",", ":")))
+        text = json.dumps(_limit_depth(value), ensure_ascii=False, separators=(",", ":"), default=_refuse_several)
     except RecursionError:
         raise TooDeepError from None
+    return replace_surrogates(text)
+
+
+def _refuse_several(_: object) -> str:
+    raise RepeatedNameError
 
 
 def _limit_depth(value: object) -> object:

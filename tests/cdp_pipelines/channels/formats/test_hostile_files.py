@@ -68,11 +68,6 @@ def test_a_broken_element_keeps_those_behind_it(contracts):
     assert (found.height, found["rule"].is_null().sum()) == (50, 49)
 
 
-def test_many_broken_elements_take_linear_time(contracts):
-    found = read_records(b"[" + b",".join([b'{"post_id":"'] * 3_000) + b"]", contracts["social"]).frame
-    assert 1 <= found.height <= 1_001
-
-
 @pytest.mark.parametrize(
     ("tail", "rows", "accepted"),
     [
