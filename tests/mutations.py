@@ -225,7 +225,7 @@ FAULTS = (
     Fault("father_and_son_are_one", "cdp_pipelines/identity/score.py", "policy.min_log_odds, 0.0)", "0.0, 0.0)", OF_GENERATIONS),
     Fault("placeholder_is_a_birth_date", "cdp_pipelines/identity/values.py", "~texts.is_in(_PLACEHOLDER_DATES)", "texts.is_not_null()", OF_GENERATIONS),
     Fault("formula_written_as_it_is", "cdp_pipelines/cli/output.py", "isinstance(cell, str) and not keep_formulas and", "isinstance(cell, str) and keep_formulas and", OF_OUTPUT),
-    Fault("last_line_of_csv_lost", f"{CHANNELS}/formats/csv_records.py", 'io.StringIO(text, newline="").readlines()', 'io.StringIO(text, newline="").readlines()[:-1]', OF_CONSENT_OF_DROPS),
+    Fault("last_line_of_csv_lost", f"{CHANNELS}/formats/csv_records.py", "_LINE.finditer(text, start)", "_LINE.finditer(text, start, max(start, len(text) - 1))", OF_CONSENT_OF_DROPS),
     Fault("last_line_of_json_lost", f"{CHANNELS}/formats/json_records.py", 'enumerate(text.split("\\n"), 1)', 'enumerate(text.split("\\n")[:-2], 1)', OF_CONSENT_OF_DROPS),
     Fault("refused_records_lost", "cdp_pipelines/standardise/admission.py", '            checked.filter(pl.col("rule").is_not_null()),', '            checked.filter(pl.col("rule") == "missing_id"),', OF_CONSENT_OF_DROPS),
     Fault("no_read_as_yes", f"{CHANNELS}/words.py", "dict.fromkeys(_NO, False)", "dict.fromkeys(_NO, True)", OF_CONSENT_OF_DROPS),

@@ -6,7 +6,7 @@ Here belong quoting, lines and headers of delimited text. The meaning of the val
 from __future__ import annotations
 
 import csv
-import io
+import re
 from typing import TYPE_CHECKING
 
 from cdp_pipelines.channels.formats.encoding import escape_undecodable
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from cdp_pipelines.channels.formats.file_records import Fault
 
 _MOST_CHARACTERS = (1 << 31) - 1
-# First line, line after the last, values and fault of a record; lines count from 0.
-CsvRecord = tuple[int, int, list[str], "Fault | None"]
+# A list of all lines would take thirty times the memory of a text with short ones.
+_LINE = re.compile(r"[^\r\n]*+(?:\r\n|\r|\n)|[^\r\n]++")
+# Line (from 0), start and end in the text, values and fault of a record.
+CsvRecord = tuple[int, int, int, list[str], "Fault | None"]
 
 
 def read_csv(text: str, contract: ChannelContract) -> RecordCollector:
@@ -31,17 +33,16 @@ def read_csv(text: str, contract: ChannelContract) -> RecordCollector:
     # Of the whole process; the default of 131,072 characters is a limit that no contract declares.
     csv.field_size_limit(_MOST_CHARACTERS)
     collector = RecordCollector()
-    lines = io.StringIO(text, newline="").readlines()
-    if not lines:
+    if not text:
         return collector
-    records = _split_records(lines, contract)
-    _, _, header, _ = next(records, (0, 1, [], None))
+    records = _split_records(text, contract)
+    *_, header, _ = next(records, (0, 0, 0, [], None))
     names = [escape_undecodable(name)[0].strip() for name in header]
     columns, missing = collector.match_columns(names, contract)
     # The position beyond the last value stands for a column that the file does not have.
     positions = [names.index(name) if name in columns else len(names) for name in contract.fields]
-    for start, end, values, broken in records:
-        record, undecodable = escape_undecodable("".join(lines[start:end]).rstrip("\r\n"))
+    for line, start, end, values, broken in records:
+        record, undecodable = escape_undecodable(text[start:end].rstrip("\r\n"))
         fault = undecodable or missing or broken
         if fault is None and len(values) != len(names):
             fault = ("wrong_field_count", None, f"has {len(values)} fields; the header has {len(names)}")
@@ -49,7 +50,7 @@ def read_csv(text: str, contract: ChannelContract) -> RecordCollector:
             fault = ("field_too_long", None, f"has a field of more than {contract.longest_field:,} characters")
         if contract.null_tokens:
             values = ["" if value in contract.null_tokens else value for value in values]  # noqa: PLW2901
-        collector.add(record, start + 1, _select_values(values, positions, fault), fault)
+        collector.add(record, line + 1, _select_values(values, positions, fault), fault)
     return collector
 
 
@@ -60,17 +61,18 @@ def _select_values(values: list[str], positions: list[int], fault: Fault | None)
     return selected if fault is None else [value and escape_undecodable(value)[0] for value in selected]
 
 
-def _split_records(lines: list[str], contract: ChannelContract) -> Iterator[CsvRecord]:
-    """The records of the lines; blank lines are skipped.
+def _split_records(text: str, contract: ChannelContract) -> Iterator[CsvRecord]:
+    """The records of the text; blank lines are skipped.
 
     An unclosed quote would swallow the following lines: then only its first line is refused, and reading goes on with
     the next line.
     """
-    base, width = 0, None
-    while base < len(lines):
-        # A copy of the rest for each broken line would take time in the square of the file's size.
+    line, width = 0, None
+    lines = _Lines(text)
+    while lines.end < len(text):
+        first = line
         reader = csv.reader(
-            _lines_from(lines, base),
+            lines,
             delimiter=contract.delimiter,
             quotechar=contract.quote,
             quoting=csv.QUOTE_MINIMAL if contract.quote else csv.QUOTE_NONE,
@@ -79,29 +81,38 @@ def _split_records(lines: list[str], contract: ChannelContract) -> Iterator[CsvR
             strict=True,
         )
         while True:
-            start = base + reader.line_num
+            line, start = first + reader.line_num, lines.end
             try:
                 values = next(reader, None)
             except csv.Error:
-                yield _refuse_line(lines, start, contract.delimiter, "has a quote out of place")
-                base = start + 1
+                reason = "has a quote out of place"
                 break
             if values is None:
                 return
-            end = base + reader.line_num
-            if width is not None and len(values) != width and end > start + 1:
-                yield _refuse_line(lines, start, contract.delimiter, "has an unclosed quote")
-                base = start + 1
+            if width is not None and len(values) != width and first + reader.line_num > line + 1:
+                reason = "has an unclosed quote"
                 break
             if values:
                 width = width or len(values)
-                yield start, end, values, None
+                yield line, start, lines.end, values, None
+        lines = _Lines(text, start)
+        # One line as a record of its own, of which only the first value is known.
+        values = [next(lines).split(contract.delimiter)[0]]
+        yield line, start, lines.end, values, ("broken_csv", None, reason)
+        line += 1
 
 
-def _lines_from(lines: list[str], base: int) -> Iterator[str]:
-    return (lines[number] for number in range(base, len(lines)))
+class _Lines:
+    """The lines of a text from a position on, with their ends; `end` is the end of the last one read."""
 
+    def __init__(self, text: str, start: int = 0) -> None:
+        self.end = start
+        self._matches = _LINE.finditer(text, start)
 
-def _refuse_line(lines: list[str], line: int, delimiter: str, reason: str) -> CsvRecord:
-    """One line as a record of its own, of which only the first value is known."""
-    return line, line + 1, [lines[line].split(delimiter)[0]], ("broken_csv", None, reason)
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        match = next(self._matches)
+        self.end = match.end()
+        return match[0]

@@ -126,13 +126,23 @@ def read_texts(data: bytes, fields: tuple[str, ...]) -> bytes:
 
 
 def _read_rows(data: bytes) -> pl.DataFrame:
-    scanned = pl.scan_parquet(io.BytesIO(data))
-    row_count = scanned.select(pl.len()).collect().item()
+    # Imported by the child alone.
+    from pyarrow.parquet import read_metadata
+
+    try:
+        footer = read_metadata(io.BytesIO(data))
+    except (OSError, ValueError):
+        raise ValueError("is not readable Parquet") from None
+    in_groups = sum(footer.row_group(number).num_rows for number in range(footer.num_row_groups))
+    row_count = max(footer.num_rows, in_groups)
     if row_count > MOST_ROWS:
         raise ValueError(f"has {row_count:,} rows; more than {MOST_ROWS:,} are refused")
-    rows = scanned.collect()
+    rows = pl.read_parquet(io.BytesIO(data))
     if not rows.width:
         raise ValueError("has no columns")
+    # Polars reads no row of a file whose footer counts none, though its row groups have some.
+    if rows.height != row_count:
+        raise ValueError(f"has {row_count:,} rows, of which {rows.height:,} can be read")
     return rows
 
 
