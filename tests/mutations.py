@@ -38,6 +38,10 @@ TESTS = [
 OF_NIGHTS = ("tests/cdp_pipelines/purposes/test_company.py", "tests/cdp_pipelines/services/test_nights.py")
 OF_RETENTION = ("tests/cdp_pipelines/services/test_retention.py", "-k", "share")
 OF_GATES = ("tests/expectations/test_gate.py",)
+OF_JSON = (
+    "tests/cdp_pipelines/channels/formats/test_json_array.py",
+    "tests/cdp_pipelines/channels/formats/test_json_records.py",
+)
 OF_PARQUET = ("tests/cdp_pipelines/channels/formats/test_parquet_records.py",)
 OF_DATABASES = ("tests/assets/runtime/test_instance.py",)
 OF_MARTS = ("tests/cdp_pipelines/services/test_marts.py", "-k", "lasting")
@@ -225,7 +229,11 @@ FAULTS = (
     Fault("father_and_son_are_one", "cdp_pipelines/identity/score.py", "policy.min_log_odds, 0.0)", "0.0, 0.0)", OF_GENERATIONS),
     Fault("placeholder_is_a_birth_date", "cdp_pipelines/identity/values.py", "~texts.is_in(_PLACEHOLDER_DATES)", "texts.is_not_null()", OF_GENERATIONS),
     Fault("formula_written_as_it_is", "cdp_pipelines/cli/output.py", "isinstance(cell, str) and not keep_formulas and", "isinstance(cell, str) and keep_formulas and", OF_OUTPUT),
-    Fault("last_line_of_csv_lost", f"{CHANNELS}/formats/csv_records.py", "_LINE.finditer(text, start)", "_LINE.finditer(text, start, max(start, len(text) - 1))", OF_CONSENT_OF_DROPS),
+    Fault("repeated_name_silently_last", f"{CHANNELS}/formats/json_records.py", "if not _is_same(item, value[name]):", "if value[name] is None:", OF_JSON),
+    Fault("broken_element_swallows_a_sound_one", f"{CHANNELS}/formats/json_damage.py", "return None if position in reading.doubtful else reading.ends[position]", "return reading.ends[position]", OF_JSON),
+    Fault("array_that_breaks_off_is_silent", f"{CHANNELS}/formats/json_array.py", "        if is_inside:\n", "        if not is_inside:\n", OF_JSON),
+    Fault("rows_of_parquet_passed_over", f"{CHANNELS}/formats/parquet_records.py", "if rows.height != row_count:", "if rows.height > row_count:", OF_PARQUET),
+    Fault("last_line_of_csv_lost", f"{CHANNELS}/formats/csv_records.py", "_LINE.finditer(text, start)", '_LINE.finditer(text, start, text.rfind("\\n", 0, -1) + 1)', OF_CONSENT_OF_DROPS),
     Fault("last_line_of_json_lost", f"{CHANNELS}/formats/json_records.py", 'enumerate(text.split("\\n"), 1)', 'enumerate(text.split("\\n")[:-2], 1)', OF_CONSENT_OF_DROPS),
     Fault("refused_records_lost", "cdp_pipelines/standardise/admission.py", '            checked.filter(pl.col("rule").is_not_null()),', '            checked.filter(pl.col("rule") == "missing_id"),', OF_CONSENT_OF_DROPS),
     Fault("no_read_as_yes", f"{CHANNELS}/words.py", "dict.fromkeys(_NO, False)", "dict.fromkeys(_NO, True)", OF_CONSENT_OF_DROPS),

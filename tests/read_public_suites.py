@@ -230,7 +230,7 @@ def main(arguments: list[str] | None = None) -> int:
     tallies = [tally for name, read in READERS.items() if options[name] for tally in read(options[name])]
     for tally in tallies:
         print(tally.report())
-        if not tally.counts["files"]:
+        if not tally.counts["files"] and not tally.problems:
             parser.error(f"{tally.name}: the folder has no file of this suite")
     return int(any(tally.problems for tally in tallies))
 

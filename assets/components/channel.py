@@ -34,7 +34,7 @@ class Channel(PolicyComponent[ChannelContract]):
         @lake_assets(name=f"ingest_{contract.name}", specs=specs)
         def ingest(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteReport:
             night = lake.night(context)
-            staged = stage_files(lake.open, lake.drop_folder, contract, night)
+            staged = stage_files(lake.open, lake.deliveries(night), contract)
             for warning in staged.warnings:
                 context.log.warning(warning)
             return load_files(lake.open, contract, staged, night)

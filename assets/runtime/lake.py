@@ -17,7 +17,7 @@ from cdp_pipelines.schema import RUN
 from cdp_pipelines.schema.duration import end_of_night
 from cdp_pipelines.services.nights import check_nights
 from warehouse.delta.lake import Lake
-from warehouse.sources.drop_folder import list_drop_dates
+from warehouse.sources.drop_folder import DropFile, list_deliveries, list_drop_dates
 
 # Tags of a run: nights that it takes in although they are not plausible, and "true" where a large removal is confirmed.
 ACCEPTED_NIGHTS = "accepted_nights"
@@ -32,6 +32,7 @@ class LakeResource(dg.ConfigurableResource):
     drops: str
     lake: str
     _night: date | None = PrivateAttr(default=None)
+    _deliveries: dict[date, list[DropFile]] = PrivateAttr(default_factory=dict)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["LakeResource"]:
@@ -65,6 +66,12 @@ class LakeResource(dg.ConfigurableResource):
     def drop_folder(self) -> Path:
         """The drop folder."""
         return Path(self.drops).absolute()
+
+    def deliveries(self, night: date) -> list[DropFile]:
+        """Deliveries until the night, listed once for all channels of the run."""
+        if night not in self._deliveries:
+            self._deliveries[night] = list_deliveries(self.drop_folder, night)
+        return self._deliveries[night]
 
     def night(self, context: dg.AssetExecutionContext) -> date:
         """The night that the run brings the lake to: its newest partition, and never one before the lake's own."""

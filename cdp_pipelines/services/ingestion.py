@@ -15,15 +15,15 @@ from cdp_pipelines.schema import FILE, Table
 from cdp_pipelines.schema.duration import end_of_night
 from cdp_pipelines.services.checked_write import StagedWrite, WriteReport, check_and_write
 from cdp_pipelines.standardise.admission import AdmissionResult, admit_records
-from warehouse.sources.drop_folder import list_deliveries
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import date
-    from pathlib import Path
 
     from cdp_pipelines.channels.contract import ChannelContract
     from warehouse.delta.lake import Lake
     from warehouse.delta.write_modes import WriteResult
+    from warehouse.sources.drop_folder import DropFile
 
 
 @dataclass
@@ -35,19 +35,21 @@ class StagedFiles:
     warnings: list[str] = field(default_factory=list)
 
 
-def stage_files(lake: Lake, drops: Path, contract: ChannelContract, night: date) -> StagedFiles:
-    """Read the channel's files until `night` that the lake does not have; accept or refuse each of their records.
+def stage_files(lake: Lake, deliveries: Iterable[DropFile], contract: ChannelContract) -> StagedFiles:
+    """Read the channel's files that the lake does not have; accept or refuse each of their records.
+
+    `deliveries`: those of all channels until the night of the run, from `list_deliveries`.
 
     A file is known by its content, so the same bytes under another name or date are not loaded again. In a channel
     whose files prove that none is missing, they are noted as `repeated`.
     """
     listed = lake.scan(FILE).filter(pl.col("channel") == contract.name).select("file_sha256", "drop_date", "file")
-    known, deliveries = set(listed.select("file_sha256").collect().to_series()), set(listed.collect().iter_rows())
+    known, loaded = set(listed.select("file_sha256").collect().to_series()), set(listed.collect().iter_rows())
     frames: list[pl.DataFrame] = []
     files: list[dict[str, object]] = []
     repeated: list[dict[str, object]] = []
     warnings: list[str] = []
-    for file in list_deliveries(drops, night):
+    for file in deliveries:
         if file.drop_date is None or not matches_channel(contract, file.name):
             continue
         try:
@@ -63,7 +65,7 @@ def stage_files(lake: Lake, drops: Path, contract: ChannelContract, night: date)
             "ingested_at": end_of_night(file.drop_date),
         }
         if sha256 in known:
-            if contract.continuity and (sha256, file.drop_date, file.name) not in deliveries:
+            if contract.continuity and (sha256, file.drop_date, file.name) not in loaded:
                 repeated.append({**delivery, "channel": contract.name, "byte_count": len(data)})
             continue
         known.add(sha256)

@@ -45,3 +45,13 @@ def test_the_quality_page_is_drawn_at_the_end_of_every_run(tmp_path, step, is_pa
     run = job.execute_in_process(resources={"lake": resource}, raise_on_error=False)
     assert run.success == is_passed
     assert expected in (tmp_path / "lake" / PAGE).read_text()
+
+
+def test_all_channels_of_a_run_share_one_listing(tmp_path):
+    resource = LakeResource(drops=str(tmp_path), lake=str(tmp_path / "lake"))
+    night = date(2024, 6, 1)
+    (tmp_path / "2024-06-01").mkdir()
+    (tmp_path / "2024-06-01" / "orders.csv").touch()
+    assert [file.name for file in resource.deliveries(night)] == ["orders.csv"]
+    assert resource.deliveries(night) is resource.deliveries(night)
+    assert resource.deliveries(date(2024, 5, 31)) == []

@@ -14,6 +14,7 @@ from cdp_pipelines.services.file_accounting import find_unaccounted_files
 from cdp_pipelines.services.ingestion import load_files, stage_files
 from cdp_pipelines.services.silence import find_silent_channels
 from warehouse.delta.lake import Lake
+from warehouse.sources.drop_folder import list_deliveries
 from warehouse.verify.marts import find_silent
 
 FIRST = date(2024, 6, 1)
@@ -103,7 +104,7 @@ def test_the_same_empty_file_every_night_is_a_heartbeat(tmp_path, monkeypatch):
         folder.mkdir(parents=True)
         (folder / "unsubscribes.csv").write_bytes(HEADER)
     for night in (FIRST, last, last):
-        load_files(lake, contract, stage_files(lake, tmp_path / "drops", contract, night), night)
+        load_files(lake, contract, stage_files(lake, list_deliveries(tmp_path / "drops", night), contract), night)
     files = lake.read(FILE)
     assert files["outcome"].to_list() == ["empty", "repeated", "repeated", "repeated"]
     assert find_silent_channels(lake, end_of(last)) == []
@@ -118,5 +119,5 @@ def test_repeated_files_of_other_channels_are_not_noted(tmp_path):
         (folder / "unsubscribes.csv").write_bytes(HEADER)
     assert contract.continuity is None
     night = FIRST + timedelta(days=1)
-    ingestion.load_files(lake, contract, stage_files(lake, tmp_path / "drops", contract, night), night)
+    ingestion.load_files(lake, contract, stage_files(lake, list_deliveries(tmp_path / "drops", night), contract), night)
     assert lake.read(FILE)["outcome"].to_list() == ["empty"]

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import tracemalloc
 import zlib
 
 import polars as pl
@@ -201,6 +202,17 @@ def test_csv_of_any_shape_takes_linear_time(contracts, data):
     """In the square of their size, some of these would take hours."""
     found = read_records(data, contracts["preferences"])
     assert found.frame["rule"].null_count() == 0
+
+
+def test_a_field_of_short_lines_takes_little_memory(contracts):
+    """A list of these lines would take sixty times the memory of the text."""
+    data = b'id,email\n1,"' + b"x\n" * 1_000_000 + b'"\n'
+    tracemalloc.start()
+    try:
+        assert read_records(data, contracts["preferences"]).frame.height == 1
+        assert tracemalloc.get_traced_memory()[1] < 30 * len(data)
+    finally:
+        tracemalloc.stop()
 
 
 def test_many_empty_members_of_gzip():

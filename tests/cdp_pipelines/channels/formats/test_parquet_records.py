@@ -1,4 +1,4 @@
-"""The child process that reads Parquet: it ends with its parent, and no file is refused because none can start."""
+"""The child process that reads Parquet: it ends with its parent, loses no row, and no file is refused for lack of it."""
 
 import io
 import os
@@ -10,6 +10,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+
+from cdp_pipelines.channels.formats import parquet_records
 
 READS = """
 import io, sys, time
@@ -65,3 +67,14 @@ def test_a_script_that_cannot_start_a_child_fails_and_refuses_no_file(start):
     assert out == ""
     assert parent.returncode == 1
     assert "BrokenProcessPool" in errors
+
+
+def test_rows_that_polars_passes_over_refuse_the_file(monkeypatch):
+    """The footer of such a file counts none of the rows of its row groups; no library writes one."""
+    content = io.BytesIO()
+    rows = pl.DataFrame({"device": ["a", "b"]})
+    rows.write_parquet(content)
+    assert parquet_records.read_texts(content.getvalue(), ("device",))
+    monkeypatch.setattr(pl, "read_parquet", lambda _: rows.clear())
+    with pytest.raises(ValueError, match="has 2 rows, of which 0 can be read"):
+        parquet_records.read_texts(content.getvalue(), ("device",))
