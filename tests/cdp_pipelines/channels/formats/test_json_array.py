@@ -78,6 +78,11 @@ def test_many_broken_elements_take_no_other_with_them(name):
     assert len(rows) == 2 * count
 
 
+def test_brackets_that_close_behind_a_lost_quote_take_no_other_with_them():
+    rows, _ = read('[{"id":"x},{"id":"2"},{"id":"y},{"id":"3"}]')
+    assert list_accepted(rows) == ["2", "3"]
+
+
 @pytest.mark.parametrize("start", ['{"id":"x","n":",{","a":[', '{"id":"x","a":[1,'])
 def test_elements_within_each_other_take_linear_time(start):
     rows, _ = read("[" + start * 20_000 + "oops" + "]}" * 20_000 + f",{good(1)}]")
