@@ -5,10 +5,10 @@ import dagster as dg
 from assets.components.policy import PolicyComponent
 from assets.runtime.lake import LakeResource
 from assets.runtime.lake_assets import lake_assets
-from assets.runtime.specs import build_spec
+from assets.runtime.specs import asset_key, build_spec
 from cdp_pipelines.channels.contract import ChannelContract
 from cdp_pipelines.services.checked_write import WriteReport
-from cdp_pipelines.services.ingestion import load_files, stage_files
+from cdp_pipelines.services.ingestion import COMPLETE, load_files, stage_files
 
 
 class Channel(PolicyComponent[ChannelContract]):
@@ -31,10 +31,16 @@ class Channel(PolicyComponent[ChannelContract]):
         tables = (contract.raw, contract.quarantine)
         specs = [build_spec(table, deps=[], owner=contract.owner, **labels) for table in tables]
 
-        @lake_assets(name=f"ingest_{contract.name}", specs=specs)
+        complete = dg.AssetCheckSpec(
+            COMPLETE,
+            asset=asset_key(contract.raw.name),
+            description="No file waits because it may be half-written (warning)",
+        )
+
+        @lake_assets(specs, [complete] if contract.complete_when else [], f"ingest_{contract.name}")
         def ingest(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteReport:
             night = lake.night(context)
-            staged = stage_files(lake.open, lake.deliveries(night), contract)
+            staged = stage_files(lake.open, lake.first_look, contract, night)
             for warning in staged.warnings:
                 context.log.warning(warning)
             return load_files(lake.open, contract, staged, night)

@@ -17,11 +17,14 @@ from cdp_pipelines.schema import RUN
 from cdp_pipelines.schema.duration import end_of_night
 from cdp_pipelines.services.nights import check_nights
 from warehouse.delta.lake import Lake
-from warehouse.sources.drop_folder import DropFile, list_deliveries, list_drop_dates
+from warehouse.sources.arrival import Observation
+from warehouse.sources.drop_folder import list_drop_dates
 
 # Tags of a run: nights that it takes in although they are not plausible, and "true" where a large removal is confirmed.
 ACCEPTED_NIGHTS = "accepted_nights"
 REMOVAL_CONFIRMED = "removal_confirmed"
+# A run that the schedule or the sensor started waits so long for the process that writes the lake, then it fails.
+LOCK_PATIENCE_S = 3600
 # Dagster's tags for the partition of a run, and for the last one of a backfill.
 _PARTITION = ("dagster/partition", "dagster/asset_partition_range_end")
 
@@ -32,18 +35,18 @@ class LakeResource(dg.ConfigurableResource):
     drops: str
     lake: str
     _night: date | None = PrivateAttr(default=None)
-    _deliveries: dict[date, list[DropFile]] = PrivateAttr(default_factory=dict)
+    _first_look: Observation | None = PrivateAttr(default=None)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["LakeResource"]:
-        """Lock out other writers during a run, and draw the quality page at its end, even if it failed.
+        """Wait for other writers and lock them out during a run; draw the quality page at its end, even if it failed.
 
         The sensor only reads, and needs no lock. Raises `LakeError` where a night is not plausible.
         """
         if context.run is None:
             yield self
             return
-        with self.open.lock_writer():
+        with self.open.lock_writer(LOCK_PATIENCE_S):
             self._check_nights(context.run.tags)
             try:
                 yield self
@@ -67,11 +70,12 @@ class LakeResource(dg.ConfigurableResource):
         """The drop folder."""
         return Path(self.drops).absolute()
 
-    def deliveries(self, night: date) -> list[DropFile]:
-        """Deliveries until the night, listed once for all channels of the run."""
-        if night not in self._deliveries:
-            self._deliveries[night] = list_deliveries(self.drop_folder, night)
-        return self._deliveries[night]
+    @property
+    def first_look(self) -> Observation:
+        """The drop folder as the run first saw it, listed once for all channels; a file that changes may be partial."""
+        if self._first_look is None:
+            self._first_look = Observation.take(self.drop_folder)
+        return self._first_look
 
     def night(self, context: dg.AssetExecutionContext) -> date:
         """The night that the run brings the lake to: its newest partition, and never one before the lake's own."""

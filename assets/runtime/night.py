@@ -21,6 +21,7 @@ from assets.runtime.specs import DROPS
 from cdp_pipelines.errors import LakeError
 from cdp_pipelines.retention import WHOLE_ROW
 from cdp_pipelines.schema import FILE, RECORD_KEY, RETENTION, UNRESOLVED
+from cdp_pipelines.services.file_accounting import drop_replaced
 from cdp_pipelines.services.nights import check_nights
 from warehouse.delta.lake import Lake
 from warehouse.sources.drop_folder import list_drop_dates
@@ -141,7 +142,7 @@ def run_night(
                 REMOVAL_CONFIRMED: str(is_removal_confirmed).lower(),
             },
         )
-    files = store.read(FILE)
+    files = drop_replaced(store.read(FILE))
     (rows, values), (all_rows, all_values) = removed, _count_removed(store)
     all_unresolved = _read_unresolved(store)
     return NightResult(

@@ -12,6 +12,7 @@ import polars as pl
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from cdp_pipelines.channels.completeness import Completeness
 from cdp_pipelines.channels.consent_mapping import ConsentMapping
 from cdp_pipelines.channels.continuity import Continuity
 from cdp_pipelines.channels.field import OTHER, EventTime, SourceField, column_name, list_paths, path_of_list
@@ -90,6 +91,9 @@ class ChannelContract(PolicyModel):
     continuity: Continuity | None = Field(
         None,
         description="How a missing file is noticed; grants after a gap do not count until it is closed",
+    )
+    complete_when: Completeness | None = Field(
+        None, description="How a half-written file is noticed; it waits for the next run that finds it whole"
     )
     notice: ValueMapping | None = Field(
         None, description="Version of the privacy notice under which the data was collected"

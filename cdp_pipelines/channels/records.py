@@ -27,8 +27,13 @@ _TEXT_READERS = {"csv": read_csv, "ndjson": read_ndjson, "json_array": read_json
 
 
 def matches_channel(contract: ChannelContract, file: str) -> bool:
-    """Whether a file of this name belongs to the channel."""
-    return fnmatch.fnmatchcase(file, contract.files)
+    """Whether a file of this name belongs to the channel and is none of its markers or manifests."""
+    return fnmatch.fnmatchcase(file, contract.files) and not is_sign(contract, file)
+
+
+def is_sign(contract: ChannelContract, file: str) -> bool:
+    """Whether a file of this name is a marker or a manifest of the channel."""
+    return contract.complete_when is not None and contract.complete_when.is_sign(file, contract.files)
 
 
 def read_records(data: bytes, contract: ChannelContract) -> FileRecords:

@@ -47,6 +47,12 @@ FILE = Table(
         Column("outcome", pl.String(), ", ".join(FILE_OUTCOMES)),
         Column("detail", pl.String(), "What was wrong; never a value"),
         Column("ingested_at", UTC, "Logical time of the night that loaded it"),
+        Column(
+            "replaced_sha256",
+            pl.String(),
+            "SHA-256 of the earlier content of the file, with which it begins and whose rows it "
+            "replaced; null where it did not grow",
+        ),
     ),
     lifecycle=Lifecycle(
         kind="log",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.channels.records import matches_channel
+from cdp_pipelines.channels.records import is_sign, matches_channel
 from cdp_pipelines.retention import count_removed_rows
 from cdp_pipelines.schema import FILE, RETENTION
 from cdp_pipelines.schema.duration import end_of_night
@@ -111,15 +111,28 @@ def find_unaccounted_files(lake: Lake, known: pl.DataFrame) -> pl.DataFrame:
         known.lazy()
         .filter(pl.col("outcome") != "repeated")
         .join(counted, on=["channel", "file_sha256"], how="full", coalesce=True)
+        .join(_list_replaced(known), on=["channel", "file_sha256"], how="anti")
         .filter(pl.col("channel") != "", pl.col("received_count").fill_null(-1) != pl.col("stored_count").fill_null(0))
         .collect()
     )
 
 
+def drop_replaced(files: pl.DataFrame) -> pl.DataFrame:
+    """Rows of audit/file without those of contents that the grown file has replaced."""
+    return files.join(_list_replaced(files).collect(), on=FILE.key, how="anti")
+
+
+def _list_replaced(files: pl.DataFrame) -> pl.LazyFrame:
+    replaced = files.lazy().filter(pl.col("replaced_sha256").is_not_null())
+    return replaced.select(*FILE.key[:-1], pl.col("replaced_sha256").alias("file_sha256"))
+
+
 def _list_unclaimed(drops: Path, night: date, listed: set[str]) -> pl.DataFrame:
     rows = []
     for file in list_drop_files(drops, night):
-        if file.is_delivery and any(matches_channel(each, file.name) for each in load_all_contracts().values()):
+        if file.is_delivery and any(
+            matches_channel(each, file.name) or is_sign(each, file.name) for each in load_all_contracts().values()
+        ):
             continue
         try:
             data, sha256 = file.read()

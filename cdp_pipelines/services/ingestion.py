@@ -5,7 +5,8 @@ Staging and loading files belongs here; reading one file's records is `channels`
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -13,50 +14,64 @@ import polars as pl
 from cdp_pipelines.channels.records import matches_channel, read_records
 from cdp_pipelines.schema import FILE, Table
 from cdp_pipelines.schema.duration import end_of_night
-from cdp_pipelines.services.checked_write import StagedWrite, WriteReport, check_and_write
+from cdp_pipelines.services.checked_write import StagedWrite, TableCheck, WriteReport, check_and_write
+from cdp_pipelines.services.file_accounting import drop_replaced
 from cdp_pipelines.standardise.admission import AdmissionResult, admit_records
+from warehouse.sources.arrival import read_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
     from datetime import date
 
     from cdp_pipelines.channels.contract import ChannelContract
     from warehouse.delta.lake import Lake
     from warehouse.delta.write_modes import WriteResult
+    from warehouse.sources.arrival import Observation
     from warehouse.sources.drop_folder import DropFile
+
+# Name of the check that warns of files that wait.
+COMPLETE = "complete"
 
 
 @dataclass
 class StagedFiles:
-    """The content of a night's new files, not yet written. `files`: rows of audit/file, without personal data."""
+    """The content of a night's new files, not yet written. `files`: rows of audit/file, without personal data.
+
+    `unchanged`: raw rows of grown files that were accepted before, by the gate too. `waiting`: a line for each file
+    that may be half-written.
+    """
 
     admitted: AdmissionResult
+    unchanged: pl.DataFrame
     files: pl.DataFrame
     warnings: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
 
 
-def stage_files(lake: Lake, deliveries: Iterable[DropFile], contract: ChannelContract) -> StagedFiles:
-    """Read the channel's files that the lake does not have; accept or refuse each of their records.
-
-    `deliveries`: those of all channels until the night of the run, from `list_deliveries`.
+def stage_files(lake: Lake, first_look: Observation, contract: ChannelContract, night: date) -> StagedFiles:
+    """Read the channel's files until `night` that the lake does not have; accept or refuse each of their records.
 
     A file is known by its content, so the same bytes under another name or date are not loaded again. In a channel
-    whose files prove that none is missing, they are noted as `repeated`.
+    whose files prove that none is missing, they are noted as `repeated`. A file that is not whole waits
+    (`complete_when`). `first_look`: the drop folder as the run first saw it, for all channels.
     """
-    listed = lake.scan(FILE).filter(pl.col("channel") == contract.name).select("file_sha256", "drop_date", "file")
-    known, loaded = set(listed.select("file_sha256").collect().to_series()), set(listed.collect().iter_rows())
+    listed = lake.read(FILE).filter(pl.col("channel") == contract.name)
+    known, loaded = set(listed["file_sha256"]), set(listed.select("file_sha256", "drop_date", "file").iter_rows())
     frames: list[pl.DataFrame] = []
     files: list[dict[str, object]] = []
     repeated: list[dict[str, object]] = []
     warnings: list[str] = []
-    for file in deliveries:
+    waiting: list[str] = []
+    for file in first_look.list_until(night):
         if file.drop_date is None or not matches_channel(contract, file.name):
             continue
+        place, fault = f"{file.drop_date}/{file.name}", None
         try:
             data, sha256 = file.read()
+            if sha256 not in known and contract.complete_when is not None:
+                data, sha256, fault = read_whole(file, contract.complete_when, first_look)
         except OSError as error:
-            reason = f"not read, and tried again by the next run: {error.strerror}"
-            warnings.append(f"{file.drop_date}/{file.name}: {reason}")
+            warnings.append(f"{place}: not read, and tried again by the next run: {error.strerror}")
             continue
         delivery = {
             "file": file.name,
@@ -68,6 +83,9 @@ def stage_files(lake: Lake, deliveries: Iterable[DropFile], contract: ChannelCon
             if contract.continuity and (sha256, file.drop_date, file.name) not in loaded:
                 repeated.append({**delivery, "channel": contract.name, "byte_count": len(data)})
             continue
+        if fault is not None:
+            waiting.append(f"{place}: {fault}")
+            continue
         known.add(sha256)
         records = read_records(data, contract)
         frames.append(records.frame.with_columns(pl.lit(value).alias(name) for name, value in delivery.items()))
@@ -78,20 +96,51 @@ def stage_files(lake: Lake, deliveries: Iterable[DropFile], contract: ChannelCon
                 "byte_count": len(data),
                 "received_count": records.frame.height,
                 "detail": "; ".join(records.warnings) or None,
+                "replaced_sha256": _find_earlier_content(listed, file, data),
             }
         )
-        warnings.extend(f"{file.drop_date}/{file.name}: {warning}" for warning in records.warnings)
+        warnings.extend(f"{place}: {warning}" for warning in records.warnings)
     if not frames:
         admitted = AdmissionResult(contract.raw.empty(), contract.quarantine.empty())
-        return StagedFiles(admitted, _note_repeated(repeated), warnings)
-    received = pl.concat(frames)
-    # After a crash a file's raw rows may be in the lake while its row in audit/file is not. These are not earlier rows.
-    earlier = lake.scan(contract.raw).filter(
-        pl.col("source_record_id").is_in(received["source_record_id"].unique().implode()),
-        ~pl.col("file_sha256").is_in([file["file_sha256"] for file in files]),
+        return StagedFiles(admitted, contract.raw.empty(), _note_repeated(repeated), warnings, waiting)
+    grown = {str(file["file_sha256"]): file["replaced_sha256"] for file in files if file["replaced_sha256"]}
+    admitted, unchanged = _admit(lake, contract, pl.concat(frames), grown)
+    counted = _count_rows(files, pl.concat([unchanged, admitted.accepted]), admitted.refused)
+    return StagedFiles(admitted, unchanged, pl.concat([counted, _note_repeated(repeated)]), warnings, waiting)
+
+
+def _find_earlier_content(listed: pl.DataFrame, file: DropFile, data: bytes) -> str | None:
+    """Digest of the longest content of the same file that was loaded before and with which `data` begins."""
+    earlier = drop_replaced(listed).filter(
+        pl.col("received_count") > 0, pl.col("byte_count") < len(data), drop_date=file.drop_date, file=file.name
     )
-    admitted = admit_records(received, earlier.collect(), contract)
-    return StagedFiles(admitted, pl.concat([_count_rows(files, admitted), _note_repeated(repeated)]), warnings)
+    contents = dict(earlier.sort("byte_count", descending=True).select("file_sha256", "byte_count").iter_rows())
+    begins = (sha256 for sha256, count in contents.items() if hashlib.sha256(data[:count]).hexdigest() == sha256)
+    return next(begins, None)
+
+
+def _admit(
+    lake: Lake, contract: ChannelContract, received: pl.DataFrame, grown: Mapping[str, object]
+) -> tuple[AdmissionResult, pl.DataFrame]:
+    """Accept or refuse the records of new files. `grown`: digest of a grown file to that of its earlier content.
+
+    Second are the records of grown files that were accepted before: as stored, but with the digest of the whole file.
+    """
+    # After a crash a file's raw rows may be in the lake while its row in audit/file is not. These are not earlier rows.
+    own = pl.col("file_sha256").is_in([*received["file_sha256"].unique(), *grown.values()])
+    again = received.select("file_sha256", "row_number", pl.col("record").alias("record_again"))
+    of_grown = lake.scan(contract.raw).filter(pl.col("file_sha256").is_in([*grown.values(), *grown]))
+    stored = contract.raw.conform(
+        of_grown.with_columns(pl.col("file_sha256").replace({earlier: sha256 for sha256, earlier in grown.items()}))
+        .join(again.lazy(), on=["file_sha256", "row_number"])
+        # Retention removes the record with the first of its values.
+        .filter(pl.col("record").is_null() | (pl.col("record") == pl.col("record_again")))
+    ).collect()
+    new = received.join(stored, on=["file_sha256", "row_number"], how="anti")
+    same_ids = pl.col("source_record_id").is_in(new["source_record_id"].unique().implode())
+    earlier = lake.scan(contract.raw).filter(same_ids, ~own).collect()
+    admitted = admit_records(new, pl.concat([earlier, stored.filter(same_ids)], how="diagonal"), contract)
+    return admitted, stored
 
 
 def _note_repeated(files: list[dict[str, object]]) -> pl.DataFrame:
@@ -101,15 +150,15 @@ def _note_repeated(files: list[dict[str, object]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=FILE.schema)
 
 
-def _count_rows(files: list[dict[str, object]], admitted: AdmissionResult) -> pl.DataFrame:
-    accepted = admitted.accepted.group_by("file_sha256").agg(
+def _count_rows(files: list[dict[str, object]], accepted: pl.DataFrame, refused: pl.DataFrame) -> pl.DataFrame:
+    accepted_counts = accepted.group_by("file_sha256").agg(
         pl.len().alias("raw_count"), pl.col("is_duplicate").sum().alias("duplicate_count")
     )
-    refused = admitted.refused.group_by("file_sha256").agg(pl.len().alias("quarantined_count"))
+    refused_counts = refused.group_by("file_sha256").agg(pl.len().alias("quarantined_count"))
     counted = (
-        pl.DataFrame(files, schema_overrides={"detail": pl.String})
-        .join(accepted, on="file_sha256", how="left")
-        .join(refused, on="file_sha256", how="left")
+        pl.DataFrame(files, schema_overrides={"detail": pl.String, "replaced_sha256": pl.String})
+        .join(accepted_counts, on="file_sha256", how="left")
+        .join(refused_counts, on="file_sha256", how="left")
         .with_columns(pl.col("raw_count", "quarantined_count", "duplicate_count").fill_null(0))
     )
     received = pl.col("received_count")
@@ -132,7 +181,10 @@ def _count_rows(files: list[dict[str, object]], admitted: AdmissionResult) -> pl
 
 
 def load_files(lake: Lake, contract: ChannelContract, staged: StagedFiles, night: date) -> WriteReport:
-    """Check what was staged and append it; the rows of audit/file come last, because they state that a file is done."""
+    """Check what was staged and append it; the rows of audit/file come last, because they state that a file is done.
+
+    Rows of a file that has grown replace those of its earlier content, in one commit of each table.
+    """
     files = staged.files
     counts = {
         "files loaded": files.height,
@@ -143,16 +195,26 @@ def load_files(lake: Lake, contract: ChannelContract, staged: StagedFiles, night
         "warnings": staged.warnings,
     }
 
-    def append(table: Table, rows: pl.DataFrame) -> WriteResult:
+    own = pl.col("file_sha256").is_in([*files["file_sha256"], *files["replaced_sha256"].drop_nulls()])
+
+    def write(table: Table, rows: pl.DataFrame) -> WriteResult:
+        if files["replaced_sha256"].count():
+            others = lake.scan(table).filter(~own).collect()
+            return lake.replace(table, pl.concat([others, rows], how="diagonal"))
         loaded = lake.scan(table).select(pl.col("file_sha256").unique()).collect().to_series()
         return lake.append(table, rows.filter(~pl.col("file_sha256").is_in(loaded.implode())))
 
     accepted, refused = staged.admitted.accepted, staged.admitted.refused
+    rows = pl.concat([staged.unchanged, accepted])
     report = check_and_write(
         lake,
         night,
-        StagedWrite(contract.raw, accepted, lambda: append(contract.raw, accepted), counts, is_addition=True),
-        StagedWrite(contract.quarantine, refused, lambda: append(contract.quarantine, refused), is_addition=True),
+        StagedWrite(contract.raw, accepted, lambda: write(contract.raw, rows), counts, is_addition=True),
+        StagedWrite(contract.quarantine, refused, lambda: write(contract.quarantine, refused), is_addition=True),
     )
     lake.append(FILE, files)
-    return report
+    if contract.complete_when is None:
+        return report
+    waiting = "; ".join(staged.waiting) or None
+    complete = TableCheck(contract.raw, COMPLETE, is_passed=waiting is None, description=waiting, is_warning=True)
+    return replace(report, checks=(*report.checks, complete))

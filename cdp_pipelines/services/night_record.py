@@ -14,6 +14,7 @@ from cdp_pipelines.schema import FILE, RUN, UTC, VERSION
 from cdp_pipelines.schema.duration import add_duration
 from cdp_pipelines.services.checked_write import StagedWrite, WriteReport, check_and_write
 from cdp_pipelines.services.declarations import load_retention
+from cdp_pipelines.services.file_accounting import drop_replaced
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -60,7 +61,7 @@ def record_versions(lake: Lake, night: date, as_of: datetime) -> WriteReport:
 
 
 def _list_nights(lake: Lake, night: date) -> pl.DataFrame:
-    files = lake.read(FILE)
+    files = drop_replaced(lake.read(FILE))
     nights = pl.concat(
         [
             lake.read(RUN).select("night"),

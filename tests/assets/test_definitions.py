@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -195,6 +195,17 @@ def test_sensor_requests_one_run_for_all_nights_that_are_due(evaluate, tmp_path)
     late = evaluate(result.cursor)
     assert [request.partition_key for request in late.run_requests] == ["2024-06-30"]
     assert isinstance(evaluate(late.cursor), dg.SkipReason)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_sensor_requests_one_run_for_a_year_of_nights(evaluate, tmp_path):
+    nights = [str(date(2023, 7, 1) + timedelta(days=day)) for day in range(365)]
+    for night in nights:
+        deliver(tmp_path, night)
+    result = evaluate(None)
+    assert [request.partition_key for request in result.run_requests] == [nights[-1]]
+    assert result.dynamic_partitions_requests[0].partition_keys == nights
+    assert isinstance(evaluate(result.cursor), dg.SkipReason)
 
 
 @pytest.mark.usefixtures("at_once")

@@ -171,7 +171,11 @@ OWN: Mapping[str, Mapping[str, object]] = {
         "cause": "exact match on device_id",
         "occurred_at": MOMENT,
     },
-    "audit/file": {"file_sha256": [DIGEST, DIGEST[::-1], DIGEST[1:] + "0"], "channel": ["crm_west", "crm_east", "iot"]},
+    "audit/file": {
+        "file_sha256": [DIGEST, DIGEST[::-1], DIGEST[1:] + "0"],
+        "channel": ["crm_west", "crm_east", "iot"],
+        "replaced_sha256": [None, DIGEST, None],
+    },
     "raw/crm_west": {"customer_no": "W{}", "created_at": "09/09/2011 03:32 AM", "loyalty_card": ["LC1", None, "LC3"]},
     "raw/crm_east": {
         "id_client": "1{}",

@@ -106,6 +106,9 @@ class Lake:
         names = ("table_name", "delta_version", "row_count", "code_version")
         return pl.DataFrame(rows, schema={name: VERSION.schema[name] for name in names}, orient="row")
 
-    def lock_writer(self) -> AbstractContextManager[None]:
-        """Lock the lake for this process, for the length of a `with` block; `LakeError` where it is locked already."""
-        return writer_lock.lock_writer(self.path)
+    def lock_writer(self, patience_s: float = 0) -> AbstractContextManager[None]:
+        """Lock the lake for this process, for the length of a `with` block; `LakeError` where it is locked already.
+
+        `patience_s`: seconds for which it waits for another process.
+        """
+        return writer_lock.lock_writer(self.path, patience_s)

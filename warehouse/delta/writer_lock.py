@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from contextlib import contextmanager
 from stat import S_IMODE
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from cdp_pipelines.errors import LakeError
 
@@ -19,27 +20,38 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCK_FILE = ".writer"
+_RETRY_S = 0.5
 
 
 @contextmanager
-def lock_writer(folder: Path) -> Iterator[None]:
+def lock_writer(folder: Path, patience_s: float = 0) -> Iterator[None]:
     """Lock the lake in `folder` for this process; `LakeError` names the process that holds the lock already.
 
-    Files that are written within the block are readable and writable by their owner alone.
+    `patience_s`: seconds for which it tries again while another process holds the lock. Files that are written within
+    the block are readable and writable by their owner alone.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _for_owner_alone(folder), (folder / LOCK_FILE).open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _is_locked(lock, time.monotonic() + patience_s):
             lock.seek(0)
-            raise LakeError(
-                f"{folder} is being written by process {lock.read().strip() or 'unknown'}; wait or stop it"
-            ) from None
+            raise LakeError(f"{folder} is being written by process {lock.read().strip() or 'unknown'}; wait or stop it")
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def _is_locked(lock: IO[str], until: float) -> bool:
+    """Whether this process got the lock; it tries until the clock `time.monotonic` has reached `until`."""
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(_RETRY_S)
+        else:
+            return True
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from cdp_pipelines.services.file_accounting import find_unaccounted_files
 from cdp_pipelines.services.ingestion import load_files, stage_files
 from cdp_pipelines.services.silence import find_silent_channels
 from warehouse.delta.lake import Lake
-from warehouse.sources.drop_folder import list_deliveries
+from warehouse.sources.arrival import Observation
 from warehouse.verify.marts import find_silent
 
 FIRST = date(2024, 6, 1)
@@ -98,13 +98,13 @@ def test_the_independent_checker_finds_the_same_gaps(tmp_path, monkeypatch, seed
 
 def test_the_same_empty_file_every_night_is_a_heartbeat(tmp_path, monkeypatch):
     contract = declare(monkeypatch, heartbeat_days=1)
-    lake, last = Lake(tmp_path / "lake"), FIRST + timedelta(days=3)
+    lake, last, drops = Lake(tmp_path / "lake"), FIRST + timedelta(days=3), tmp_path / "drops"
     for day in range(4):
-        folder = tmp_path / "drops" / str(FIRST + timedelta(days=day))
+        folder = drops / str(FIRST + timedelta(days=day))
         folder.mkdir(parents=True)
         (folder / "unsubscribes.csv").write_bytes(HEADER)
     for night in (FIRST, last, last):
-        load_files(lake, contract, stage_files(lake, list_deliveries(tmp_path / "drops", night), contract), night)
+        load_files(lake, contract, stage_files(lake, Observation.take(drops), contract, night), night)
     files = lake.read(FILE)
     assert files["outcome"].to_list() == ["empty", "repeated", "repeated", "repeated"]
     assert find_silent_channels(lake, end_of(last)) == []
@@ -113,11 +113,14 @@ def test_the_same_empty_file_every_night_is_a_heartbeat(tmp_path, monkeypatch):
 
 def test_repeated_files_of_other_channels_are_not_noted(tmp_path):
     contract, lake = load_all_contracts()["unsubscribes"], Lake(tmp_path / "lake")
+    drops = tmp_path / "drops"
     for day in range(2):
-        folder = tmp_path / "drops" / str(FIRST + timedelta(days=day))
+        folder = drops / str(FIRST + timedelta(days=day))
         folder.mkdir(parents=True)
         (folder / "unsubscribes.csv").write_bytes(HEADER)
     assert contract.continuity is None
     night = FIRST + timedelta(days=1)
-    ingestion.load_files(lake, contract, stage_files(lake, list_deliveries(tmp_path / "drops", night), contract), night)
+    ingestion.load_files(
+        lake, contract, stage_files(lake, Observation.take(drops), contract, night), night
+    )
     assert lake.read(FILE)["outcome"].to_list() == ["empty"]
