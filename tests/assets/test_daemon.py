@@ -24,7 +24,7 @@ from cdp_pipelines.services.declarations import DEMONSTRATION, load_all_contract
 from cdp_pipelines.services.file_accounting import drop_replaced
 from warehouse.delta.lake import Lake
 
-BIN = Path(sys.executable).parent
+BIN, ROOT = Path(sys.executable).parent, Path(__file__).parents[2]
 FIRST = date(2024, 6, 1)
 # The whole test takes about five minutes: a folder settles for a minute, and the sensor ticks twice a minute.
 DEADLINE_S = 600
@@ -74,15 +74,22 @@ def list_signs(path: Path) -> str:
 
 
 @pytest.fixture
-def company(tmp_path):
-    """The demonstration company, with several files a night and signs of whole files in three channels."""
-    shutil.copytree(DEMONSTRATION, tmp_path / "company")
+def company(tmp_path, monkeypatch):
+    """The demonstration company, with several files a night and signs of whole files in three channels.
+
+    Dagster loads the company below `assets`, so the daemon gets a copy of that package.
+    """
+    shutil.copytree(ROOT / "assets", tmp_path / "code" / "assets", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path / "code")
+    company = tmp_path / "code" / DEMONSTRATION.relative_to(ROOT)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'code'}:{ROOT}")
+    monkeypatch.setenv("CDP_COMPANY", str(company))
+    monkeypatch.chdir(tmp_path / "code")  # Dagster imports from here first.
     for channel, signs in SIGNS.items():
-        path = tmp_path / "company" / "channels" / channel / "defs.yaml"
+        path = company / "channels" / channel / "defs.yaml"
         declared = yaml.safe_load(path.read_text())
         declared["attributes"] |= {"files": f"{channel}_*.csv", "complete_when": signs}
         path.write_text(yaml.safe_dump(declared))
-    return tmp_path / "company"
 
 
 @contextmanager
@@ -114,11 +121,11 @@ def wait_until(is_so: Callable[[], bool], daemon: subprocess.Popen, log: Path) -
 
 
 @pytest.mark.slow
-def test_twenty_deliveries_to_a_real_daemon_are_taken_in_once(tmp_path, company, monkeypatch):
+@pytest.mark.usefixtures("company")
+def test_twenty_deliveries_to_a_real_daemon_are_taken_in_once(tmp_path, monkeypatch):
     drops, lake, log = Drops(tmp_path / "drops"), Lake(tmp_path / "lake"), tmp_path / "daemon.log"
     for name in ("DAGSTER_HOME", "CDP_LAKE", "CDP_DROPS", "DAGSTER_DISABLE_TELEMETRY"):
         monkeypatch.setenv(name, "")  # `prepare_instance` sets them; they are put back after the test.
-    monkeypatch.setenv("CDP_COMPANY", str(company))
     for number in range(8):  # Whole ones, many at once; clocks of their senders are wrong.
         os.utime(drops.write("surveys", number, number % 4), (number * 6e8, number * 6e8))
     half = slice(-9)
