@@ -195,7 +195,7 @@ FAULTS = (
     Fault("aggregate_counts_a_right_that_ended", "cdp_pipelines/services/marts.py", 'how="anti").collect().is_empty() else rows.clear()', 'how="anti").collect().is_empty() else rows', OF_MARTS),
     Fault("link_out_of_the_drop_folder_followed", "warehouse/sources/drop_folder.py", "os.path.realpath(entry.path)]) != root", "os.path.realpath(entry.path)]) == entry.path", OF_DROPS),
     Fault("folder_settles_by_the_stamps_of_its_files", "warehouse/sources/drop_folder.py", "stat.st_ctime if stat.st_ctime <= now else 0.0", "stat.st_mtime", OF_DROPS),
-    Fault("file_that_still_changes_is_whole", "warehouse/sources/arrival.py", "state != self.states.get(path)", "path not in self.states", OF_DROPS),
+    Fault("file_that_still_changes_is_whole", "warehouse/sources/arrival.py", "state != self.states.get(file)", "file not in self.states", OF_DROPS),
     Fault("digest_of_the_manifest_not_compared", "warehouse/sources/arrival.py", "None if entry.sha256 == sha256 else", "None if entry.sha256 else", OF_DROPS),
     Fault("rows_of_a_grown_file_stay_beside_the_new", "cdp_pipelines/services/ingestion.py", "others = lake.scan(table).filter(~own).collect()", "others = lake.scan(table).collect()", OF_GROWN_FILES),
     Fault("records_of_a_grown_file_are_duplicates", "cdp_pipelines/services/ingestion.py", 'new = received.join(stored, on=["file_sha256", "row_number"], how="anti")', "new, stored = received, stored.clear()", OF_GROWN_FILES),
