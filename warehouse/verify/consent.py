@@ -16,7 +16,9 @@ from warehouse.verify.marts import load_declarations
 from warehouse.verify.profiles import read_rows
 from warehouse.verify.statements import Statement, find_addresses, is_named, read_statements
 
-OBEYED, SUPERSEDED, UNRESOLVED, REFUSED, UNACCOUNTED = "obeyed", "superseded", "unresolved", "refused", "unaccounted"
+OBEYED, SUPERSEDED, UNRESOLVED, REFUSED, WAITING, UNACCOUNTED = (
+    "obeyed", "superseded", "unresolved", "refused", "waiting", "unaccounted",
+)  # fmt: skip
 INVALID_METHODS = {None, "bundled", "pre_ticked", "silence"}
 ABOUT_SUBJECT = "*"
 # Later permissive statuses that end a block of the person, or of the contact point itself.
@@ -39,6 +41,7 @@ class Tables:
     crosswalk: list[dict] = field(default_factory=list)
     decision: list[dict] = field(default_factory=list)
     retention: list[dict] = field(default_factory=list)
+    file: list[dict] = field(default_factory=list)
     quarantine: dict[str, list[dict]] = field(default_factory=dict)
     raw: dict[str, list[dict]] = field(default_factory=dict)
 
@@ -66,6 +69,7 @@ def read_tables(lake: Path, channels: Iterable[str]) -> Tables:
         crosswalk=read_rows(lake, "identity/crosswalk", [*record, "customer_id"]),
         decision=[row for row in read_rows(lake, "consent/decision") if row["valid_to"] is None],
         retention=read_rows(lake, "audit/retention"),
+        file=read_rows(lake, "audit/file", ["channel", "file_sha256"]),
         quarantine={name: read_rows(lake, f"quarantine/{name}") for name in channels},
         raw={name: read_rows(lake, f"raw/{name}", ["source_record_id"]) for name in channels},
     )
@@ -101,16 +105,16 @@ def account(records: list[DropRecord], channels: dict[str, dict], tables: Tables
     for number, record in enumerate(records):
         channel = channels[record.channel]
         statements, record_id = read_statements(record, channel), record.values.get(channel["key"])
-        rule = accounts.find_refusal(record, record_id, is_split="one_row_per" in channel)
-        stated.append((record, record_id, statements, rule))
-        if channel.get("records") == "state" and rule is None:
+        not_read = accounts.find_not_read(record, record_id, channel)
+        stated.append((record, record_id, statements, not_read))
+        if channel.get("records") == "state" and not_read is None:
             current |= {(record.channel, record_id, each.purpose): number for each in statements}
-    for number, (record, record_id, statements, rule) in enumerate(stated):
+    for number, (record, record_id, statements, not_read) in enumerate(stated):
         # A record that cannot be read may state anything.
         for statement in statements or ([Statement("?", "unreadable", None, None)] if record.problem else []):
             last = current.get((record.channel, record_id, statement.purpose), number)
-            if rule is not None:
-                outcome, reason = REFUSED, rule
+            if not_read is not None:
+                outcome, reason = not_read
             elif record.problem or record_id is None:
                 outcome, reason = UNACCOUNTED, record.problem or "has no id"
             elif last > number:
@@ -163,12 +167,20 @@ class Accounts:
             for row in rows:
                 place = row["row_number"] if row["line_number"] is None else f"line {row['line_number']}"
                 self.refused[row["file_sha256"], place].append(row)
+        self.loaded = {(row["channel"], row["file_sha256"]) for row in tables.file}
         self.raw_ids = {(name, row["source_record_id"]) for name, rows in tables.raw.items() for row in rows}
         # Rows that retention removed, by table and file: no more statements can have left with them.
         self.removed: Counter[tuple[str, str]] = Counter()
         for row in tables.retention:
             if not row["field"]:
                 self.removed[row["table"], row["file_sha256"]] += row["removed_count"]
+
+    def find_not_read(self, record: DropRecord, record_id: str | None, channel: dict) -> tuple[str, str] | None:
+        """(outcome, reason) of a record whose statements the lake did not take in; None where it did."""
+        if channel.get("complete_when") and (record.channel, record.sha256) not in self.loaded:
+            return WAITING, "its file may be half-written"
+        rule = self.find_refusal(record, record_id, is_split="one_row_per" in channel)
+        return None if rule is None else (REFUSED, rule)
 
     def find_refusal(self, record: DropRecord, record_id: str | None, *, is_split: bool) -> str | None:
         """The rule that refused the record, or the retention of refused records; None where it was not refused.

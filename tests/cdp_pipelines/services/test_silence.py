@@ -120,7 +120,5 @@ def test_repeated_files_of_other_channels_are_not_noted(tmp_path):
         (folder / "unsubscribes.csv").write_bytes(HEADER)
     assert contract.continuity is None
     night = FIRST + timedelta(days=1)
-    ingestion.load_files(
-        lake, contract, stage_files(lake, Observation.take(drops), contract, night), night
-    )
+    ingestion.load_files(lake, contract, stage_files(lake, Observation.take(drops), contract, night), night)
     assert lake.read(FILE)["outcome"].to_list() == ["empty"]

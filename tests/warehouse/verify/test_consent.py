@@ -331,6 +331,21 @@ def test_somebody_who_is_allowed_after_a_denial_is_found(taken, subject, purpose
     assert verify(drops, replace(tables, crosswalk=crosswalk, decision=[allowed_otherwise])).differences == []
 
 
+def test_statements_of_a_file_that_is_not_loaded_wait_where_the_channel_declares_when_it_is_whole(taken):
+    name = "unsubscribes"
+    records = [record for record in read_drops(taken[0], CHANNELS) if record.channel == name]
+    loaded = [{"channel": name, "file_sha256": record.sha256} for record in records]
+    for declared, files, outcome in (
+        ({"marker": "_SUCCESS"}, [], "waiting"),
+        ({"marker": "_SUCCESS"}, loaded, "unaccounted"),
+        (None, [], "unaccounted"),
+    ):
+        channels = {name: CHANNELS[name] | {"complete_when": declared}}
+        report = account(records, channels, Tables(file=files))
+        assert {found for _, found, _ in report.outcomes} == {outcome}
+        assert bool(report.unaccounted) == (outcome == "unaccounted")
+
+
 def test_a_resolution_and_retention_account_for_records(taken):
     drops, tables = taken
     ledger, unresolved = tables.ledger, without(tables.unresolved, source_record_id="C2")
