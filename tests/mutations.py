@@ -202,7 +202,7 @@ FAULTS = (
     Fault("ledger_that_is_gone_is_begun_anew", "cdp_pipelines/services/ledger.py", "        if newest < expected:", "        if newest < 0:", OF_DOCTOR),
     Fault("signing_key_made_anew", "warehouse/keys.py", "(lake / HEAD).exists() or (lake / _SEALS).exists()", "False", OF_DOCTOR),
     Fault("secret_of_marts_made_anew", "warehouse/keys.py", 'any(lake.glob("mart/*/_delta_log"))', "False", OF_DOCTOR),
-    Fault("damaged_ledger_removed_by_repair", "cdp_pipelines/services/doctor.py", "partial(shutil.rmtree, folder)) if _can_be_made_again(table) else", "partial(shutil.rmtree, folder)) if name else", OF_DOCTOR),
+    Fault("damaged_ledger_removed_by_repair", "cdp_pipelines/services/doctor.py", "partial(shutil.rmtree, folder)) if can_be_made_again(table) else", "partial(shutil.rmtree, folder)) if name else", OF_DOCTOR),
     Fault("damaged_page_not_found", "cdp_pipelines/services/doctor.py", "found = sum(batch.num_rows for batch in pq.ParquetFile(file).iter_batches())", "found = row_count", OF_DOCTOR),
     Fault("mart_sql_takes_a_sample", "warehouse/mart_sql.py", 'if node.get("sample"):', 'if node.get("samples"):', OF_MART_SQL),
     Fault("mart_sql_reads_the_clock", "warehouse/mart_sql.py", "        if _is_a_function(connection, name):", "        if not _is_a_function(connection, name):", OF_MART_SQL),

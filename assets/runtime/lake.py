@@ -15,6 +15,7 @@ from pydantic import PrivateAttr
 from cdp_pipelines.reports.quality import write_quality_page
 from cdp_pipelines.schema import RUN
 from cdp_pipelines.schema.duration import end_of_night
+from cdp_pipelines.services.lake_tables import require_lasting_tables
 from cdp_pipelines.services.nights import check_nights
 from warehouse.delta.lake import Lake
 from warehouse.sources.arrival import Observation
@@ -41,12 +42,14 @@ class LakeResource(dg.ConfigurableResource):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["LakeResource"]:
         """Wait for other writers and lock them out during a run; draw the quality page at its end, even if it failed.
 
-        The sensor only reads, and needs no lock. Raises `LakeError` where a night is not plausible.
+        The sensor only reads, and needs no lock. Raises `LakeError` where a night is not plausible, or a table is gone
+        that no run can make again.
         """
         if context.run is None:
             yield self
             return
         with self.open.lock_writer(LOCK_PATIENCE_S):
+            require_lasting_tables(self.open)
             self._check_nights(context.run.tags)
             try:
                 yield self

@@ -22,6 +22,7 @@ from cdp_pipelines.errors import LakeError
 from cdp_pipelines.retention import WHOLE_ROW
 from cdp_pipelines.schema import FILE, RECORD_KEY, RETENTION, UNRESOLVED
 from cdp_pipelines.services.file_accounting import drop_replaced
+from cdp_pipelines.services.lake_tables import require_lasting_tables
 from cdp_pipelines.services.nights import check_nights
 from warehouse.delta.lake import Lake
 from warehouse.sources.drop_folder import list_drop_dates
@@ -112,14 +113,15 @@ def run_night(
 
     All nights are one run, as the partition of the last. `instance`: where Dagster records the run; by default in the
     lake. `accepted_nights`: taken in although they are not plausible. `is_removal_confirmed`: retention may remove more
-    than its share of a table. Raises `LakeError` where there is nothing to load, where a night is not plausible, or
-    where another process writes the lake.
+    than its share of a table. Raises `LakeError` where there is nothing to load, where a night is not plausible, where
+    a table is gone that no run can make again, or where another process writes the lake.
     """
     nights = [night for night in list_drop_dates(drops) if until is None or night <= until]
     if not nights and until is None:
         raise LakeError(f"{drops} has no folder that is named by a date and has files")
     night = until or nights[-1]
     store = Lake(lake.absolute())
+    require_lasting_tables(store)
     check_nights(store, [*nights, night], accepted_nights, datetime.now(UTC).date())
     prepare_instance(lake, drops)
     with store.lock_writer():

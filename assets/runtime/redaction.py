@@ -10,12 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, DeltaError
+from polars.exceptions import ComputeError
 
 from cdp_pipelines.errors import CdpError
 
 # A full disk or another writer's commit: another try may succeed.
 TRANSIENT_ERRORS = (OSError, CommitFailedError)
+# What reading a damaged file of the lake raises.
+STORAGE_ERRORS = (OSError, DeltaError, ComputeError)
 FRAME_COUNT = 6
 
 
@@ -28,8 +31,13 @@ def redact_errors() -> Iterator[None]:
         raise
     except CdpError as error:
         description, is_transient = str(error), False
-    except Exception as error:  # noqa: BLE001  whatever it is, its message may quote a person
+    except BaseException as error:
+        # Whatever it is, its message may quote a person. A panic of a library in Rust is no `Exception`.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         description = f"{type(error).__module__}.{type(error).__name__} at {_describe_place(error)}"
+        if isinstance(error, STORAGE_ERRORS) or not isinstance(error, Exception):
+            description += ". If a file of the lake is damaged, `cdp doctor --lake LAKE` names it"
         is_transient = isinstance(error, TRANSIENT_ERRORS)
     else:
         return
@@ -37,6 +45,6 @@ def redact_errors() -> Iterator[None]:
     raise dg.Failure(description, allow_retries=is_transient) from None
 
 
-def _describe_place(error: Exception) -> str:
+def _describe_place(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)[-FRAME_COUNT:]
     return " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))

@@ -22,11 +22,15 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from cdp_pipelines.errors import LakeError
-from cdp_pipelines.marts.mart import build_mart_table
-from cdp_pipelines.schema import FILE, LEDGER, RETENTION, RUN, SEAL, TABLES, VERSION, Table
-from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
+from cdp_pipelines.schema import FILE, LEDGER, RETENTION, RUN, SEAL, VERSION, Table
 from cdp_pipelines.services.document import Document, Row, Section
 from cdp_pipelines.services.file_accounting import find_unaccounted_files
+from cdp_pipelines.services.lake_tables import (
+    RESTORE,
+    can_be_made_again,
+    find_missing_tables,
+    list_declared_tables,
+)
 from cdp_pipelines.services.night_record import list_older_versions
 from warehouse import keys
 from warehouse.delta.lake import Lake
@@ -38,7 +42,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Repair = Callable[[], object]
-RESTORE = "restore this folder from a backup: the next run cannot make it again"
 REBUILD = "`cdp doctor --repair` removes it, and the next `cdp run` makes it again"
 _OTHERS = 0o077
 
@@ -87,7 +90,7 @@ def examine_lake(
     folders = sorted(log.parent for log in lake.path.glob("*/*/_delta_log"))
     if not folders:
         raise LakeError(f"{path} is not a lake: it has no table. `cdp run` makes one")
-    declared = _list_declared()
+    declared = list_declared_tables()
     older = _list_older_versions(lake)
     tables: list[Row] = []
     findings: list[Finding] = []
@@ -98,7 +101,7 @@ def examine_lake(
         tables += row
         findings += found
     step("keys, seals and files", len(folders), len(folders))
-    findings += _find_missing(lake, declared, {str(row["table"]) for row in tables})
+    findings += _find_missing(lake, declared)
     findings += _check_keys(lake)
     damaged = {each.part for each in findings}
     if not damaged & {LEDGER.name, SEAL.name}:
@@ -122,23 +125,12 @@ def repair_lake(diagnosis: Diagnosis) -> list[str]:
     return [each.part for each in repaired]
 
 
-def _list_declared() -> dict[str, Table]:
-    contracts = load_all_contracts().values()
-    channels = [table for contract in contracts for table in (contract.raw, contract.quarantine)]
-    marts = [build_mart_table(purpose) for purpose in load_company_register().values() if purpose.columns]
-    return {**TABLES, **{table.name: table for table in (*channels, *marts)}}
-
-
-def _can_be_made_again(table: Table | None) -> bool:
-    return table is not None and table.lifecycle is not None and table.lifecycle.kind == "derived"
-
-
 def _list_older_versions(lake: Lake) -> dict[str, list[int]] | None:
     """The versions that the last night kept besides the newest; None where no night is recorded or readable."""
     try:
         last = lake.scan(VERSION).select(pl.col("as_of").max()).collect().item()
         return list_older_versions(lake, last) if last else None
-    except (LakeError, DeltaError, OSError, pl.exceptions.PolarsError):
+    except (LakeError, OSError, pl.exceptions.PolarsError):
         return None  # Its own finding says so.
 
 
@@ -150,7 +142,7 @@ def _examine_table(
     `older`: the versions that the lake keeps besides the newest; None where they are not known.
     """
     folder = lake.location(name)
-    remedy, repair = (REBUILD, partial(shutil.rmtree, folder)) if _can_be_made_again(table) else (RESTORE, None)
+    remedy, repair = (REBUILD, partial(shutil.rmtree, folder)) if can_be_made_again(table) else (RESTORE, None)
     try:
         delta = DeltaTable(folder)
         actions = pl.DataFrame(delta.get_add_actions(flatten=True))
@@ -213,18 +205,13 @@ def _find_orphans(lake: Lake, name: str, older: list[int]) -> Iterator[Finding]:
         yield Finding(name, problem, remedy, partial(lake.forget_versions, name, older))
 
 
-def _find_missing(lake: Lake, declared: Mapping[str, Table], found: set[str]) -> Iterator[Finding]:
-    """Tables that the last night wrote and that are gone."""
-    if VERSION.name not in found:
-        return
+def _find_missing(lake: Lake, declared: Mapping[str, Table]) -> Iterator[Finding]:
     try:
-        last = lake.scan(VERSION).filter(pl.col("night") == pl.col("night").max()).select("table_name").collect()
-    except (OSError, pl.exceptions.PolarsError):
-        return  # Its own finding says so.
-    for name in sorted(set(last["table_name"]) - found):
-        if lake.location(name).exists():
-            continue
-        remedy = "the next `cdp run` makes it again" if _can_be_made_again(declared.get(name)) else RESTORE
+        missing = find_missing_tables(lake)
+    except (LakeError, OSError, pl.exceptions.PolarsError):
+        return  # The table of versions has a finding of its own.
+    for name in (name for name in missing if not lake.location(name).exists()):
+        remedy = "the next `cdp run` makes it again" if can_be_made_again(declared.get(name)) else RESTORE
         yield Finding(name, "the table is gone", remedy)
 
 

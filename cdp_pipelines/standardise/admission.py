@@ -98,7 +98,7 @@ def _list_rules(contract: ChannelContract) -> Iterator[tuple[str, str | None, st
             yield "out_of_range", name, f"is less than {field.minimum:g}", value < field.minimum
         if field.maximum is not None:
             yield "out_of_range", name, f"is more than {field.maximum:g}", value > field.maximum
-    for name in sorted(_list_statement_fields(contract)):
+    for name in sorted({contract.key, *_list_statement_fields(contract)}):
         # An array or an object in place of a word: its content would be lost, and a denial may be in it.
         is_nested = pl.col(column_name(name)).str.contains(r"^\s*(\[.*\]|\{.*\})\s*$")
         yield "nested_value", name, "is a list or an object where one value is declared", is_nested
@@ -106,11 +106,11 @@ def _list_rules(contract: ChannelContract) -> Iterator[tuple[str, str | None, st
 
 
 def _list_statement_fields(contract: ChannelContract) -> set[str]:
-    """Source fields whose whole value is the purpose or the status of a consent event."""
+    """Source fields whose whole value is the subject, the purpose or the status of a consent event."""
     return {
         name
         for consent in contract.consents
-        for value in (consent.purpose, consent.status)
+        for value in (consent.subject_value, consent.purpose, consent.status)
         if value is not None and value.extract is None and value.match is None
         for name in value.from_
     }

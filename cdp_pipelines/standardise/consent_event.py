@@ -181,7 +181,7 @@ def _read_subjects(contract: ChannelContract) -> pl.Expr:
         parse.map_distinct(pl.when(kind == "email").then(value), read_emails, texts),
         parse.map_distinct(pl.when(kind == "phone").then(value), read_phones, texts),
         pl.when(~kind.is_in(["email", "phone"])).then(
-            pl.concat_list(parse.map_distinct(value, contacts.read_identifier, pl.String()))
+            pl.concat_list(parse.map_distinct(value, contacts.read_identifier, pl.String())).list.drop_nulls()
         ),
     )
     return pl.when(found.list.len() > 0).then(found).otherwise(pl.concat_list(value.str.strip_chars()))

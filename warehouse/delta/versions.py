@@ -17,6 +17,8 @@ import polars as pl
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from cdp_pipelines.errors import LakeError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -28,7 +30,10 @@ CODE_PROPERTY, UNKNOWN = "cdp.code_version", "unknown"
 
 
 def open_table(folder: Path) -> DeltaTable:
-    """The newest version of a table, opened once for as long as no other is written; `TableNotFoundError`."""
+    """The newest version of a table, opened once for as long as no other is written.
+
+    Raises `TableNotFoundError`; `LakeError` where the log or a file of the table is damaged or gone.
+    """
     # Opening reads the log, which takes a hundred times as long as finding its newest entry.
     try:
         entries = [entry for entry in os.scandir(folder / "_delta_log") if _ENTRY.fullmatch(entry.name)]
@@ -40,7 +45,27 @@ def open_table(folder: Path) -> DeltaTable:
 
 @lru_cache(maxsize=1024)
 def _open_once(folder: Path, entry: str, written_ns: int) -> DeltaTable:  # noqa: ARG001  they tell versions apart
-    return DeltaTable(folder)
+    try:
+        delta = DeltaTable(folder)
+    except TableNotFoundError:
+        raise
+    except DeltaError as error:
+        raise _describe_damage(folder, f"its log cannot be read ({type(error).__name__})") from None
+    # Polars ends in a panic, which names nothing, where a file is shorter than the log says.
+    actions = pl.DataFrame(delta.get_add_actions(flatten=True))
+    for file, size in actions.select("path", "size_bytes").iter_rows():
+        path = folder / unquote(file)
+        if not path.exists():
+            raise _describe_damage(folder, f"the file {path.name} is missing")
+        if (found := path.stat().st_size) != size:
+            raise _describe_damage(folder, f"the file {path.name} has {found:,} bytes instead of {size:,}")
+    return delta
+
+
+def _describe_damage(folder: Path, problem: str) -> LakeError:
+    lake = folder.parents[1]
+    table = folder.relative_to(lake)
+    return LakeError(f"{table} cannot be read: {problem}. `cdp doctor --lake {lake}` says what heals it")
 
 
 def current_version(folder: Path) -> int | None:

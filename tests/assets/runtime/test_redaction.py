@@ -1,5 +1,7 @@
 """Errors of assets show no value, wherever Dagster stores them."""
 
+import re
+
 import dagster as dg
 import polars as pl
 import pytest
@@ -21,7 +23,15 @@ def parse():
     pl.Series([CANARY]).str.to_date()
 
 
-@pytest.mark.parametrize("fail", [look_up, parse])
+class PanicException(BaseException):
+    """A panic, which is no `Exception`."""
+
+
+def panic():
+    raise PanicException(f"called `Option::unwrap()` on {CANARY}")
+
+
+@pytest.mark.parametrize("fail", [look_up, parse, panic])
 def test_no_value_in_an_error_reaches_dagsters_log(fail, tmp_path, capfd):
     @lake_assets(specs=[build_spec(PEOPLE, deps=[], owner="team:data")])
     def record_people(context, lake):
@@ -40,7 +50,7 @@ def test_no_value_in_an_error_reaches_dagsters_log(fail, tmp_path, capfd):
             str(record.event_log_entry.to_json()) for record in instance.get_records_for_run(result.run_id).records
         )
     assert not result.success
-    assert "Error at " in stored
+    assert re.search(r"(Error|PanicException) at ", stored)
     printed = capfd.readouterr()
     for text in (stored, printed.out, printed.err):
         assert "tweety" not in text

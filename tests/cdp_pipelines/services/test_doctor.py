@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from cdp_pipelines.cli.main import app
 from cdp_pipelines.errors import LakeError
-from cdp_pipelines.services.doctor import RESTORE, examine_lake, repair_lake
+from cdp_pipelines.services.doctor import examine_lake, repair_lake
+from cdp_pipelines.services.lake_tables import RESTORE
 from cdp_pipelines.services.ledger import update_ledger
 from tests.conftest import content, copy_lake
 from warehouse.delta.lake import Lake

@@ -57,6 +57,7 @@ CASES = [
     pytest.param(GOOD, None, id="sound"),
     pytest.param(",2024-05-01 10:00,a,5,1,me", "missing_id", id="no_id"),
     pytest.param("  ,2024-05-01 10:00,a,5,1,me", "missing_id", id="blank_id"),
+    pytest.param('"{""a"": 1}",2024-05-01 10:00,a,5,1,me', "nested_value", id="an_object_for_the_id"),
     pytest.param("1,2024-05-01 10:00,a,5,1,", "missing_who", id="no_required_field"),
     pytest.param("1,2024-13-01 10:00,a,5,1,me", "bad_date", id="no_such_month"),
     pytest.param("1,,a,5,1,me", "bad_date", id="no_time"),
@@ -255,3 +256,18 @@ def test_a_grant_in_a_tc_string_dated_after_its_recording_is_refused(text, rules
         pl.lit(datetime(2024, 5, 2, tzinfo=UTC)).alias("ingested_at"),
     )
     assert admit_records(records, of.raw.empty(), of).refused["rule"].to_list() == rules
+
+
+@pytest.mark.parametrize(
+    ("device", "rules"), [("d1", []), ('"{""a"": 1}"', ["nested_value"]), ("[d]", ["nested_value"])]
+)
+def test_a_consent_whose_subject_is_not_one_value_is_refused(device, rules):
+    consent = {
+        "subject_kind": {"constant": "device_id"},
+        "subject_value": "who",
+        "purposes": ["analytics"],
+        "status": {"constant": "denied"},
+    }
+    of = channel(consents=[consent])
+    admitted = admit_records(staged([f"1,2024-05-01 10:00,a,5,1,{device}"], of), of.raw.empty(), of)
+    assert admitted.refused["rule"].to_list() == rules

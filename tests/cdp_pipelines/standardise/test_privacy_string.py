@@ -321,6 +321,13 @@ def current(of, **values):
     )
 
 
+@pytest.mark.parametrize(("device", "subject"), [("\u200b", "\u200b"), ("D-\u200b1", "D-1")])
+def test_a_subject_without_a_visible_sign_is_its_own_text(device, subject):
+    of = channel({**SUBJECT, "purposes": ["analytics"], "status": "gpc"})
+    events = standardise.build_consent_event(current(of, device=device, gpc="denied"), of).collect()
+    assert events.select("subject_value", "status").rows() == [(subject, "denied")]
+
+
 WILLS = [
     pytest.param({}, {}, id="no_string"),
     pytest.param(

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -11,6 +12,7 @@ from deltalake.exceptions import TableNotFoundError
 
 from cdp_pipelines.errors import LakeError
 from cdp_pipelines.schema import CUSTOMER, UTC, Column, Subject, Table
+from warehouse.delta import versions
 from warehouse.delta.lake import Lake
 from warehouse.delta.versions import open_table
 
@@ -48,6 +50,28 @@ def test_equal_content_keeps_its_version(tmp_path):
     assert lake.append(TABLE, rows("3")).version == 2
     assert lake.read(TABLE)["id"].to_list() == ["1", "3"]
     assert lake.tables() == {"golden/people": 2}
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize(
+    ("files", "damage", "problem"),
+    [
+        ("*.parquet", cut, "bytes instead of"),
+        ("*.parquet", Path.unlink, "is missing"),
+        ("_delta_log/*.json", lambda entry: entry.write_text("{"), "its log cannot be read"),
+    ],
+)
+def test_a_damaged_table_is_named_and_is_not_one_without_rows(tmp_path, files, damage, problem):
+    lake = Lake(tmp_path / "my lake")
+    lake.replace(TABLE, rows("1"))
+    (file,) = lake.location(TABLE.name).glob(files)
+    damage(file)
+    versions._open_once.cache_clear()  # Another process has not opened the version while it was whole.
+    with pytest.raises(LakeError, match=rf"^golden/people cannot be read: .*{problem}.*cdp doctor --lake .*my lake"):
+        lake.scan(TABLE)
 
 
 def test_a_path_with_a_blank(tmp_path):
