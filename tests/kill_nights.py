@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -120,7 +121,18 @@ def run_command(arguments: tuple[object, ...], output: Path, largest_file: int, 
     os.environ.update(environment)
     redirect_output(output)
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, resource.RLIM_INFINITY))
-    app([str(argument) for argument in arguments])
+    code: object = 0
+    try:
+        app([str(argument) for argument in arguments])
+    except SystemExit as ended:
+        code = ended.code
+    except BaseException:  # noqa: BLE001  as Python does at the end of a program
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The usual end of such a process waits for its children, and the reader of Parquet waits for its parent's end.
+    os._exit(code if isinstance(code, int) else 1)
 
 
 def redirect_output(file: Path) -> None:

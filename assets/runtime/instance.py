@@ -34,6 +34,9 @@ event_log_storage:
 _DROPS = "drops.txt"
 _DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
 _LOG = logging.getLogger(__name__)
+# SQLite's primary result codes of a full disk, and of one that cannot be read or written; a file that is too short is
+# damaged, though its code is one of these.
+_FAULTS_OF_DISK = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY}
 
 
 def prepare_instance(lake: Path, drops: Path) -> None:
@@ -88,14 +91,20 @@ def find_damaged_databases(lake: Path) -> list[str]:
 
 
 def _is_whole(database: Path) -> bool:
-    """Whether a database can be read and has the version that Dagster writes into it last."""
+    """Whether a database can be read and has the version that Dagster writes into it last.
+
+    Raises `sqlite3.Error` where the disk, not the database, is at fault: a sound one must not be set aside then.
+    """
     if not database.exists():
         return False
     try:
         with closing(sqlite3.connect(database)) as opened:
             is_sound = opened.execute("PRAGMA quick_check").fetchall() == [("ok",)]
             return is_sound and opened.execute("SELECT 1 FROM alembic_version").fetchone() is not None
-    except sqlite3.DatabaseError:
+    except sqlite3.DatabaseError as error:
+        primary_code = error.sqlite_errorcode & 0xFF
+        if primary_code in _FAULTS_OF_DISK and error.sqlite_errorcode != sqlite3.SQLITE_IOERR_SHORT_READ:
+            raise
         return False
 
 

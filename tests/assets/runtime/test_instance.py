@@ -1,12 +1,14 @@
 """Dagster's databases of a lake: whole or not at all, and made anew where they are damaged."""
 
 import shutil
+import sqlite3
 from pathlib import Path
+from unittest.mock import Mock
 
 import dagster as dg
 import pytest
 
-from assets.runtime.instance import prepare_databases, prepare_instance
+from assets.runtime.instance import find_damaged_databases, prepare_databases, prepare_instance
 
 
 @pytest.fixture
@@ -62,6 +64,30 @@ def test_damaged_databases_are_kept_aside_and_made_anew(home, caplog, name, dama
     assert (home / "damaged" / name).exists() == left
     assert "damaged" in caplog.text
     assert add_and_read_partitions("one") == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("code", "is_damage"),
+    [
+        (sqlite3.SQLITE_IOERR_SHMSIZE, False),  # What SQLite says of a disk without room.
+        (sqlite3.SQLITE_FULL, False),
+        (sqlite3.SQLITE_READONLY_CANTINIT, False),
+        (sqlite3.SQLITE_IOERR_SHORT_READ, True),
+        (sqlite3.SQLITE_CORRUPT, True),
+    ],
+)
+def test_sound_databases_on_a_disk_that_fails_are_not_set_aside(home, monkeypatch, code, is_damage):
+    prepare_databases(home.parent)
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = code
+    with monkeypatch.context() as failing:
+        failing.setattr(sqlite3, "connect", Mock(side_effect=error))
+        if is_damage:
+            assert len(find_damaged_databases(home.parent)) == 3
+        else:
+            with pytest.raises(sqlite3.OperationalError):
+                prepare_databases(home.parent)
+    assert not (home / "damaged").exists()
 
 
 def test_a_start_that_was_cut_short_begins_again(home, caplog):

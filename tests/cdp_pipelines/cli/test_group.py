@@ -1,6 +1,7 @@
 """Errors of a disk, and of libraries that read from it, are lines that say what to do; faults of ours are tracebacks."""
 
 import errno
+import sqlite3
 
 import polars as pl
 import pytest
@@ -24,6 +25,13 @@ def invoke(error: Exception):
     return CliRunner().invoke(app, ["fail"])
 
 
+def wrapped(cause: Exception) -> Exception:
+    """As SQLAlchemy does it."""
+    error = RuntimeError(f"({type(cause).__name__}) {cause}\n[SQL: INSERT]")
+    error.__cause__ = cause
+    return error
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -32,6 +40,8 @@ def invoke(error: Exception):
         OSError(errno.EROFS, "Read-only file system", "lake/reports"),
         DeltaError("Invalid JSON in log record"),
         pl.exceptions.ComputeError("parquet: File out of specification"),
+        sqlite3.OperationalError("disk I/O error"),
+        wrapped(sqlite3.OperationalError("database or disk is full")),
     ],
 )
 def test_an_error_of_the_storage_names_the_command_that_finds_it(error):
