@@ -15,7 +15,6 @@ from stat import S_IMODE
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
@@ -34,7 +33,7 @@ from cdp_pipelines.services.lake_tables import (
 from cdp_pipelines.services.night_record import list_older_versions
 from warehouse import keys
 from warehouse.delta.lake import Lake
-from warehouse.serving.mart_file import mart_file_path, read_publication
+from warehouse.serving.mart_file import find_fault, mart_file_path
 from warehouse.verify import ledger
 
 if TYPE_CHECKING:
@@ -243,12 +242,11 @@ def _check_files(lake: Lake) -> Iterator[Finding]:
 
 
 def _check_served(lake: Lake) -> Iterator[Finding]:
-    try:
-        read_publication(lake)
-    except duckdb.Error as error:
+    if fault := find_fault(lake):
         file = mart_file_path(lake)
-        problem = f"the served file cannot be read ({type(error).__name__})"
-        yield Finding(str(file.relative_to(lake.path)), problem, REBUILD, partial(file.unlink, missing_ok=True))
+        problem = f"the served file cannot be read ({fault})"
+        remedy = "the next `cdp run` makes it again"
+        yield Finding(str(file.relative_to(lake.path)), problem, remedy, partial(file.unlink, missing_ok=True))
 
 
 def _check_rights(lake: Path) -> Iterator[Finding]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from cdp_pipelines.channels.contract import ChannelContract
 
 _EARLIEST_BIRTH = date(1900, 1, 1)
+# A network and the account on it.
+_HANDLE = r"^[^:]+:.+$"
 _DEFECTS = PARTY.schema["defects"]
 _PERSONAL = tuple(
     name
@@ -60,7 +62,7 @@ def build_party(current: pl.LazyFrame, contract: ChannelContract) -> pl.LazyFram
             values[name] = split.struct.field(name)
         else:
             values[name] = pl.lit(None, PARTY.schema[name])
-    checked: list[str] = [name for name in ("birth_date", "email", "phone") if name in texts]
+    checked: list[str] = [name for name in ("birth_date", "email", "phone", "handle") if name in texts]
     defects = [
         pl.when(pl.col(f"text:{name}").is_not_null() & pl.col(f"value:{name}").is_null())
         .then(pl.lit([f"{name}:unreadable"]))
@@ -95,6 +97,9 @@ def spell_value(name: str, text: pl.Expr, phone_region: str | None) -> pl.Expr:
     """A text in the standard form of the column `name`, null where it is unreadable; for all columns but dates."""
     if name == "phone":
         return parse.map_distinct(text, parse.parse_phone(phone_region), pl.String())
+    if name == "handle":
+        handle = _collapse_blanks(text)
+        return pl.when(handle.str.contains(_HANDLE)).then(handle)
     if name == "street":
         return _collapse_blanks(text.str.to_lowercase())
     return parse.map_distinct(text, _PARSERS[name], pl.String()) if name in _PARSERS else _collapse_blanks(text)

@@ -40,7 +40,26 @@ def mart_file_path(lake: Lake) -> Path:
 
 
 def read_publication(lake: Lake) -> dict[str, MartState]:
-    """Purpose to the state of its mart in the published file."""
+    """Purpose to the state of its mart in the published file.
+
+    Empty where there is no file, or one that DuckDB cannot read: the next publication replaces it.
+    """
+    try:
+        return _read_states(lake)
+    except duckdb.Error:
+        return {}
+
+
+def find_fault(lake: Lake) -> str | None:
+    """The error of DuckDB with which the published file cannot be read; None where it can, or is not there."""
+    try:
+        _read_states(lake)
+    except duckdb.Error as error:
+        return type(error).__name__
+    return None
+
+
+def _read_states(lake: Lake) -> dict[str, MartState]:
     if not mart_file_path(lake).exists():
         return {}
     with duckdb.connect(str(mart_file_path(lake)), read_only=True) as connection:

@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from cdp_pipelines.standardise import parse
+from cdp_pipelines.standardise.party import spell_value
 
 
 @pytest.mark.parametrize(
@@ -159,3 +160,20 @@ def test_a_parser_runs_once_per_distinct_value():
     )
     assert found.to_series().to_list() == ["A", None, "B", "A", "A"]
     assert sorted(asked) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Chirper:@ann", "Chirper:@ann"),
+        (" Chirper : ann\nlee ", "Chirper : ann lee"),
+        ("Chirper:a:b", "Chirper:a:b"),
+        ("Chirper:", None),
+        (":@ann", None),
+        ("::", None),
+        ("@ann", None),
+        (" ", None),
+    ],
+)
+def test_a_handle_has_a_network_and_an_account(text, expected):
+    assert pl.DataFrame({"text": [text]}).select(spell_value("handle", pl.col("text"), None)).item() == expected

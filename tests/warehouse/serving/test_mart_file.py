@@ -1,4 +1,4 @@
-"""Who may read the served file besides the owner of the lake."""
+"""Who may read the served file besides the owner of the lake, and what becomes of one that is damaged."""
 
 import grp
 import os
@@ -7,7 +7,7 @@ import pytest
 
 from cdp_pipelines.errors import LakeError
 from warehouse.delta.lake import Lake
-from warehouse.serving.mart_file import mart_file_path, share_file
+from warehouse.serving.mart_file import find_fault, mart_file_path, read_publication, share_file
 
 
 @pytest.fixture
@@ -39,3 +39,12 @@ def test_an_unknown_group_is_an_error_that_names_it(lake):
     with pytest.raises(LakeError, match="the group 'no_such_group' does not exist"):
         share_file(lake, "no_such_group")
     assert modes(lake) == before
+
+
+@pytest.mark.parametrize(("content", "fault"), [(b"no database" * 999, "IOException"), (b"", "IOException")])
+def test_a_damaged_file_counts_as_none_and_its_fault_is_told(lake, content, fault):
+    mart_file_path(lake).write_bytes(content)
+    assert read_publication(lake) == {}
+    assert find_fault(lake) == fault
+    mart_file_path(lake).unlink()
+    assert find_fault(lake) is None
