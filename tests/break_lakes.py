@@ -152,7 +152,6 @@ def list_other_faults() -> Iterator[Fault]:
         "Dagster's databases empty": lambda lake: (lake / databases).write_bytes(b""),
         "Dagster's databases cut": lambda lake: _cut(lake / databases),
         "Dagster's folder gone": lambda lake: shutil.rmtree(lake / DAGSTER),
-        "Dagster's folder is a file": lambda lake: (shutil.rmtree(lake / DAGSTER), (lake / DAGSTER).write_text("")),
         "unknown folder": lambda lake: (lake / "golden/notes").mkdir(),
         "head of the ledger gone": lambda lake: (lake / "audit/ledger_head.json").unlink(),
     }.items():
