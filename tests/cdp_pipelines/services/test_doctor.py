@@ -186,7 +186,7 @@ def test_a_repaired_lake_runs_to_the_same_tables(lake, sample, run):
     assert [name for name in expected if not found[name].equals(expected[name]) and name != "audit/version"] == []
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_lake_of_several_nights_is_sound_and_runs_on_after_a_repair(tmp_path, sample, run):
     lake, nights = Lake(tmp_path / "lake"), list_drop_dates(sample.drops)
     for night in nights[:3]:
