@@ -138,7 +138,7 @@ def list_other_faults() -> Iterator[Fault]:
     yield Fault("no signing key", "ledger.pem is missing", _with_keys(CDP_LEDGER_KEY=None))
     yield Fault("no secret of the marts", "marts.key is missing", _with_keys(CDP_MART_SECRET=None))
     yield Fault("another process writes", "is being written by process", _locked)
-    yield Fault("no file may grow", "", _damage(lambda _: None), largest_file=4096)
+    yield Fault("no file may grow", "disk I/O error", _damage(lambda _: None), largest_file=4096)
     yield Fault("read-only file system", "Read-only file system", _immutable)
     for name, plant in {
         "stale lock": lambda lake: (lake / ".writer").write_text("999999"),

@@ -209,7 +209,7 @@ FAULTS = (
     Fault("full_disk_counts_as_damage", "assets/runtime/instance.py", "if primary_code in _FAULTS_OF_DISK and", "if primary_code not in _FAULTS_OF_DISK and", OF_DATABASES),
     Fault("lost_table_goes_on", "cdp_pipelines/services/lake_tables.py", "    if lost:", "    if not lost and missing:", ("tests/cdp_pipelines/services/test_lake_tables.py",)),
     Fault("table_without_log_not_missing", "cdp_pipelines/services/lake_tables.py", '.glob("_delta_log/*.json")', '.glob("*")', ("tests/cdp_pipelines/services/test_lake_tables.py",)),
-    Fault("short_file_is_read", "warehouse/delta/versions.py", "if (found := path.stat().st_size) != size:", "if (found := path.stat().st_size) > size:", ("tests/warehouse/delta/test_lake.py",)),
+    Fault("short_file_is_read", "warehouse/delta/versions.py", "if (found := file.stat().st_size) != size:", "if (found := file.stat().st_size) > size:", ("tests/warehouse/delta/test_lake.py",)),
     Fault("panic_shows_its_message", "assets/runtime/redaction.py", 'type(error).__name__ != "PanicException"', 'type(error).__name__ != "Panic"', ("tests/assets/runtime/test_redaction.py",)),
     Fault("invisible_subject_is_null", "cdp_pipelines/standardise/consent_event.py", "pl.String())).list.drop_nulls()", "pl.String()))", OF_DECODED_STRINGS),
     Fault("id_may_be_an_object", "cdp_pipelines/standardise/admission.py", "for name in sorted({contract.key, *_list_statement_fields(contract)}):", "for name in sorted(_list_statement_fields(contract)):", ("tests/cdp_pipelines/standardise/test_admission.py",)),

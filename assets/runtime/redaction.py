@@ -10,15 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
-from deltalake.exceptions import CommitFailedError, DeltaError
-from polars.exceptions import ComputeError
+from deltalake.exceptions import CommitFailedError
 
 from cdp_pipelines.errors import CdpError
+from warehouse.delta.versions import STORAGE_ERRORS
 
 # A full disk or another writer's commit: another try may succeed.
 TRANSIENT_ERRORS = (OSError, CommitFailedError)
-# What reading a damaged file of the lake raises.
-STORAGE_ERRORS = (OSError, DeltaError, ComputeError)
 FRAME_COUNT = 6
 
 

@@ -54,13 +54,10 @@ def _is_of_storage(error: Exception) -> bool:
     """Whether a disk, or a library that reads from it or writes to it, raised this."""
     import sqlite3
 
-    from deltalake.exceptions import DeltaError
-    from polars.exceptions import ComputeError
+    from warehouse.delta.versions import STORAGE_ERRORS
 
     # SQLAlchemy, with which Dagster stores its runs, raises an error of its own for that of SQLite.
-    return isinstance(error, OSError | DeltaError | ComputeError | sqlite3.Error) or isinstance(
-        error.__cause__, sqlite3.Error
-    )
+    return isinstance(error, (*STORAGE_ERRORS, sqlite3.Error)) or isinstance(error.__cause__, sqlite3.Error)
 
 
 def _explain_storage_error(error: Exception) -> str:

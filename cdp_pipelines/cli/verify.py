@@ -106,9 +106,9 @@ def consent(
 ) -> None:
     """Account for every consent event and every request of the drop files, with readers that the pipeline does not use.
 
-    Each is obeyed, superseded by a later one, listed as unresolved, or refused with a reason; anything else is
-    unaccounted. Also found: grants that no drop record states, and people who are allowed after their denial. Exit code
-    0: nothing is unaccounted and there is no difference; 1: something is.
+    Each is obeyed, superseded by a later one, listed as unresolved, refused with a reason, or waiting because its file
+    may be half-written; anything else is unaccounted. Also found: grants that no drop record states, and people who are
+    allowed after their denial. Exit code 0: nothing is unaccounted and there is no difference; 1: something is.
 
     Example: [cyan]cdp verify consent --drops drops[/]
 

@@ -33,6 +33,7 @@ from cdp_pipelines.services.lake_tables import (
 from cdp_pipelines.services.night_record import list_older_versions
 from warehouse import keys
 from warehouse.delta.lake import Lake
+from warehouse.delta.versions import find_size_problem
 from warehouse.serving.mart_file import find_fault, mart_file_path
 from warehouse.verify import ledger
 
@@ -169,10 +170,8 @@ def _examine_table(
 
 
 def _find_file_problem(file: Path, size: int, row_count: int | None) -> str | None:
-    if not file.exists():
-        return f"the file {file.name} is missing"
-    if file.stat().st_size != size:
-        return f"the file {file.name} has {file.stat().st_size:,} bytes instead of {size:,}"
+    if problem := find_size_problem(file, size):
+        return problem
     try:
         # Only a reader that decodes every page finds a changed byte.
         found = sum(batch.num_rows for batch in pq.ParquetFile(file).iter_batches())
@@ -220,7 +219,7 @@ def _check_keys(lake: Lake) -> Iterator[Finding]:
             check(lake.path)
         except LakeError as error:
             problem, _, remedy = str(error).partition(". ")
-            yield Finding("keys", problem, remedy)
+            yield Finding("keys", problem, remedy or "as the problem says")
 
 
 def _check_ledger(lake: Lake) -> Iterator[Finding]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+# What reading a damaged file of a table raises.
+STORAGE_ERRORS = (OSError, DeltaError, pl.exceptions.ComputeError)
 # Name of a commit in the log of a table.
 _ENTRY = re.compile(r"\d{20}\.json")
 # Key of the code version in the metadata of a commit, and its value where a commit has none.
@@ -54,12 +56,18 @@ def _open_once(folder: Path, entry: str, written_ns: int) -> DeltaTable:  # noqa
     # Polars ends in a panic, which names nothing, where a file is shorter than the log says.
     actions = pl.DataFrame(delta.get_add_actions(flatten=True))
     for file, size in actions.select("path", "size_bytes").iter_rows():
-        path = folder / unquote(file)
-        if not path.exists():
-            raise _describe_damage(folder, f"the file {path.name} is missing")
-        if (found := path.stat().st_size) != size:
-            raise _describe_damage(folder, f"the file {path.name} has {found:,} bytes instead of {size:,}")
+        if problem := find_size_problem(folder / unquote(file), size):
+            raise _describe_damage(folder, problem)
     return delta
+
+
+def find_size_problem(file: Path, size: int) -> str | None:
+    """What is wrong with a file that has `size` bytes by the log of its table; its content is not read."""
+    if not file.exists():
+        return f"the file {file.name} is missing"
+    if (found := file.stat().st_size) != size:
+        return f"the file {file.name} has {found:,} bytes instead of {size:,}"
+    return None
 
 
 def _describe_damage(folder: Path, problem: str) -> LakeError:

@@ -31,7 +31,7 @@ class _Reading:
 
 
 class DamageReader:
-    """Ends of the broken elements of one text, asked for in order of their positions.
+    """Finds the ends of the broken elements of one text, which its caller names in order of their positions.
 
     Each position is read at most twice: once as quoted text and once as unquoted. Two readings never become one,
     because a reading stops at a backslash outside of quotes, which is never JSON.
