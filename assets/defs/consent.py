@@ -1,4 +1,4 @@
-"""Consent: `standardised/consent_event`, `consent/ledger` with its seals, `consent/unresolved`, `consent/decision`.
+"""Consent: events and statements that name nobody, the ledger with its seals, `consent/unresolved`, `consent/decision`.
 
 The crosswalk of the records that may join a profile is built here too; how a table is made is in the services.
 """
@@ -19,11 +19,17 @@ from cdp_pipelines.schema import (
     PRIVACY_REQUEST,
     RESOLUTION,
     SEAL,
+    UNNAMED_STATEMENT,
     UNRESOLVED,
 )
 from cdp_pipelines.services.checked_write import WriteReport
 from cdp_pipelines.services.decision_history import COMPLETE, update_decisions
-from cdp_pipelines.services.ledger import consent_contracts, describe_consent_event, update_ledger
+from cdp_pipelines.services.ledger import (
+    consent_contracts,
+    describe_consent_event,
+    describe_unnamed_statement,
+    update_ledger,
+)
 from cdp_pipelines.services.unresolved import update_unresolved
 
 resolution = build_spec(RESOLUTION, deps=[])
@@ -31,7 +37,10 @@ resolution = build_spec(RESOLUTION, deps=[])
 
 @lake_assets(
     specs=[
-        build_spec(describe_consent_event(), deps=[contract.raw for contract in consent_contracts().values()]),
+        *(
+            build_spec(table, deps=[contract.raw for contract in consent_contracts().values()])
+            for table in (describe_consent_event(), describe_unnamed_statement())
+        ),
         build_spec(LEDGER, deps=[CONSENT_EVENT, RESOLUTION]),
         build_spec(SEAL, deps=[LEDGER]),
     ],
@@ -59,7 +68,9 @@ def decide_all(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteRe
     return update_decisions(lake.open, lake.night(context), lake.as_of(context))
 
 
-@lake_assets(specs=[build_spec(UNRESOLVED, deps=[PARTY, CONSENT_EVENT, PRIVACY_REQUEST, LEDGER, RESOLUTION])])
+@lake_assets(
+    specs=[build_spec(UNRESOLVED, deps=[PARTY, CONSENT_EVENT, UNNAMED_STATEMENT, PRIVACY_REQUEST, LEDGER, RESOLUTION])]
+)
 def list_unresolved(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteReport:
     """List the records whose consent events or requests name nobody."""
-    return update_unresolved(lake.open, lake.night(context), lake.as_of(context))
+    return update_unresolved(lake.open, lake.night(context))

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 from cdp_pipelines.channels.consent_mapping import GppMapping, TcfMapping
 from cdp_pipelines.channels.field import column_name
 from cdp_pipelines.channels.mapping import ValueMapping
-from cdp_pipelines.schema import CONSENT_EVENT, INTERACTION, PARTY, PREFERENCE, PRIVACY_REQUEST, Table
+from cdp_pipelines.schema import (
+    CONSENT_EVENT,
+    INTERACTION,
+    PARTY,
+    PREFERENCE,
+    PRIVACY_REQUEST,
+    UNNAMED_STATEMENT,
+    Table,
+)
 from cdp_pipelines.standardise.parse import NAME_PARTS
 
 if TYPE_CHECKING:
@@ -20,14 +28,16 @@ if TYPE_CHECKING:
     from cdp_pipelines.channels.contract import ChannelContract
 
 # Names in the contract of standard columns that are mapped under other names than their own.
+_OF_STATEMENT: dict[str, tuple[str, ...]] = {
+    "purpose": ("purpose", "tcf", "gpp"),
+    "status": ("status", "tcf", "gpp"),
+    "notice_version": ("notice_version", "tcf"),
+}
 _MAPPED_AS: dict[str, dict[str, tuple[str, ...]]] = {
     INTERACTION.name: {"interaction_type": ("type",), "amount_minor": ("amount",), "duration_s": ("duration",)},
     PARTY.name: {name: (name, "full_name") for name in NAME_PARTS},
-    CONSENT_EVENT.name: {
-        "purpose": ("purpose", "tcf", "gpp"),
-        "status": ("status", "tcf", "gpp"),
-        "notice_version": ("notice_version", "tcf"),
-    },
+    CONSENT_EVENT.name: _OF_STATEMENT,
+    UNNAMED_STATEMENT.name: _OF_STATEMENT,
     PREFERENCE.name: {"quiet_from": ("quiet_hours",), "quiet_until": ("quiet_hours",)},
 }
 # The block of a contract that feeds each standard table.
@@ -37,6 +47,7 @@ FED_BY = {
     PREFERENCE.name: "preference",
     PRIVACY_REQUEST.name: "privacy_request",
     CONSENT_EVENT.name: "consents",
+    UNNAMED_STATEMENT.name: "consents",
 }
 _OF_EVENT_TIME = {"observed_at", "occurred_at", "event_at", "updated_at", "received_at"}
 _OF_RAW = {"drop_date", "ingested_at"}

@@ -3,7 +3,12 @@
 `rules` derives periods from contracts and purposes, `expiry` selects the rows within them, `log` counts the others.
 """
 
-from cdp_pipelines.retention.expiry import select_refused_within_hold, select_usable, select_within_hold
+from cdp_pipelines.retention.expiry import (
+    find_expiring,
+    select_refused_within_hold,
+    select_usable,
+    select_within_hold,
+)
 from cdp_pipelines.retention.log import (
     WHOLE_ROW,
     count_removed_rows,
@@ -35,6 +40,7 @@ __all__ = [
     "find_expired_quarantine",
     "find_expired_rectifications",
     "find_expired_values",
+    "find_expiring",
     "find_orphaned_rectifications",
     "select_refused_within_hold",
     "select_usable",

@@ -56,6 +56,18 @@ def select_refused_within_hold(
     return quarantine.filter(~has_expired(rule, hold, as_of, "ingested_at"))
 
 
+def find_expiring(
+    raw: RawFrame, contract: ChannelContract, retention: ChannelRetention, since: datetime, as_of: datetime
+) -> pl.LazyFrame:
+    """Records of which a row or a value may be used at `since` and not at `as_of` any more; their ids, each once."""
+    ends = [
+        has_expired(rule, AT_ONCE, as_of) & ~has_expired(rule, AT_ONCE, since)
+        for rule in (retention.row, *retention.values)
+    ]
+    rows = raw.with_columns(start_of_retention(contract)).filter(pl.any_horizontal(ends))
+    return rows.select(record_id(contract).unique())
+
+
 def start_of_retention(contract: ChannelContract) -> pl.Expr:
     """Instant at which the period of use of a raw row starts, as column `START`: the event time of the record.
 

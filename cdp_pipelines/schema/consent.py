@@ -8,7 +8,7 @@ from __future__ import annotations
 import polars as pl
 
 from cdp_pipelines.schema.identity import CLUSTER
-from cdp_pipelines.schema.standardised import CONSENT_EVENT, PRIVACY_REQUEST
+from cdp_pipelines.schema.standardised import CONSENT_EVENT, PRIVACY_REQUEST, UNNAMED_STATEMENT
 from cdp_pipelines.schema.table import (
     CUSTOMER_SUBJECT,
     DELETE_DERIVED,
@@ -25,7 +25,9 @@ from cdp_pipelines.schema.table import (
 )
 from cdp_pipelines.schema.vocabulary import RECORD_KEY, UNRESOLVED_REASONS
 
-_UNRESOLVED_SUBJECT = tuple(f"{table.name}.subject_value" for table in (CONSENT_EVENT, PRIVACY_REQUEST))
+_UNRESOLVED_SUBJECT = tuple(
+    f"{table.name}.subject_value" for table in (CONSENT_EVENT, UNNAMED_STATEMENT, PRIVACY_REQUEST)
+)
 
 LEDGER = Table(
     "consent/ledger",
@@ -153,13 +155,21 @@ UNRESOLVED = Table(
             "statements",
             TEXTS,
             "What the record states, as `status purpose` or `request: kind`",
-            sources=("standardised/consent_event.status", "standardised/privacy_request.kind"),
+            sources=(
+                "standardised/consent_event.status",
+                "standardised/unnamed_statement.status",
+                "standardised/privacy_request.kind",
+            ),
         ),
         Column(
             "event_at",
             UTC,
             "When the person stated it",
-            sources=("standardised/consent_event.event_at", "standardised/privacy_request.received_at"),
+            sources=(
+                "standardised/consent_event.event_at",
+                "standardised/unnamed_statement.event_at",
+                "standardised/privacy_request.received_at",
+            ),
         ),
     ),
     lifecycle=Lifecycle(

@@ -5,6 +5,8 @@ Here belong tables and columns alone; the functions that build them are in `cdp_
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from cdp_pipelines.schema.table import (
@@ -162,6 +164,13 @@ CONSENT_EVENT = Table(
 )
 ConsentEventFrame = pl.LazyFrame
 ConsentEventRows = pl.DataFrame
+
+UNNAMED_STATEMENT = replace(
+    CONSENT_EVENT,
+    name="standardised/unnamed_statement",
+    description="What records state about a purpose without naming a person for certain, so that no consent event is "
+    "made of it: the subject is missing (null), or a grant names several. One row per record, purpose and status.",
+)
 
 PREFERENCE = Table(
     "standardised/preference",

@@ -131,4 +131,4 @@ def _find_unconfirmed(lake: Lake, tables: Iterable[Table], expired: pl.DataFrame
 
 def _keep_rows(lake: Lake, remaining: dict[Table, pl.LazyFrame]) -> None:
     for table, rows in remaining.items():
-        lake.replace(table, rows.collect())
+        lake.keep(table, rows.collect())

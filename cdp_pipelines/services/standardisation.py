@@ -12,13 +12,19 @@ import polars as pl
 from cdp_pipelines import standardise
 from cdp_pipelines.consent import complete_requests, select_current_resolutions
 from cdp_pipelines.lineage import with_raw_sources
-from cdp_pipelines.retention import compute_retention_rules, select_usable
+from cdp_pipelines.retention import select_usable
 from cdp_pipelines.schema import INTERACTION, PARTY, PREFERENCE, PRIVACY_REQUEST, RESOLUTION, Table
 from cdp_pipelines.services.checked_write import StagedWrite, WriteReport, check_and_write
-from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
+from cdp_pipelines.services.declarations import load_all_contracts
+from cdp_pipelines.services.record_changes import (
+    RecordChanges,
+    find_record_changes,
+    is_replaced,
+    store_record_cursor,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import date, datetime
 
     from cdp_pipelines.channels.contract import ChannelContract
@@ -52,20 +58,34 @@ STANDARD_TABLES = (
 
 
 def update_standard_table(lake: Lake, standard: StandardTable, night: date, as_of: datetime) -> WriteReport:
-    """Build the table anew from the latest usable version of every record."""
-    purposes = load_company_register().at(as_of)
-    frames = []
-    for contract in standard.contracts.values():
-        rules = compute_retention_rules(contract, purposes)
-        usable = select_usable(lake.scan(contract.raw), contract, rules, as_of)
-        rows = standard.build(standardise.select_latest(usable, contract), contract)
-        if standard.table is PRIVACY_REQUEST:
+    """Build the rows of the records that have changed since the last night, from their latest usable version."""
+    table, frames = standard.table, []
+    changes = find_record_changes(lake, [table], standard.contracts.values(), as_of)
+    if table is PRIVACY_REQUEST:
+        resolved = lake.read(RESOLUTION)
+        changes = [each.include(resolved) for each in changes]
+    for each in changes:
+        raw = lake.scan(each.contract.raw).filter(each.is_of_changed)
+        usable = select_usable(raw, each.contract, each.retention, as_of)
+        rows = standard.build(standardise.select_latest(usable, each.contract), each.contract)
+        if table is PRIVACY_REQUEST:
             rows = complete_requests(rows, select_current_resolutions(lake.scan(RESOLUTION)))
         frames.append(rows)
     built = pl.concat(pl.collect_all(frames))
-    metadata = {"rows by channel": count_by_channel(built)}
-    staged = StagedWrite(standard.described, built, lambda: lake.replace(standard.table, built), metadata)
-    return check_and_write(lake, night, staged)
+    staged = stage_records(lake, standard.described, changes, built)
+    report = check_and_write(lake, night, staged)
+    store_record_cursor(lake, [table], changes, as_of)
+    return report
+
+
+def stage_records(lake: Lake, table: Table, changes: Sequence[RecordChanges], built: pl.DataFrame) -> StagedWrite:
+    """The rows of changed records, to be put in place of their earlier rows."""
+    replaced = is_replaced(changes)
+    kept = lake.scan(table).filter(~replaced).select("channel").collect()
+    counts = {"rows by channel": count_by_channel(pl.concat([kept, built.select("channel")]))}
+    # The other rows passed the gate before.
+    is_addition = kept.height > 0
+    return StagedWrite(table, built, lambda: lake.merge(table, replaced, built), counts, is_addition)
 
 
 def count_by_channel(rows: pl.DataFrame) -> dict[str, int]:

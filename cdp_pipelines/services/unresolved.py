@@ -12,7 +12,6 @@ import polars as pl
 
 from cdp_pipelines.consent import find_unresolved
 from cdp_pipelines.errors import CdpError
-from cdp_pipelines.retention import compute_retention_rules, select_usable
 from cdp_pipelines.schema import (
     CONSENT_EVENT,
     LEDGER,
@@ -21,13 +20,13 @@ from cdp_pipelines.schema import (
     RECORD_KEY,
     RESOLUTION,
     SUBJECT_KINDS,
+    UNNAMED_STATEMENT,
     UNRESOLVED,
 )
 from cdp_pipelines.services.checked_write import CheckFailedError, StagedWrite, WriteReport, check_and_write
-from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
+from cdp_pipelines.services.declarations import load_all_contracts
 from cdp_pipelines.services.document import Document, Section
-from cdp_pipelines.services.ledger import consent_contracts
-from cdp_pipelines.standardise import find_unnamed_events, read_subject, select_latest
+from cdp_pipelines.standardise import read_subject
 
 if TYPE_CHECKING:
     from datetime import date
@@ -37,21 +36,10 @@ if TYPE_CHECKING:
 Record = tuple[str, str]
 
 
-def update_unresolved(lake: Lake, night: date, as_of: datetime) -> WriteReport:
+def update_unresolved(lake: Lake, night: date) -> WriteReport:
     """List every record that may still be used and whose consent events or request name nobody."""
-    purposes = load_company_register().at(as_of)
-    unnamed = [CONSENT_EVENT.empty().lazy()]
-    for contract in consent_contracts().values():
-        rules = compute_retention_rules(contract, purposes)
-        usable = select_usable(lake.scan(contract.raw), contract, rules, as_of)
-        unnamed.append(find_unnamed_events(select_latest(usable, contract), contract))
     rows = find_unresolved(
-        pl.concat(unnamed),
-        lake.scan(CONSENT_EVENT),
-        lake.scan(PRIVACY_REQUEST),
-        lake.scan(PARTY),
-        lake.scan(LEDGER),
-        lake.scan(RESOLUTION),
+        *(lake.scan(table) for table in (UNNAMED_STATEMENT, CONSENT_EVENT, PRIVACY_REQUEST, PARTY, LEDGER, RESOLUTION))
     ).collect()
     counts = dict(rows["reason"].value_counts().sort("reason").iter_rows())
     return check_and_write(

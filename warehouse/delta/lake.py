@@ -15,7 +15,7 @@ from deltalake.exceptions import TableNotFoundError
 
 from cdp_pipelines.errors import LakeError
 from cdp_pipelines.schema import VERSION
-from warehouse.delta import versions, write_modes, writer_lock
+from warehouse.delta import additions, versions, write_modes, writer_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cdp_pipelines.schema import Table
+    from warehouse.delta.additions import Additions
     from warehouse.delta.write_modes import WriteResult
 
 
@@ -76,6 +77,22 @@ class Lake:
         `before`: the table's rows, where they have been read already.
         """
         return write_modes.replace_rows(self.location(table.name), table, rows, before)
+
+    def merge(self, table: Table, is_replaced: pl.Expr, rows: pl.DataFrame) -> WriteResult:
+        """Put `rows` in place of those for which `is_replaced` is true, in one commit; see `write_modes.merge_rows`."""
+        return write_modes.merge_rows(self.location(table.name), table, is_replaced, rows)
+
+    def keep(self, table: Table, rows: pl.DataFrame) -> WriteResult:
+        """Take from a table what `rows` does not have, in one commit, which adds nothing (see `scan_added`)."""
+        return write_modes.keep_rows(self.location(table.name), table, rows)
+
+    def name_version(self, table: str) -> str | None:
+        """The name of the newest version of a table, by its full name; None where it was never written."""
+        return additions.name_version(self.location(table))
+
+    def scan_added(self, table: Table, since: str) -> Additions | None:
+        """What was appended after the version of this name; None where that cannot be told."""
+        return additions.scan_added(self.location(table.name), since)
 
     def describe(self, table: Table) -> WriteResult | None:
         """The table's version, rows and bytes, from its log; None where it was never written."""

@@ -1,4 +1,4 @@
-"""Write modes of Delta tables: append and replace, each in one commit, and only when the content changes.
+"""Write modes of Delta tables: append, replace, merge and keep, each in one commit, and only if the content changes.
 
 Here belongs how rows get into files. The statistics in the Delta log are limited to non-personal columns, because
 minima and maxima of names and e-mails would survive any delete there. The statistics in the Parquet files are deleted
@@ -9,6 +9,7 @@ one person without reading the other rows. Each commit names the code that made 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import polars as pl
@@ -16,9 +17,11 @@ from deltalake import ColumnProperties, CommitProperties, WriterProperties
 
 from cdp_pipelines.schema import RECORD_KEY
 from warehouse.code_version import code_version
+from warehouse.delta.additions import REMOVAL_PROPERTY
 from warehouse.delta.versions import CODE_PROPERTY, current_version, measure_size, open_table, scan_delta
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from cdp_pipelines.schema import Table
@@ -60,13 +63,48 @@ def replace_rows(folder: Path, table: Table, rows: pl.DataFrame, before: pl.Data
     return describe_table(folder, is_changed=True)
 
 
+def merge_rows(folder: Path, table: Table, is_replaced: pl.Expr, rows: pl.DataFrame) -> WriteResult:
+    """Put `rows` in place of those for which `is_replaced` is true; the same rows leave the version as it is.
+
+    Where there is nothing to take away, the rows are appended, and no other row is written again.
+    """
+    rows = rows.sort(table.order)
+    if current_version(folder) is None:
+        _write(folder, table, rows, "overwrite")
+        return describe_table(folder, is_changed=True)
+    stored = scan_delta(open_table(folder))
+    before = stored.filter(is_replaced).collect().sort(table.order)
+    if before.equals(rows) and stored.collect_schema() == rows.schema:
+        return describe_table(folder)
+    if before.is_empty():
+        _write(folder, table, rows, "append")
+    else:
+        kept = stored.filter(~is_replaced).collect()
+        _write(folder, table, pl.concat([kept, rows]).sort(table.order) if kept.height else rows, "overwrite")
+    return describe_table(folder, is_changed=True)
+
+
+def keep_rows(folder: Path, table: Table, rows: pl.DataFrame) -> WriteResult:
+    """Make `rows` the content of a table that has these and others, or more values in them: nothing is added."""
+    if describe_table(folder).row_count != rows.height or not scan_delta(open_table(folder)).collect().equals(rows):
+        _write(folder, table, rows.sort(table.order), "overwrite", {REMOVAL_PROPERTY: "true"})
+        return describe_table(folder, is_changed=True)
+    return describe_table(folder)
+
+
 def describe_table(folder: Path, *, is_changed: bool = False) -> WriteResult:
     """The table's version, rows and bytes, from its log."""
     delta = open_table(folder)
     return WriteResult(delta.version(), *measure_size(delta), is_changed)
 
 
-def _write(folder: Path, table: Table, rows: pl.DataFrame, mode: Literal["append", "overwrite"]) -> None:
+def _write(
+    folder: Path,
+    table: Table,
+    rows: pl.DataFrame,
+    mode: Literal["append", "overwrite"],
+    properties: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     statistics_columns = ",".join(column.name for column in table.columns if not column.is_personal)
     # Digests and record ids hardly repeat, so a dictionary of them would only cost time.
     without_dictionary = {
@@ -83,6 +121,6 @@ def _write(folder: Path, table: Table, rows: pl.DataFrame, mode: Literal["append
             "description": table.description,
             "configuration": {"delta.dataSkippingStatsColumns": statistics_columns},
             "writer_properties": WriterProperties(max_row_group_size=GROUP_ROWS, column_properties=without_dictionary),
-            "commit_properties": CommitProperties(custom_metadata={CODE_PROPERTY: code_version()}),
+            "commit_properties": CommitProperties(custom_metadata={CODE_PROPERTY: code_version(), **properties}),
         },
     )
