@@ -109,6 +109,13 @@ def mart_key(lake: Path, purpose: str) -> str:
     return derived.derive(secret).hex()
 
 
+def digest_keys(lake: Path) -> str:
+    """A digest that changes with any key of the lake; it makes no key, and none can be found from it."""
+    texts = [os.environ.get(name, "") for name in (VARIABLE, MART_VARIABLE)]
+    files = [path.read_bytes() if path.exists() else b"" for path in (lake / PRIVATE, lake / MART_SECRET)]
+    return sha256("\n".join([*texts, *(sha256(content).hexdigest() for content in files)]).encode()).hexdigest()
+
+
 def read_head(lake: Path) -> dict[str, object] | None:
     """The newest signed head; None where the lake has none."""
     path = lake / HEAD

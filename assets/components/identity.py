@@ -30,6 +30,7 @@ class Identity(PolicyComponent[IdentityPolicy]):
 
         @lake_assets(
             name="resolve_identities",
+            is_recalled=True,
             specs=[
                 build_spec(LINK, deps=[PARTY, REVIEW]),
                 build_spec(HISTORY, deps=[LINK, PARTY]),

@@ -27,7 +27,9 @@ class Survivorship(PolicyComponent[SurvivorshipPolicy]):
         """All tables from one asset: they are views of one ranking."""
 
         @lake_assets(
-            name="golden_record", specs=[build_spec(table, deps=sources) for table, sources in SOURCES.items()]
+            name="golden_record",
+            specs=[build_spec(table, deps=sources) for table, sources in SOURCES.items()],
+            is_recalled=True,
         )
         def golden_record(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteReport:
             return update_golden_record(lake.open, self.policy, lake.night(context), lake.as_of(context))

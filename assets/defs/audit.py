@@ -37,7 +37,7 @@ BEFORE_VERSION = [
 ]
 
 
-@lake_assets(specs=[build_spec(MEMBERSHIP, deps=[*MARTS, DECISION])])
+@lake_assets(specs=[build_spec(MEMBERSHIP, deps=[*MARTS, DECISION])], is_recalled=True)
 def record_membership(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteReport:
     """Record who entered a mart tonight and who left it, and why."""
     return mart_history.record_membership(lake.open, lake.night(context), lake.as_of(context))

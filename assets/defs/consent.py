@@ -62,6 +62,7 @@ def keep_ledger(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteR
             description="No channel with a declared continuity has a gap; else its later grants do not count (warning)",
         ),
     ],
+    is_recalled=True,
 )
 def decide_all(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteReport:
     """Decide anew for every customer and purpose, and link the records that may be linked."""
@@ -69,7 +70,10 @@ def decide_all(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteRe
 
 
 @lake_assets(
-    specs=[build_spec(UNRESOLVED, deps=[PARTY, CONSENT_EVENT, UNNAMED_STATEMENT, PRIVACY_REQUEST, LEDGER, RESOLUTION])]
+    specs=[
+        build_spec(UNRESOLVED, deps=[PARTY, CONSENT_EVENT, UNNAMED_STATEMENT, PRIVACY_REQUEST, LEDGER, RESOLUTION]),
+    ],
+    is_recalled=True,
 )
 def list_unresolved(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteReport:
     """List the records whose consent events or requests name nobody."""

@@ -10,7 +10,7 @@ from cdp_pipelines.services.checked_write import WriteReport
 from cdp_pipelines.services.identifier_index import update_identifier_index
 
 
-@lake_assets(specs=[build_spec(IDENTIFIER, deps=[PARTY, CLUSTER])])
+@lake_assets(specs=[build_spec(IDENTIFIER, deps=[PARTY, CLUSTER])], is_recalled=True)
 def index_identifiers(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteReport:
     """Every identifier of every customer, as decisions use them."""
     return update_identifier_index(lake.open, lake.night(context))

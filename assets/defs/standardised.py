@@ -19,6 +19,7 @@ def _build_asset(standard: StandardTable) -> dg.AssetsDefinition:
     @lake_assets(
         name=f"standardise_{standard.table.name.split('/')[1]}",
         specs=[build_spec(standard.described, deps=[*raw, FILE])],
+        is_recalled=True,
     )
     def build(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteReport:
         return update_standard_table(lake.open, standard, lake.night(context), lake.as_of(context))

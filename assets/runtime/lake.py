@@ -3,7 +3,7 @@
 Settings and the writer lock of a run belong here; reading and writing tables is `warehouse.delta`'s.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,8 +15,10 @@ from pydantic import PrivateAttr
 from cdp_pipelines.reports.quality import write_quality_page
 from cdp_pipelines.schema import RUN
 from cdp_pipelines.schema.duration import end_of_night
+from cdp_pipelines.services.checked_write import WriteReport
 from cdp_pipelines.services.lake_tables import require_lasting_tables
 from cdp_pipelines.services.nights import check_nights
+from cdp_pipelines.services.step_memory import run_or_recall
 from warehouse.delta.lake import Lake
 from warehouse.sources.arrival import Observation
 from warehouse.sources.drop_folder import list_drop_dates
@@ -90,6 +92,11 @@ class LakeResource(dg.ConfigurableResource):
     def as_of(self, context: dg.AssetExecutionContext) -> datetime:
         """Logical time of the run: the end of its night, in UTC."""
         return end_of_night(self.night(context))
+
+    def recall(self, context: dg.AssetExecutionContext, run: Callable[[], WriteReport]) -> WriteReport:
+        """The report of a step, which runs only if something has changed that it rests on."""
+        step = context.op_execution_context.op.name
+        return run_or_recall(self.open, step, self.night(context), self.as_of(context), run)
 
 
 def lake_resource() -> LakeResource:

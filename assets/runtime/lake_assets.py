@@ -4,6 +4,7 @@ What all such assets share belongs here; what one of them computes is in `cdp_pi
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import dagster as dg
 
@@ -22,11 +23,13 @@ def lake_assets(
     name: str | None = None,
     *,
     is_blocking: bool = True,
+    is_recalled: bool = False,
 ) -> Callable[[Build], dg.AssetsDefinition]:
     """Make `build(context, lake)` the asset of these tables, each with its gate and with other `checks`.
 
     A backfill is one run over all its nights. Another try follows an error that may pass by itself (`redaction`).
-    `is_blocking`: a failed gate stops the steps that follow.
+    `is_blocking`: a failed gate stops the steps that follow. `is_recalled`: the step rests on tables, declarations,
+    keys and its night alone, so that it runs only if one of them has changed.
     """
 
     def decorate(build: Build) -> dg.AssetsDefinition:
@@ -39,7 +42,8 @@ def lake_assets(
         )
         def asset(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator:
             with redact_errors():
-                yield from report_writes(lambda: build(context, lake))
+                run = partial(build, context, lake)
+                yield from report_writes(partial(lake.recall, context, run) if is_recalled else run)
 
         return asset
 

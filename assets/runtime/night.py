@@ -26,6 +26,7 @@ from cdp_pipelines.services.lake_tables import require_lasting_tables
 from cdp_pipelines.services.nights import check_nights
 from warehouse.delta.lake import Lake
 from warehouse.sources.drop_folder import list_drop_dates
+from warehouse.state_file import forget_states
 
 
 @dataclass(frozen=True)
@@ -108,12 +109,13 @@ def run_night(
     accepted_nights: Collection[date] = (),
     *,
     is_removal_confirmed: bool = False,
+    is_full: bool = False,
 ) -> NightResult:
     """Bring the lake to the night `until`, or to the newest drop, with all files until then that it does not have.
 
     All nights are one run, as the partition of the last. `instance`: where Dagster records the run; by default in the
     lake. `accepted_nights`: taken in although they are not plausible. `is_removal_confirmed`: retention may remove more
-    than its share of a table. Raises `LakeError` where there is nothing to load, where a night is not plausible, where
+    than its share of a table. `is_full`: every row is computed again. Raises `LakeError` where there is nothing to load, where a night is not plausible, where
     a table is gone that no run can make again, or where another process writes the lake.
     """
     nights = [night for night in list_drop_dates(drops) if until is None or night <= until]
@@ -125,7 +127,9 @@ def run_night(
     check_nights(store, [*nights, night], accepted_nights, datetime.now(UTC).date())
     prepare_instance(lake, drops)
     with store.lock_writer():
-        pass  # Fails at once where another process holds the lock; the job itself takes it again.
+        # Fails at once where another process holds the lock; the job itself takes it again.
+        if is_full:
+            forget_states(lake)
     if instance is None:
         prepare_databases(lake)
     job = _resolve_job()

@@ -75,11 +75,15 @@ def run(
         bool,
         typer.Option("--confirm-removal", help="Let retention remove more of a table than its declared share."),
     ] = False,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Compute every row again, not only what has changed. The result is the same."),
+    ] = False,
 ) -> None:
     """Bring the lake up to date: run the nightly Dagster job in this process.
 
-    Reads every file that the lake does not have yet, and decides as of the end of the last night. A second run changes
-    nothing. Exit code 0: every gate passed; 1: a gate failed; 2: the run could not start.
+    Reads every file that the lake does not have yet, and decides as of the end of the last night. A step that rests on
+    nothing new reports its last result. A second run changes nothing. Exit code 0: every gate passed; 1: a gate failed; 2: the run could not start.
 
     Examples:
 
@@ -92,7 +96,8 @@ def run(
 
     accepted = [night.date() for night in accept_night or ()]
     last = until.date() if until else None
-    raise typer.Exit(run_nights(drops, lake, last, console, None, accepted, is_removal_confirmed=confirm_removal))
+    options = {"is_removal_confirmed": confirm_removal, "is_full": full}
+    raise typer.Exit(run_nights(drops, lake, last, console, None, accepted, **options))
 
 
 def ui(

@@ -33,6 +33,7 @@ def run_nights(
     accepted_nights: Collection[date] = (),
     *,
     is_removal_confirmed: bool = False,
+    is_full: bool = False,
 ) -> int:
     """Bring the lake to the night `until` and print the summary; 0 when every check passed, else 1."""
     with Progress(
@@ -54,6 +55,7 @@ def run_nights(
             instance,
             accepted_nights,
             is_removal_confirmed=is_removal_confirmed,
+            is_full=is_full,
         )
     _print_failures(result, out)
     print_document(summarise_night(result), out)

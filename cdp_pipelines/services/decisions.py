@@ -5,13 +5,31 @@ One decision belongs in `cdp_pipelines.consent`, the explanation of one in `deci
 
 from datetime import datetime
 
+import polars as pl
+
 from cdp_pipelines.consent import DecisionInput, decide, list_identifiers
 from cdp_pipelines.consent.cases import list_covered_subjects
 from cdp_pipelines.purposes import Register
-from cdp_pipelines.schema import CLUSTER, INTERACTION, LEDGER, PARTY, PRIVACY_REQUEST, DecisionRows
+from cdp_pipelines.schema import CLUSTER, DECISION, INTERACTION, LEDGER, PARTY, PRIVACY_REQUEST, DecisionRows
+from cdp_pipelines.schema.interval import current
 from cdp_pipelines.services.declarations import load_company_cases, load_company_register
 from cdp_pipelines.services.silence import find_silences
+from cdp_pipelines.services.step_memory import describe_environment, read_memory
 from warehouse.delta.lake import Lake
+
+# The step that writes consent/decision.
+DECIDE = "decide_all"
+
+
+def decide_now(lake: Lake, as_of: datetime) -> pl.LazyFrame:
+    """Decisions on the lake as it is at this moment; columns of `DECISION`.
+
+    Those of consent/decision, where they were made as of the same instant and nothing has changed since that they rest
+    on; else they are made anew, and not written.
+    """
+    if read_memory(lake, DECIDE, describe_environment(lake, as_of)):
+        return current(lake.scan(DECISION))
+    return decide_lake(lake, as_of).lazy()
 
 
 def decide_lake(

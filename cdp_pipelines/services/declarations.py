@@ -115,6 +115,16 @@ def load_survivorship() -> SurvivorshipPolicy:
 
 
 @cache
+def digest_declarations() -> str:
+    """A digest of every file of the company's folder, as they were when this process first asked."""
+    digest = sha256()
+    for path in sorted(path for path in COMPANY.rglob("*") if path.is_file()):
+        for part in (str(path.relative_to(COMPANY)).encode(), path.read_bytes()):
+            digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
+
+
+@cache
 def identity_code_digest() -> str:
     """A digest of the code and the versions of the libraries that resolve identities."""
     own = sorted(Path(str(import_module("cdp_pipelines.identity").__file__)).parent.glob("*.py"))

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cdp_pipelines.errors import LakeError
+from cdp_pipelines.lineage import with_raw_sources
+from cdp_pipelines.lineage.raw import FED_BY
 from cdp_pipelines.marts.mart import build_mart_table
 from cdp_pipelines.schema import TABLES, VERSION, Table
 from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
@@ -25,8 +27,9 @@ def list_declared_tables() -> dict[str, Table]:
     """Full name to declaration of every table that a lake of this company may have."""
     contracts = load_all_contracts().values()
     channels = [table for contract in contracts for table in (contract.raw, contract.quarantine)]
+    standard = [with_raw_sources(TABLES[name], contracts) for name in FED_BY]
     marts = [build_mart_table(purpose) for purpose in load_company_register().values() if purpose.columns]
-    return {**TABLES, **{table.name: table for table in (*channels, *marts)}}
+    return {**TABLES, **{table.name: table for table in (*channels, *standard, *marts)}}
 
 
 def can_be_made_again(table: Table | None) -> bool:

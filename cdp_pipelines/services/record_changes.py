@@ -92,7 +92,7 @@ def store_record_cursor(
     read = {table.name: lake.name_version(table.name) for table in (each.contract.raw for each in changes)}
     digests = {each.contract.raw.name: _digest(each.contract, each.retention) for each in changes}
     seen = {name: version for name, version in read.items() if version}
-    store_cursor(lake, tables[0].name, (*tables, *also), seen, digests, as_of)
+    store_cursor(lake, (*tables, *also), seen, digests, as_of)
 
 
 def _find_changes(

@@ -7,6 +7,8 @@ writer in `writer_lock`.
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,7 @@ from cdp_pipelines.schema import VERSION
 from warehouse.delta import additions, versions, write_modes, writer_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -28,6 +30,20 @@ if TYPE_CHECKING:
 
 
 _UNREADABLE = re.compile(r"[#?\[\]\x00-\x1f\ud800-\udfff]|%[0-9A-Fa-f]{2}")
+
+
+_touched: ContextVar[set[str] | None] = ContextVar("touched", default=None)
+
+
+@contextmanager
+def record_tables() -> Iterator[set[str]]:
+    """Full names of the tables that are read or written within the block."""
+    names: set[str] = set()
+    token = _touched.set(names)
+    try:
+        yield names
+    finally:
+        _touched.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +62,8 @@ class Lake:
 
     def location(self, table: str) -> Path:
         """Folder of a table, by its full name."""
+        if (touched := _touched.get()) is not None:
+            touched.add(table)
         return self.path / table
 
     def version(self, table: str) -> int | None:

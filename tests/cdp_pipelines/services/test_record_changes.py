@@ -15,7 +15,6 @@ from cdp_pipelines.schema import (
 )
 from cdp_pipelines.schema.duration import end_of_night
 from cdp_pipelines.services import record_changes, standardisation
-from cdp_pipelines.services.cursor import FOLDER
 from cdp_pipelines.services.declarations import load_all_contracts
 from cdp_pipelines.services.ingestion import load_files, stage_files
 from cdp_pipelines.services.ledger import update_ledger
@@ -25,6 +24,7 @@ from tests.conftest import build_once, copy_lake
 from warehouse.delta.lake import Lake
 from warehouse.sources.arrival import Observation
 from warehouse.sources.drop_folder import list_drop_dates
+from warehouse.state_file import forget_states
 
 TABLES = [CONSENT_EVENT, UNNAMED_STATEMENT, *(each.table for each in STANDARD_TABLES)]
 
@@ -47,7 +47,7 @@ def build(lake: Lake, night: date, *, is_first: bool = True) -> None:
 def assert_as_if_all_were_read(lake: Lake, night: date, folder) -> None:
     """A copy without cursors and standard tables, built again, has the same rows and finds no event that is missing."""
     anew = copy_lake(lake, folder)
-    shutil.rmtree(anew.path / FOLDER)
+    forget_states(anew.path)
     shutil.rmtree(anew.path / "standardised")
     build(anew, night, is_first=False)
     for table in TABLES:
@@ -163,7 +163,7 @@ def test_what_cannot_be_told_is_read_whole(lake, sample_data, tmp_path, fault, r
     if fault == "written_by_another":
         lake.replace(PARTY, lake.read(PARTY).head(3))
     elif fault == "cursor_gone":
-        shutil.rmtree(lake.path / FOLDER)
+        forget_states(lake.path)
     elif fault == "raw_replaced":
         lake.replace(raw, rows.head(rows.height - 1))
     else:
