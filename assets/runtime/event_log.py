@@ -1,14 +1,17 @@
-"""Dagster's event log of a lake, with one open connection for each of its databases.
+"""Dagster's event log of a lake, with one open connection for each of its databases, and answers that it keeps.
 
 Dagster's own opens SQLite anew for each of the thousands of statements of a night and compiles each statement anew,
-which takes longer than the statements and than a night that brings little.
+and asks the same about each asset in every step that depends on it. That takes longer than a night that brings little.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Self, cast
 
+from dagster import AssetKey, DagsterEventType, EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.base import AssetRecord
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, StaticPool, create_engine, event
 
@@ -21,6 +24,9 @@ class EventLog(SqliteEventLogStorage):
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: dict[str, Engine] = {}
         self._tables: set[str] = set()
+        # What is known of each asset, and the state of the index at which it was asked.
+        self._answers: dict[AssetKey, dict[Hashable, Any]] = defaultdict(dict)
+        self._index_state: tuple[int, int] | None = None
         super().__init__(base_dir, inst_data)
 
     @classmethod
@@ -51,6 +57,58 @@ class EventLog(SqliteEventLogStorage):
         if table_name not in self._tables and super().has_table(table_name):
             self._tables.add(table_name)
         return table_name in self._tables
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store an event; what is known of other assets stays known."""
+        self._forget_what_others_changed()
+        super().store_event(event)
+        if event.dagster_event is not None and event.dagster_event.asset_key is not None:
+            self._answers.pop(event.dagster_event.asset_key, None)
+        self._index_state = self._read_index_state()
+
+    def get_asset_records(self, asset_keys: Sequence[AssetKey] | None = None) -> Sequence[AssetRecord]:
+        """The records of assets; of those asked before, as long as the index has nothing new of them."""
+        if asset_keys is None:
+            return super().get_asset_records()
+        self._forget_what_others_changed()
+        if missing := [key for key in asset_keys if "record" not in self._answers[key]]:
+            found = {record.asset_entry.asset_key: record for record in super().get_asset_records(missing)}
+            for key in missing:
+                self._answers[key]["record"] = found.get(key)
+        records = (self._answers[key]["record"] for key in asset_keys)
+        return [record for record in records if record is not None]
+
+    def get_latest_tags_by_partition(
+        self,
+        asset_key: AssetKey,
+        event_type: DagsterEventType,
+        tag_keys: Sequence[str],
+        asset_partitions: Sequence[str] | None = None,
+        before_cursor: int | None = None,
+        after_cursor: int | None = None,
+    ) -> Mapping[str, Mapping[str, str]]:
+        """The newest tags of an asset's partitions; see `get_asset_records`."""
+        self._forget_what_others_changed()
+        partitions = None if asset_partitions is None else tuple(asset_partitions)
+        question = (event_type, tuple(tag_keys), partitions, before_cursor, after_cursor)
+        answers = self._answers[asset_key]
+        if question not in answers:
+            answers[question] = super().get_latest_tags_by_partition(
+                asset_key, event_type, tag_keys, asset_partitions, before_cursor, after_cursor
+            )
+        return cast("Mapping[str, Mapping[str, str]]", answers[question])
+
+    def _forget_what_others_changed(self) -> None:
+        state = self._read_index_state()
+        if state != self._index_state:
+            self._answers.clear()
+            self._index_state = state
+
+    def _read_index_state(self) -> tuple[int, int]:
+        """Changes when anybody writes the index: of this connection the changes, of all others SQLite's version."""
+        with self.index_connection() as connection:
+            driver = connection.connection.driver_connection
+            return driver.total_changes, driver.execute("PRAGMA data_version").fetchone()[0]
 
     def dispose(self) -> None:
         """Close all connections."""

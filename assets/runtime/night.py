@@ -4,6 +4,7 @@ Starting Dagster's job and collecting its events belongs here; parsing options a
 """
 
 import logging
+import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import dagster as dg
 import polars as pl
@@ -25,6 +27,7 @@ from cdp_pipelines.services.file_accounting import drop_replaced
 from cdp_pipelines.services.lake_tables import require_lasting_tables
 from cdp_pipelines.services.nights import check_nights
 from warehouse.delta.lake import Lake
+from warehouse.serving.server_error import SERVER
 from warehouse.sources.drop_folder import list_drop_dates
 from warehouse.state_file import forget_states
 
@@ -115,8 +118,9 @@ def run_night(
 
     All nights are one run, as the partition of the last. `instance`: where Dagster records the run; by default in the
     lake. `accepted_nights`: taken in although they are not plausible. `is_removal_confirmed`: retention may remove more
-    than its share of a table. `is_full`: every row is computed again. Raises `LakeError` where there is nothing to load, where a night is not plausible, where
-    a table is gone that no run can make again, or where another process writes the lake.
+    than its share of a table. `is_full`: every row is computed again. Raises `LakeError` where there is nothing to
+    load, where a night is not plausible, where a table is gone that no run can make again, or where another process
+    writes the lake.
     """
     nights = [night for night in list_drop_dates(drops) if until is None or night <= until]
     if not nights and until is None:
@@ -163,6 +167,29 @@ def run_night(
         removed_values=(all_values - values, all_values),
         unresolved=(all_unresolved.join(unresolved, on=RECORD_KEY, how="anti").height, all_unresolved.height),
     )
+
+
+def recompute_lake(lake: Path, night: date) -> None:
+    """Compute every table of a copy of a lake again as of a night, without new files; nothing leaves for a server.
+
+    Raises `LakeError` where a check of that night fails.
+    """
+    with TemporaryDirectory() as drops, _without(SERVER), dg.DagsterInstance.ephemeral() as instance:
+        result = run_night(Path(drops), lake, night, instance=instance, is_full=True)
+    if not result.is_passed:
+        raise LakeError(
+            f"the copy could not be computed: {'; '.join([*result.steps.errors, *result.steps.failed_checks])}"
+        )
+
+
+@contextmanager
+def _without(variable: str) -> Iterator[None]:
+    value = os.environ.pop(variable, None)
+    try:
+        yield
+    finally:
+        if value is not None:
+            os.environ[variable] = value
 
 
 def _resolve_job() -> dg.JobDefinition:

@@ -89,6 +89,12 @@ def _describe_gate(result: GateResult) -> dict[str, object]:
 
 
 def _report_write(write: TableWrite, night: date | None) -> dg.MaterializeResult:
+    # The columns are those of the run that wrote them: storing them again takes longer than a step without work.
+    columns = {
+        "dagster/column_schema": describe_schema(write.table),
+        "dagster/column_lineage": describe_lineage(write.table),
+    }
+    recalled = {"recalled": "Nothing that these rows rest on has changed since they were written"}
     return dg.MaterializeResult(
         asset_key=asset_key(write.table.name),
         metadata={
@@ -97,8 +103,7 @@ def _report_write(write: TableWrite, night: date | None) -> dg.MaterializeResult
             "delta version": write.written.version,
             "changed": write.written.is_changed,
             "night": str(night),
-            "dagster/column_schema": describe_schema(write.table),
-            "dagster/column_lineage": describe_lineage(write.table),
+            **(recalled if write.is_recalled else columns),
             **{label: convert_metadata(value) for label, value in write.metadata.items()},
         },
     )

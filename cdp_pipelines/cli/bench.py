@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from cdp_pipelines.cli.options import FormatOption, OutputOption
+
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -79,7 +81,7 @@ def identity(
 
 
 @app.command()
-def night(
+def identity_night(
     records: Annotated[
         int, typer.Argument(metavar="RECORDS", min=100, help="Sample records of the night before.")
     ] = 100_000,
@@ -94,12 +96,44 @@ def night(
     Above `refit.frozen_above` records the model is kept even if records change or leave: the customers that differ
     then are counted. Exit code 0: no difference; 1: a difference.
 
-    Example: [cyan]cdp bench night 1000000 --percent 0.1 --percent 1[/]
+    Example: [cyan]cdp bench identity-night 1000000 --percent 0.1 --percent 1[/]
     """
-    from cdp_pipelines.benchmarks.night import measure
+    from cdp_pipelines.benchmarks.identity_night import measure
 
     if not measure(records, percent or [0.0, 0.1, 1.0], console):
         raise typer.Exit(1)
+
+
+@app.command()
+def night(
+    people: Annotated[
+        list[int] | None,
+        typer.Argument(
+            metavar="PEOPLE", min=20, help="People of a sample, about 20 records each; several give growth."
+        ),
+    ] = None,
+    format_: FormatOption = "text",
+    output: OutputOption = None,
+) -> None:
+    """Run whole nights of the job that bring nothing, 0.3, 1 and 10 percent, beside the full build and a plain scan.
+
+    The plain scan reads, parses and writes the same files as Delta once, in Polars. Each night is a process of its own,
+    from a copy of the same lake.
+
+    Examples:
+
+      [cyan]cdp bench night 2000[/]
+
+      [cyan]cdp bench night 10000 50000 --format html --output night.html[/]   with the growth
+
+    JSON keys: nights, layers, growth.
+    """
+    from cdp_pipelines.benchmarks.night import measure
+    from cdp_pipelines.cli.output import show_document, show_progress
+
+    with show_progress("generating people") as step:
+        document = measure(people or [2000], step)
+    show_document(document, format_, output, Path(), "benchmark_night")
 
 
 @app.command()

@@ -83,7 +83,8 @@ def run(
     """Bring the lake up to date: run the nightly Dagster job in this process.
 
     Reads every file that the lake does not have yet, and decides as of the end of the last night. A step that rests on
-    nothing new reports its last result. A second run changes nothing. Exit code 0: every gate passed; 1: a gate failed; 2: the run could not start.
+    nothing new reports its last result. A second run changes nothing. Exit code 0: every gate passed; 1: a gate failed;
+    2: the run could not start.
 
     Examples:
 

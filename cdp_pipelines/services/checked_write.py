@@ -59,11 +59,12 @@ class TableCheck:
 
 @dataclass(frozen=True)
 class TableWrite:
-    """One table as it was written."""
+    """One table as it was written. `is_recalled`: by an earlier run, on whose inputs nothing has changed."""
 
     table: Table
     written: WriteResult
     metadata: Mapping[str, object]
+    is_recalled: bool = False
 
 
 @dataclass(frozen=True)

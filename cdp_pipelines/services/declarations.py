@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cdp_pipelines.channels.contract import ChannelContract, load_contracts
 from cdp_pipelines.consent import list_non_linking
 from cdp_pipelines.consent.cases import Case, load_cases
-from cdp_pipelines.errors import UnknownNameError
+from cdp_pipelines.errors import PolicyError, UnknownNameError
 from cdp_pipelines.golden.policy import SurvivorshipPolicy
 from cdp_pipelines.lineage import check_all_minimised
 from cdp_pipelines.policy import load_policy_file
@@ -24,6 +24,8 @@ from cdp_pipelines.purposes.register import Register, load_register
 from cdp_pipelines.retention import RetentionPolicy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cdp_pipelines.identity.policy import IdentityPolicy
 
 # The demonstration company, unless CDP_COMPANY names the folder of another.
@@ -73,10 +75,23 @@ def load_retention() -> RetentionPolicy:
 
 @cache
 def load_company_register() -> Register:
-    """Every purpose by key, in all its versions; `PolicyError` for a mart that takes more than its purpose permits."""
+    """Every purpose by key, in all its versions.
+
+    `PolicyError` for a mart that takes more than its purpose permits, and for a channel that names an unknown purpose.
+    """
     register = load_register(COMPANY / "purposes")
+    check_collected_for(load_all_contracts().values(), register)
     check_all_minimised(register, load_all_contracts(), purpose_file)
     return register
+
+
+def check_collected_for(contracts: "Iterable[ChannelContract]", register: Register) -> None:
+    """`PolicyError` where a channel is collected for a purpose that the register does not have."""
+    for contract in contracts:
+        for key in contract.collected_for:
+            if key not in register:
+                file = COMPANY / "channels" / contract.name / "defs.yaml"
+                raise PolicyError(str(file), (("collected_for", str(UnknownNameError("purpose", key, register))),))
 
 
 def find_purpose(key: str) -> Purpose:

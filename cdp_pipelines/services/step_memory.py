@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from cdp_pipelines.schema import Table
     from warehouse.delta.lake import Lake
 
-RECALLED = {"recalled": "Nothing that these rows rest on has changed since they were written"}
-
 
 def run_or_recall(lake: Lake, step: str, night: date, as_of: datetime, run: Callable[[], WriteReport]) -> WriteReport:
     """The report of a step; it runs only if something has changed that it rests on."""
@@ -91,7 +89,7 @@ def _recall(lake: Lake, night: date, memory: dict[str, Any]) -> WriteReport:
         table = tables[name]
         described = lake.describe(table)
         if described is not None:
-            writes.append(TableWrite(table, replace(described, is_changed=False), {**metadata, **RECALLED}))
+            writes.append(TableWrite(table, replace(described, is_changed=False), metadata, is_recalled=True))
     return WriteReport(night, checks, tuple(writes))
 
 

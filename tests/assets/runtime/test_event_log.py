@@ -64,3 +64,54 @@ def test_a_log_that_was_closed_opens_again(instance):
     instance.add_dynamic_partitions("drops", ["one"])
     instance.event_log_storage.dispose()
     assert instance.get_dynamic_partitions("drops") == ["one"]
+
+
+@dg.asset(partitions_def=dg.StaticPartitionsDefinition(["one", "two"]))
+def purchases() -> dg.MaterializeResult:
+    return dg.MaterializeResult(data_version=dg.DataVersion("first"))
+
+
+def ask(log):
+    """Each question that a step asks of the assets that it depends on, with its answer."""
+    keys = [purchases.key, customers.key, dg.AssetKey("unknown")]
+    records = {record.asset_entry.asset_key: record for record in log.get_asset_records(keys)}
+    tags = log.get_latest_tags_by_partition(
+        purchases.key, dg.DagsterEventType.ASSET_MATERIALIZATION, ["dagster/data_version"], ["one", "two"]
+    )
+    return records, tags
+
+
+def test_answers_are_kept_until_anybody_writes_about_the_asset(instance, monkeypatch):
+    asked = []
+    for name in ("get_asset_records", "get_latest_tags_by_partition"):
+        plain_method = getattr(SqliteEventLogStorage, name)
+        monkeypatch.setattr(
+            SqliteEventLogStorage, name,
+            lambda log, *words, plain_method=plain_method: (asked.append(words[0]), plain_method(log, *words))[1],
+        )  # fmt: skip
+    log, plain = instance.event_log_storage, SqliteEventLogStorage(str(instance.event_log_storage._base_dir))
+    dg.materialize([purchases], instance=instance, partition_key="one")
+    dg.materialize([customers], instance=instance)
+    assert ask(log) == ask(log) == ask(plain)
+    assert ask(log)[1] == {"one": {"dagster/data_version": "first"}}
+    asked.clear()
+    ask(log)
+    assert asked == []
+
+    dg.materialize([customers], instance=instance)
+    asked.clear()
+    assert ask(log) == ask(plain)
+    assert [customers.key] in asked
+    assert [purchases.key] not in asked
+    dg.materialize([purchases], instance=instance, partition_key="two")
+    assert ask(log) == ask(plain)
+    assert set(ask(log)[1]) == {"one", "two"}
+
+    add = "import dagster as dg; dg.DagsterInstance.get().report_runless_asset_event(dg.AssetMaterialization('customers', metadata={'n': 7}))"
+    subprocess.run([sys.executable, "-c", add], check=True)
+    assert ask(log) == ask(plain)
+    newest = ask(log)[0][customers.key].asset_entry.last_materialization.asset_materialization
+    assert newest.metadata["n"].value == 7
+    instance.wipe_assets([customers.key])
+    assert ask(log) == ask(plain)
+    assert customers.key not in ask(log)[0] or ask(log)[0][customers.key].asset_entry.last_materialization is None

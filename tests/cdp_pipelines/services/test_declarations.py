@@ -4,8 +4,11 @@ import html
 import re
 from datetime import date
 
+import pytest
+
+from cdp_pipelines.errors import PolicyError
 from cdp_pipelines.reports.record_of_processing import render_record
-from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
+from cdp_pipelines.services.declarations import check_collected_for, load_all_contracts, load_company_register
 from cdp_pipelines.services.processing_record import report_processing
 
 # Basis and retention of the demonstration register, as its table has them.
@@ -156,3 +159,10 @@ def test_nothing_that_the_law_obliges_stands_on_a_will():
     for each in load_company_register().values():
         for name in each.requires:
             assert (each.lawful_basis, load_company_register()[name].lawful_basis) == ("consent", "contract"), each.key
+
+
+def test_a_channel_that_is_collected_for_an_unknown_purpose_is_named_with_its_field():
+    crm = load_all_contracts()["crm_west"]
+    wrong = crm.model_copy(update={"collected_for": (*crm.collected_for, "email_marketin")})
+    with pytest.raises(PolicyError, match=r"channels/crm_west/defs\.yaml: collected_for: .*'email_marketing'"):
+        check_collected_for([wrong], load_company_register())
