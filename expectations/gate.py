@@ -12,14 +12,15 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from hashlib import sha256
+from importlib.metadata import version
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
 from cdp_pipelines.errors import CdpError, PolicyError
 from expectations.result import GateResult, Outcome
-from expectations.suite import COLUMN_SET, ROW_COUNT, SUITES, Expectation, Suite, load_suite
+from expectations.suite import COLUMN_SET, ROW_COUNT, SUITES, Expectation, load_suite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
 # BASIC counts without listing row numbers, and 0 keeps the samples of failing values empty.
 _COUNTS_ALONE = {"result_format": "BASIC", "partial_unexpected_count": 0, "include_unexpected_rows": False}
 
-# Expectations that do not read the values of a column.
+# Expectations that do not read the values of a column, and those that compare rows with each other.
 _PRESENCE = {"expect_column_values_to_not_be_null", "expect_column_values_to_be_null"}
-_EQUALITY = {"expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"}
+EQUALITY = {"expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"}
 
 
 class GateError(CdpError):
@@ -45,6 +46,20 @@ class GateError(CdpError):
         self.table = table
         self.step = step
         super().__init__(f"{table}: {step} failed with {cause.__name__}")
+
+
+class PreparedSuite(NamedTuple):
+    """A suite for frames with certain columns. `derived`: computed columns; `available`: these and those of the frame.
+
+    `digest`: equal for equal expectations, answered by the same libraries.
+    """
+
+    table: str
+    description: str
+    expectations: tuple[Expectation, ...]
+    derived: dict[str, pl.Expr]
+    available: set[str]
+    digest: str
 
 
 def validate_frame(
@@ -62,51 +77,63 @@ def validate_frame(
     answer where it passed on the same rows by the same suite, because most tables stay the same in most nights.
     Raises `NoSuiteError`, `PolicyError` for a wrong suite, `GateError` where the suite cannot be run on the frame.
     """
-    suite = load_suite(table, suites)
-    digest = _digest(suite, columns, frame)
+    suite = prepare_suite(table, frame.columns, columns, suites)
+    digest = _digest(suite, frame)
     if earlier is not None and earlier.passed and earlier.digest == digest:
         return earlier
     _batch_definition()  # Imports Great Expectations once, before the clock starts.
     started = perf_counter()
+    return GateResult(
+        table=table,
+        description=suite.description,
+        row_count=frame.height,
+        results=judge(suite, suite.expectations, frame),
+        seconds=round(perf_counter() - started, 3),
+        digest=digest,
+        suite_digest=suite.digest,
+    )
+
+
+def prepare_suite(table: str, found: Sequence[str], declared: Sequence[str] | None, suites: Path) -> PreparedSuite:
+    """The suite of a table for frames with the columns `found`; `declared`: see `validate_frame`."""
+    suite = load_suite(table, suites)
     expectations = suite.expectations
-    if columns is not None:
+    if declared is not None:
         expectations = (
             *(each for each in expectations if each.type != COLUMN_SET),
             Expectation(
                 type=COLUMN_SET,
-                kwargs={"column_set": list(columns)},
+                kwargs={"column_set": list(declared)},
                 why="The table has the columns that it declares.",
             ),
         )
     derived = {
         name: expression.alias(name)
         for name, sql in suite.derived.items()
-        if set((expression := pl.sql_expr(sql)).meta.root_names()) <= set(frame.columns)
+        if set((expression := pl.sql_expr(sql)).meta.root_names()) <= set(found)
     }
-    available = {*frame.columns, *derived}
-    computable = [each for each in expectations if set(each.reads) <= available]
-    answers = iter(_validate_batch(table, computable, frame, derived))
-    return GateResult(
-        table=table,
-        description=suite.description,
-        row_count=frame.height,
-        results=tuple(
-            _build_outcome(each, next(answers), frame)
-            if set(each.reads) <= available
-            else _build_unchecked(each, available)
-            for each in expectations
-        ),
-        seconds=round(perf_counter() - started, 3),
-        digest=digest,
+    text = f"{suite!r} {declared} {pl.__version__} {version('great-expectations')}"
+    digest = sha256(text.encode()).hexdigest()
+    return PreparedSuite(table, suite.description, expectations, derived, {*found, *derived}, digest)
+
+
+def judge(suite: PreparedSuite, expectations: Sequence[Expectation], frame: pl.DataFrame) -> tuple[Outcome, ...]:
+    """The outcome of each of these expectations of the suite on a frame, in their order."""
+    computable = [each for each in expectations if set(each.reads) <= suite.available]
+    answers = iter(_validate_batch(suite.table, computable, frame, suite.derived))
+    return tuple(
+        _build_outcome(each, next(answers), frame)
+        if set(each.reads) <= suite.available
+        else _build_unchecked(each, suite.available)
+        for each in expectations
     )
 
 
-def _digest(suite: Suite, columns: Sequence[str] | None, frame: pl.DataFrame) -> str:
+def _digest(suite: PreparedSuite, frame: pl.DataFrame) -> str:
     """A digest of what a result depends on: the suite, the declared columns, and the rows in whatever order."""
     # Polars does not hash the rows of a frame without columns.
     rows = frame.hash_rows().sum() if frame.width else 0
-    text = f"{suite!r} {columns} {frame.schema} {frame.height} {rows} {pl.__version__}"
-    return sha256(text.encode()).hexdigest()
+    return sha256(f"{suite.digest} {frame.schema} {frame.height} {rows}".encode()).hexdigest()
 
 
 def _validate_batch(
@@ -221,10 +248,10 @@ def _convert_frame(
 def _convert_column(name: str, dtype: pl.DataType, types: set[str]) -> pl.Expr:
     column = pl.col(name)
     if not types:
-        return pl.lit(1, pl.Int8).alias(name)
+        return pl.repeat(1, pl.len(), dtype=pl.Int8).alias(name)
     if types <= _PRESENCE:
         return pl.when(column.is_not_null()).then(pl.lit(1, pl.Float32)).alias(name)
-    if types <= _PRESENCE | _EQUALITY and dtype == pl.String:
+    if types <= _PRESENCE | EQUALITY and dtype == pl.String:
         return column.rank("dense")
     match dtype:
         case pl.List():

@@ -44,7 +44,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """The outcomes of all expectations of one table. `digest`: of suite and rows; equal ones have equal outcomes."""
+    """The outcomes of all expectations of one table.
+
+    `digest`: of suite and rows; equal ones have equal outcomes. `suite_digest`: of the suite alone.
+    """
 
     table: str
     description: str
@@ -52,6 +55,7 @@ class GateResult:
     seconds: float
     results: tuple[Outcome, ...]
     digest: str = ""
+    suite_digest: str = ""
 
     @property
     def passed(self) -> bool:

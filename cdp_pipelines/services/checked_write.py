@@ -6,17 +6,20 @@ Running gates before a write belongs here and nowhere else; computing frames, an
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING
+
+import polars as pl
 
 from cdp_pipelines.errors import CdpError
 from cdp_pipelines.services.check_results import read_result, store_result
+from expectations.changed_rows import update_result
 from expectations.gate import validate_frame
+from warehouse.state_file import read_state, store_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import date
-
-    import polars as pl
 
     from cdp_pipelines.schema import Table
     from expectations.result import GateResult
@@ -31,7 +34,8 @@ class StagedWrite:
     """A frame that becomes a table's content, or part of it, after it has passed the table's gate.
 
     `write`: writes it. `metadata`: what a run reports of it, by label; values are counts, texts, or a list or mapping
-    of these, never a person's. `is_addition`: the frame adds rows to the table, so it may be empty.
+    of these, never a person's. `is_addition`: the frame adds rows to the table, so it may be empty. `replaced`: whether
+    a row of the table leaves for the frame; by default every row does. The gate judges the table as it will be.
     """
 
     table: Table
@@ -39,6 +43,7 @@ class StagedWrite:
     write: Callable[[], WriteResult]
     metadata: Mapping[str, object] = field(default_factory=dict)
     is_addition: bool = False
+    replaced: pl.Expr | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,12 @@ def check_and_write(lake: Lake, night: date | None, *staged: StagedWrite) -> Wri
     checks = tuple(_check(lake, night, each) for each in staged)
     if not all(check.is_passed for check in checks):
         raise CheckFailedError(checks)
-    return WriteReport(night, checks, tuple(TableWrite(each.table, each.write(), each.metadata) for each in staged))
+    writes = []
+    for each, check in zip(staged, checks, strict=True):
+        writes.append(TableWrite(each.table, each.write(), each.metadata))
+        if check.result and not each.is_addition:
+            store_state(lake.path, _passed(each.table.name), _describe_passed(lake, check.result))
+    return WriteReport(night, checks, tuple(writes))
 
 
 def describe_failure(result: GateResult) -> str:
@@ -111,9 +121,45 @@ def describe_failure(result: GateResult) -> str:
 def _check(lake: Lake, night: date | None, staged: StagedWrite) -> TableCheck:
     if staged.is_addition and staged.frame.is_empty():
         return TableCheck(staged.table, GATE, is_passed=True, description="No new rows")
-    earlier = read_result(lake, staged.table.name)
-    result = validate_frame(staged.table.name, staged.frame, list(staged.table.schema), earlier)
+    result = _judge(lake, staged, read_result(lake, staged.table.name))
     if night is not None:
         store_result(lake, result, night)
     description = None if result.passed else describe_failure(result)
     return TableCheck(staged.table, GATE, result.passed, description, result=result)
+
+
+def _judge(lake: Lake, staged: StagedWrite, earlier: GateResult | None) -> GateResult:
+    """The result of the gate on the table as it will be, from the rows that change where the others passed before."""
+    table, frame, columns = staged.table, staged.frame, list(staged.table.schema)
+    stored, kept = lake.scan(table), frame.clear().lazy()
+    if staged.replaced is not None and stored.collect_schema() == frame.schema:
+        kept = stored.filter(~staged.replaced)
+    if (
+        earlier is not None
+        and not staged.is_addition
+        and _has_passed(lake, earlier)
+        and stored.collect_schema() == frame.schema
+    ):
+        leaving = (stored if staged.replaced is None else stored.filter(staged.replaced)).collect()
+        added, removed = _keep_others(frame, leaving), _keep_others(leaving, frame)
+        if updated := update_result(earlier, added, removed, pl.concat([kept, frame.lazy()]), columns):
+            return updated
+    return validate_frame(table.name, pl.concat([kept, frame.lazy()]).collect(), columns, earlier)
+
+
+def _keep_others(rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    return rows.filter(~rows.hash_rows().is_in(known.hash_rows().implode()))
+
+
+def _has_passed(lake: Lake, earlier: GateResult) -> bool:
+    """Whether this result is that of the rows that the table has."""
+    return read_state(lake.path, _passed(earlier.table)) == _describe_passed(lake, earlier)
+
+
+def _describe_passed(lake: Lake, result: GateResult) -> dict[str, str | None]:
+    digest = sha256(result.to_json().encode()).hexdigest()
+    return {"version": lake.name_version(result.table), "result": digest}
+
+
+def _passed(table: str) -> str:
+    return f"passed.{table}"

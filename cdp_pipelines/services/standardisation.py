@@ -83,9 +83,7 @@ def stage_records(lake: Lake, table: Table, changes: Sequence[RecordChanges], bu
     replaced = is_replaced(changes)
     kept = lake.scan(table).filter(~replaced).select("channel").collect()
     counts = {"rows by channel": count_by_channel(pl.concat([kept, built.select("channel")]))}
-    # The other rows passed the gate before.
-    is_addition = kept.height > 0
-    return StagedWrite(table, built, lambda: lake.merge(table, replaced, built), counts, is_addition)
+    return StagedWrite(table, built, lambda: lake.merge(table, replaced, built), counts, replaced=replaced)
 
 
 def count_by_channel(rows: pl.DataFrame) -> dict[str, int]:

@@ -83,7 +83,7 @@ def other_key(step, monkeypatch):
 
 
 def broken_memory(step, monkeypatch):
-    (path,) = (step.lake.path / ".state").glob("*.json")
+    (path,) = (step.lake.path / ".state").glob("step.*.json")
     path.write_text("{")
 
 
