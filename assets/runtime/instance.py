@@ -8,10 +8,15 @@ import logging
 import os
 import shutil
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
+from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from cdp_pipelines.errors import LakeError
 from warehouse.delta.lake import Lake
@@ -81,6 +86,23 @@ def prepare_databases(lake: Path) -> None:
         for folder in folders:
             (new / folder).rename(home / folder)
         shutil.rmtree(new)
+
+
+@contextmanager
+def show_in_timeline(instance: dg.DagsterInstance, job: str) -> Iterator[None]:
+    """Give runs of this job in this process the origin by which Dagster's timeline and home page find runs.
+
+    Dagster names an origin only where another process starts the run. It is the location of workspace.yaml.
+    """
+    target = LoadableTargetOrigin(module_name="assets.definitions")
+    location = ManagedGrpcPythonEnvCodeLocationOrigin(target, location_name="cdp")
+    origin = RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME).get_job_origin(job)
+    created = partial(instance.create_run_for_job, remote_job_origin=origin)
+    instance.create_run_for_job = created  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del instance.create_run_for_job
 
 
 def find_damaged_databases(lake: Path) -> list[str]:

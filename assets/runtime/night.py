@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import dagster as dg
 import polars as pl
 
-from assets.runtime.instance import prepare_databases, prepare_instance
+from assets.runtime.instance import prepare_databases, prepare_instance, show_in_timeline
 from assets.runtime.lake import ACCEPTED_NIGHTS, REMOVAL_CONFIRMED
 from assets.runtime.specs import DROPS
 from cdp_pipelines.errors import LakeError
@@ -30,6 +30,8 @@ from warehouse.delta.lake import Lake
 from warehouse.serving.server_error import SERVER
 from warehouse.sources.drop_folder import list_drop_dates
 from warehouse.state_file import forget_states
+
+JOB = "nightly"
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ def run_night(
     job = _resolve_job()
     started = time.perf_counter()
     steps = StepLog(len(job.nodes))
-    with instance or dg.DagsterInstance.get() as opened, _listen(steps, on_progress):
+    with instance or dg.DagsterInstance.get() as opened, show_in_timeline(opened, JOB), _listen(steps, on_progress):
         opened.add_dynamic_partitions(DROPS.name, [str(night)])
         known, removed, unresolved = _known_files(store), _count_removed(store), _read_unresolved(store)
         result = job.execute_in_process(
@@ -196,7 +198,7 @@ def _resolve_job() -> dg.JobDefinition:
     from assets.definitions import defs
 
     with_progress = dg.Definitions.merge(defs(), dg.Definitions(loggers={"progress": _progress_logger}))
-    return with_progress.resolve_job_def("nightly")
+    return with_progress.resolve_job_def(JOB)
 
 
 def _known_files(store: Lake) -> pl.DataFrame:

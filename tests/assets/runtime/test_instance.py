@@ -7,8 +7,9 @@ from unittest.mock import Mock
 
 import dagster as dg
 import pytest
+import yaml
 
-from assets.runtime.instance import find_damaged_databases, prepare_databases, prepare_instance
+from assets.runtime.instance import find_damaged_databases, prepare_databases, prepare_instance, show_in_timeline
 
 
 @pytest.fixture
@@ -95,3 +96,26 @@ def test_a_start_that_was_cut_short_begins_again(home, caplog):
     prepare_databases(home.parent)
     assert not caplog.records
     assert add_and_read_partitions("one") == ["one"]
+
+
+def test_a_run_in_this_process_is_found_by_the_timeline_as_one_of_the_workspace():
+    workspace = yaml.safe_load((Path(__file__).parents[3] / "workspace.yaml").read_text())["load_from"][0][
+        "python_module"
+    ]
+
+    @dg.op
+    def work() -> None: ...
+
+    @dg.job
+    def nightly() -> None:
+        work()
+
+    with dg.DagsterInstance.ephemeral() as opened:
+        with show_in_timeline(opened, "nightly"):
+            shown = nightly.execute_in_process(instance=opened)
+        hidden = nightly.execute_in_process(instance=opened)
+        origin = opened.get_run_by_id(shown.run_id).remote_job_origin
+        assert opened.get_run_by_id(hidden.run_id).remote_job_origin is None
+    location = origin.repository_origin.code_location_origin
+    assert (origin.job_name, location.location_name) == ("nightly", workspace["location_name"])
+    assert location.loadable_target_origin.module_name == workspace["module_name"]
