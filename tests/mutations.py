@@ -76,6 +76,12 @@ OF_GENERATIONS = ("tests/cdp_pipelines/identity/test_generations.py",)
 OF_OUTPUT = ("tests/cdp_pipelines/cli/test_output.py",)
 OF_GZIP = ("tests/cdp_pipelines/channels/test_records.py", "-k", "gzip")
 OF_CONSENT_OF_DROPS = ("tests/warehouse/verify/test_consent.py", "-k", "every_format")
+OF_CHANGES = ("tests/warehouse/delta/test_additions.py", "tests/cdp_pipelines/services/test_record_changes.py")
+OF_MEMORY = ("tests/cdp_pipelines/services/test_step_memory.py",)
+OF_CHANGED_ROWS = (
+    "tests/expectations/test_changed_rows.py",
+    "tests/cdp_pipelines/services/test_checked_write.py",
+)
 STATEMENT = "cdp_pipelines/standardise/consent_statement.py"
 WORKERS = 2
 
@@ -186,7 +192,7 @@ FAULTS = (
     Fault("unconfirmed_removal_is_logged", "cdp_pipelines/services/retention.py", 'expired.filter(~pl.col("table").is_in(list(unconfirmed)))', "expired", OF_RETENTION),
     Fault("first_night_needs_confirmation", "cdp_pipelines/services/retention.py", "is_limited=not (is_confirmed or lake.scan(RUN).limit(1).collect().is_empty())", "is_limited=not is_confirmed", OF_RETENTION),
     Fault("result_of_other_rows_counts_again", "expectations/gate.py", "rows = frame.hash_rows().sum() if frame.width else 0", "rows = 0", OF_GATES),
-    Fault("result_of_another_suite_counts_again", "expectations/gate.py", "{suite!r} {columns}", "{columns}", OF_GATES),
+    Fault("result_of_another_suite_counts_again", "expectations/gate.py", "{suite!r} {declared}", "{declared}", OF_GATES),
     Fault("failed_result_counts_again", "expectations/gate.py", "earlier is not None and earlier.passed and", "earlier is not None and", OF_GATES),
     Fault("reader_of_parquet_outlives_its_parent", "cdp_pipelines/channels/formats/parquet_records.py", "        parent.join()\n    os._exit(0)", "        parent.join()", OF_PARQUET),
     Fault("file_refused_because_no_child_starts", "cdp_pipelines/channels/formats/parquet_records.py", "    worker.submit(os.getpid).result()\n", "", OF_PARQUET),
@@ -262,6 +268,22 @@ FAULTS = (
     Fault("request_of_an_unreadable_subject_not_listed", f"{CONSENT}/unresolved.py", "for frame in (*stated, asked))", "for frame in stated)", OF_CONSENT_OF_DROPS),
     Fault("records_before_a_damage_lost", f"{CHANNELS}/formats/gzip_stream.py", "        content += _read_up_to_damage(before, data[position : position + BLOCK])\n", "", OF_GZIP),
     Fault("damaged_file_without_a_record_lost", f"{CHANNELS}/records.py", " or (damage is not None and not content)", "", OF_GZIP),
+    Fault("replaced_rows_not_noticed", "warehouse/delta/additions.py", 'if any("remove" in action for action in actions):', "if not actions:", OF_CHANGES),
+    Fault("restored_table_taken_for_the_one_before", "warehouse/delta/additions.py", "newest < seen or _name_entry(folder, seen) != since", "newest < seen", OF_CHANGES),
+    Fault("end_of_use_not_noticed", "cdp_pipelines/services/record_changes.py", "    if as_of > cursor.as_of:", "    if as_of < cursor.as_of:", OF_CHANGES),
+    Fault("late_removal_not_noticed", "cdp_pipelines/services/record_changes.py", "    if added.has_removals:", "    if not added.rows:", OF_CHANGES),
+    Fault("changed_contract_not_noticed", "cdp_pipelines/services/record_changes.py", "{contract!r} {retention!r}", "{retention!r}", OF_CHANGES),
+    Fault("resolved_record_not_read_again", "cdp_pipelines/services/ledger.py", "[each.include(resolutions) for each in find_record_changes", "[each for each in find_record_changes", OF_CHANGES),
+    Fault("table_of_another_writer_taken_for_ours", "cdp_pipelines/services/cursor.py", "return cursor if is_unchanged else None", "return cursor", OF_CHANGES),
+    Fault("step_recalled_under_another_key", "cdp_pipelines/services/step_memory.py", "digest_keys(lake.path), str(as_of)", "str(as_of)", OF_MEMORY),
+    Fault("step_recalled_as_of_another_instant", "cdp_pipelines/services/step_memory.py", "digest_keys(lake.path), str(as_of)", "digest_keys(lake.path)", OF_MEMORY),
+    Fault("step_recalled_over_other_rows", "cdp_pipelines/services/step_memory.py", 'return stored["did"] if is_same else None', 'return stored["did"]', OF_MEMORY),
+    Fault("failed_step_remembered", "cdp_pipelines/services/step_memory.py", "if all(check.is_passed or check.is_warning for check in report.checks):", "if report:", OF_MEMORY),
+    Fault("removed_rows_still_counted", "expectations/changed_rows.py", "then + more - less", "then + more", OF_CHANGED_ROWS),
+    Fault("shared_key_not_noticed", "expectations/changed_rows.py", "rows.hash_rows().is_duplicated()", "rows.hash_rows().is_null()", OF_CHANGED_ROWS),
+    Fault("share_of_rows_ignored", "expectations/changed_rows.py", '>= float(str(each.kwargs.get("mostly", 1)))', ">= 1", OF_CHANGED_ROWS),
+    Fault("result_of_a_refused_frame_taken", "cdp_pipelines/services/checked_write.py", '"result": digest}', '"result": None}', OF_CHANGED_ROWS),
+    Fault("rows_that_stay_not_judged", "cdp_pipelines/services/checked_write.py", "kept = stored.filter(~staged.replaced)", "kept = stored.clear()", OF_CHANGED_ROWS),
 )  # fmt: skip
 
 
