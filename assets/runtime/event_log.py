@@ -16,6 +16,8 @@ from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, StaticPool, create_engine, event
 
 _BUSY_SECONDS = 60
+# Stands for an answer that is not known; None is one.
+_UNASKED = object()
 
 
 class EventLog(SqliteEventLogStorage):
@@ -70,13 +72,13 @@ class EventLog(SqliteEventLogStorage):
         """The records of assets; of those asked before, as long as the index has nothing new of them."""
         if asset_keys is None:
             return super().get_asset_records()
-        self._forget_what_others_changed()
-        if missing := [key for key in asset_keys if "record" not in self._answers[key]]:
-            found = {record.asset_entry.asset_key: record for record in super().get_asset_records(missing)}
-            for key in missing:
-                self._answers[key]["record"] = found.get(key)
-        records = (self._answers[key]["record"] for key in asset_keys)
-        return [record for record in records if record is not None]
+        state = self._forget_what_others_changed()
+        records = {key: self._answers[key].get("record", _UNASKED) for key in asset_keys}
+        if unasked := [key for key, record in records.items() if record is _UNASKED]:
+            found = {record.asset_entry.asset_key: record for record in super().get_asset_records(unasked)}
+            for key in unasked:
+                records[key] = self._keep(key, "record", found.get(key), state)
+        return [record for record in records.values() if record is not None]
 
     def get_latest_tags_by_partition(
         self,
@@ -88,21 +90,29 @@ class EventLog(SqliteEventLogStorage):
         after_cursor: int | None = None,
     ) -> Mapping[str, Mapping[str, str]]:
         """The newest tags of an asset's partitions; see `get_asset_records`."""
-        self._forget_what_others_changed()
+        state = self._forget_what_others_changed()
         partitions = None if asset_partitions is None else tuple(asset_partitions)
         question = (event_type, tuple(tag_keys), partitions, before_cursor, after_cursor)
-        answers = self._answers[asset_key]
-        if question not in answers:
-            answers[question] = super().get_latest_tags_by_partition(
+        tags = self._answers[asset_key].get(question, _UNASKED)
+        if tags is _UNASKED:
+            found = super().get_latest_tags_by_partition(
                 asset_key, event_type, tag_keys, asset_partitions, before_cursor, after_cursor
             )
-        return cast("Mapping[str, Mapping[str, str]]", answers[question])
+            tags = self._keep(asset_key, question, found, state)
+        return cast("Mapping[str, Mapping[str, str]]", tags)
 
-    def _forget_what_others_changed(self) -> None:
+    def _keep(self, key: AssetKey, question: Hashable, answer: Any, state: tuple[int, int]) -> Any:
+        """Keep an answer, unless anybody wrote since the question."""
+        if self._read_index_state() == state:
+            self._answers[key][question] = answer
+        return answer
+
+    def _forget_what_others_changed(self) -> tuple[int, int]:
         state = self._read_index_state()
         if state != self._index_state:
             self._answers.clear()
             self._index_state = state
+        return state
 
     def _read_index_state(self) -> tuple[int, int]:
         """Changes when anybody writes the index: of this connection the changes, of all others SQLite's version."""

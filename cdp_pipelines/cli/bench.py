@@ -108,9 +108,7 @@ def identity_night(
 def night(
     people: Annotated[
         list[int] | None,
-        typer.Argument(
-            metavar="PEOPLE", min=20, help="People of a sample, about 20 records each; several give growth."
-        ),
+        typer.Argument(metavar=COUNT, min=20, help="People of a sample, about 20 records each; several give growth."),
     ] = None,
     format_: FormatOption = "text",
     output: OutputOption = None,

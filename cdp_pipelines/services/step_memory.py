@@ -44,7 +44,7 @@ def run_or_recall(lake: Lake, step: str, night: date, as_of: datetime, run: Call
 def read_memory(lake: Lake, step: str, rests_on: str) -> dict[str, Any] | None:
     """What a step did, where it rests on the same as then and all of its tables are as it left them; else None."""
     stored = read_state(lake.path, f"step.{step}")
-    if stored is None or stored["rests_on"] != rests_on:
+    if stored is None or stored.get("rests_on") != rests_on:
         return None
     is_same = all(lake.name_version(table) == version for table, version in stored["tables"].items())
     return stored["did"] if is_same else None

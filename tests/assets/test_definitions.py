@@ -14,6 +14,7 @@ from assets.runtime.lake import LakeResource
 from assets.runtime.specs import DROPS
 from cdp_pipelines.schema import TABLES
 from cdp_pipelines.services.checked_write import GATE
+from cdp_pipelines.services.decisions import DECIDE
 from cdp_pipelines.services.declarations import load_all_contracts, load_company_register
 from warehouse.delta.lake import Lake
 
@@ -47,6 +48,10 @@ def test_every_asset_has_group_owner_kind_and_description(specs):
         assert spec.description, name
         assert spec.code_version, name
         assert spec.partitions_def == DROPS, name
+
+
+def test_the_step_whose_decisions_are_used_again_is_the_one_that_decides(definitions):
+    assert definitions.resolve_assets_def(dg.AssetKey(["consent", "decision"])).op.name == DECIDE
 
 
 # No night builds these: a command writes them after they pass their suites.

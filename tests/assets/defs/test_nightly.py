@@ -45,6 +45,7 @@ from cdp_pipelines.services import checked_write, mart_build
 from cdp_pipelines.services.declarations import COMPANY, load_all_contracts, load_company_register, load_retention
 from cdp_pipelines.services.mart_audit import MartNight
 from cdp_pipelines.services.marts import find_people, read_published
+from expectations.changed_rows import update_result
 from expectations.gate import validate_frame
 from tests.conftest import content, copy_lake, gates, lasting
 from warehouse.delta.lake import Lake
@@ -376,7 +377,8 @@ def break_gate(tmp_path, monkeypatch):
         added = {"type": "expect_column_values_to_match_regex", "kwargs": kwargs, "why": "Breaks on purpose."}
         suite = yaml.safe_load((suites / f"{table}.yaml").read_text())
         (suites / f"{table}.yaml").write_text(yaml.safe_dump(suite | {"expectations": [*suite["expectations"], added]}))
-        monkeypatch.setattr(checked_write, "validate_frame", partial(validate_frame, suites=suites))
+        for check in (validate_frame, update_result):
+            monkeypatch.setattr(checked_write, check.__name__, partial(check, suites=suites))
 
     return add_expectation
 
