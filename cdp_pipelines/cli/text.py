@@ -118,8 +118,8 @@ def _cards(rows: Sequence[Mapping[str, str]], labels: Mapping[str, str]) -> Tabl
 def _bars(section: Section) -> list[str]:
     from cdp_pipelines.consent.audience_funnel import draw_bar
 
-    counts = [int(str(row[section.bar])) for row in section.rows]
-    return [draw_bar(count, max(counts), BAR_WIDTH) for count in counts]
+    numbers = [float(str(row[section.bar])) for row in section.rows]
+    return [draw_bar(number, max(numbers), BAR_WIDTH) for number in numbers]
 
 
 def _is_number(value: object) -> bool:

@@ -74,7 +74,7 @@ def extend_funnel(steps: pl.DataFrame, remaining: Mapping[str, int], reasons: Ma
     return pl.concat([steps, pl.DataFrame(rows, schema=FUNNEL, orient="row")])
 
 
-def draw_bar(count: int, total: int, width: int = 20) -> str:
+def draw_bar(count: float, total: float, width: int = 20) -> str:
     """A bar of block characters, exact to an eighth of a character."""
     eighths = round(8 * width * count / total) if total else 0
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()

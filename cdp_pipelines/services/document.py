@@ -18,7 +18,7 @@ Row = Mapping[str, object]
 class Section:
     """Rows of one kind under a key in snake_case; `empty` is the text where there is no row.
 
-    `title` is made from the key where none is given. `bar` names a column of counts that people also see as bars;
+    `title` is made from the key where none is given. `bar` names a column of numbers that people also see as bars;
     `is_waterfall` marks rows (comparison, level, weight, total) whose weights add up to the totals.
     """
 
