@@ -1,4 +1,4 @@
-"""What steps keep about themselves from one run to the next, in small files of the lake.
+"""State that steps store from one run to the next, in small files of the lake.
 
 Here belong reading and writing such a file. Without it a step computes everything again, so an unreadable one is as
 good as none.
@@ -16,7 +16,7 @@ _FOLDER = ".state"
 
 
 def read_state(lake: Path, name: str) -> dict[str, Any] | None:
-    """What was kept under this name; None where nothing was, or where it cannot be read."""
+    """The state that is stored under this name; None where there is none, or where it cannot be read."""
     try:
         state = json.loads(_path(lake, name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -25,14 +25,14 @@ def read_state(lake: Path, name: str) -> dict[str, Any] | None:
 
 
 def store_state(lake: Path, name: str, state: Mapping[str, object]) -> None:
-    """Keep this under a name; what is not JSON becomes text."""
+    """Store a state under a name; values that JSON does not have become text."""
     path = _path(lake, name)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_atomically(path, json.dumps(state, default=str))
 
 
 def forget_states(lake: Path) -> None:
-    """Forget everything that steps kept."""
+    """Remove every state of a lake."""
     shutil.rmtree(lake / _FOLDER, ignore_errors=True)
 
 

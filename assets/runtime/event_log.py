@@ -26,7 +26,7 @@ class EventLog(SqliteEventLogStorage):
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: dict[str, Engine] = {}
         self._tables: set[str] = set()
-        # What is known of each asset, and the state of the index at which it was asked.
+        # Answers about each asset, and the state of the index for which they hold.
         self._answers: dict[AssetKey, dict[Hashable, Any]] = defaultdict(dict)
         self._index_state: tuple[int, int] | None = None
         super().__init__(base_dir, inst_data)
@@ -61,7 +61,7 @@ class EventLog(SqliteEventLogStorage):
         return table_name in self._tables
 
     def store_event(self, event: EventLogEntry) -> None:
-        """Store an event; what is known of other assets stays known."""
+        """Store an event; answers about other assets stay."""
         self._forget_what_others_changed()
         super().store_event(event)
         if event.dagster_event is not None and event.dagster_event.asset_key is not None:
@@ -69,7 +69,7 @@ class EventLog(SqliteEventLogStorage):
         self._index_state = self._read_index_state()
 
     def get_asset_records(self, asset_keys: Sequence[AssetKey] | None = None) -> Sequence[AssetRecord]:
-        """The records of assets; of those asked before, as long as the index has nothing new of them."""
+        """The records of assets, from earlier answers as long as nobody writes about these assets."""
         if asset_keys is None:
             return super().get_asset_records()
         state = self._forget_what_others_changed()

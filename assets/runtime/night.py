@@ -132,8 +132,8 @@ def run_night(
     require_lasting_tables(store)
     check_nights(store, [*nights, night], accepted_nights, datetime.now(UTC).date())
     prepare_instance(lake, drops)
+    # Fails at once where another process holds the lock; the job itself takes it again.
     with store.lock_writer():
-        # Fails at once where another process holds the lock; the job itself takes it again.
         if is_full:
             forget_states(lake)
     if instance is None:

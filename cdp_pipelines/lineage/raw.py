@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
     from cdp_pipelines.channels.contract import ChannelContract
 
-# Names in the contract of standard columns that are mapped under other names than their own.
 _OF_STATEMENT: dict[str, tuple[str, ...]] = {
     "purpose": ("purpose", "tcf", "gpp"),
     "status": ("status", "tcf", "gpp"),
     "notice_version": ("notice_version", "tcf"),
 }
+# Names in the contract of standard columns that are mapped under other names than their own.
 _MAPPED_AS: dict[str, dict[str, tuple[str, ...]]] = {
     INTERACTION.name: {"interaction_type": ("type",), "amount_minor": ("amount",), "duration_s": ("duration",)},
     PARTY.name: {name: (name, "full_name") for name in NAME_PARTS},

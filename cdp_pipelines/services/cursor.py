@@ -1,4 +1,4 @@
-"""Where a step left off: the versions of the tables that it has read and written, by which it finds what is new.
+"""Where a step left off: the versions of the tables that it has read and written, by which it finds new rows.
 
 Here belongs deciding whether that still holds. What a step does with it is the step's own concern.
 """
@@ -23,7 +23,7 @@ class Cursor:
     """A step after its last run. Versions are named as `Lake.name_version` does.
 
     `written`: versions of its tables, by full name. `read`: versions of the tables that it has seen to the end.
-    `digests`: of what was declared about each of these. `as_of`: the instant as of which it ran.
+    `digests`: of the declarations of each of these. `as_of`: the instant as of which it ran.
     """
 
     written: Mapping[str, str]
@@ -46,6 +46,6 @@ def read_cursor(lake: Lake, table: str) -> Cursor | None:
 def store_cursor(
     lake: Lake, tables: Iterable[Table], read: Mapping[str, str], digests: Mapping[str, str], as_of: datetime
 ) -> None:
-    """Keep where the step that wrote these tables is."""
+    """Store where the step that wrote these tables left off."""
     written = {table.name: version for table in tables if (version := lake.name_version(table.name))}
     store_state(lake.path, f"cursor.{next(iter(written))}", asdict(Cursor(written, read, digests, as_of)))

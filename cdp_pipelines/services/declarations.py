@@ -131,7 +131,7 @@ def load_survivorship() -> SurvivorshipPolicy:
 
 @cache
 def digest_declarations() -> str:
-    """A digest of every file of the company's folder, as they were when this process first asked."""
+    """A digest of every file of the company's folder, as they were when this process first read them."""
     digest = sha256()
     for path in sorted(path for path in COMPANY.rglob("*") if path.is_file()):
         for part in (str(path.relative_to(COMPANY)).encode(), path.read_bytes()):

@@ -43,7 +43,7 @@ def verify_incremental(
 ) -> IncrementalVerification:
     """Compute a copy of the lake again as of its last night, from its raw rows and histories, and compare every table.
 
-    `recompute`: runs the night of a lake. `step`: is told what happens. The lake itself is only read. The copy keeps
+    `recompute`: runs the night of a lake. `step`: shows the current step. The lake itself is only read. The copy keeps
     what no run can make again: raw rows, the ledger, histories, what staff entered, and the weights of the last model.
     """
     last = read_nights(lake).last

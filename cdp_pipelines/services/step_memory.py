@@ -51,7 +51,7 @@ def read_memory(lake: Lake, step: str, rests_on: str) -> dict[str, Any] | None:
 
 
 def store_memory(lake: Lake, step: str, rests_on: str, tables: Iterable[str], did: Mapping[str, Any]) -> None:
-    """Keep what a step did, and the versions of the tables that it read and wrote."""
+    """Store the report of a step, and the versions of the tables that it read and wrote."""
     versions = {table: lake.name_version(table) for table in sorted(tables)}
     store_state(lake.path, f"step.{step}", {"rests_on": rests_on, "tables": versions, "did": did})
 

@@ -1,4 +1,4 @@
-"""What was added to a table since a version, by its log: which rows a reader has not seen yet.
+"""Rows that were added to a table since a version, by its log: those that a reader has not seen yet.
 
 Here belongs the reading of log entries. A version is named by its number and a digest of its entry, so that a table
 that was restored or made again is not taken for the one that was read before.
@@ -29,7 +29,7 @@ def name_version(folder: Path) -> str | None:
 
 
 class Additions(NamedTuple):
-    """What was appended to a table since a version. `rows`: without columns where there are none.
+    """Rows that were appended to a table since a version. `rows`: without columns where there are none.
 
     `has_removals`: whether rows or values were only taken away meanwhile (`REMOVAL_PROPERTY`).
     """
@@ -39,9 +39,9 @@ class Additions(NamedTuple):
 
 
 def scan_added(folder: Path, since: str) -> Additions | None:
-    """What was appended after the version `since` (see `name_version`).
+    """Rows that were appended after the version `since` (see `name_version`).
 
-    None where that cannot be told: rows were replaced meanwhile, or the version or a file is gone.
+    None where the log does not show them: rows were replaced meanwhile, or the version or a file is gone.
     """
     seen, newest = int(since.partition("-")[0]), current_version(folder)
     if newest is None or newest < seen or _name_entry(folder, seen) != since:

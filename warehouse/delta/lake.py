@@ -109,7 +109,7 @@ class Lake:
         return additions.name_version(self.location(table))
 
     def scan_added(self, table: Table, since: str) -> Additions | None:
-        """What was appended after the version of this name; None where that cannot be told."""
+        """Rows that were appended after the version of this name; None where the log does not show them."""
         return additions.scan_added(self.location(table.name), since)
 
     def describe(self, table: Table) -> WriteResult | None:
