@@ -76,13 +76,16 @@ def decide(decision_input: DecisionInput) -> DecisionRows:
     A purpose about contact points has a row for each contact point of its kind, and one with an empty contact point for
     a customer who has none. The ledger position is that of the newest event known at `known_at`.
     """
-    known = decision_input.ledger.filter(pl.col("recorded_at") <= decision_input.known_at)
-    ledger_position = known.select(pl.col("position").max()).collect().item() or 0
-    return _build_decision_rows(DecisionState.build(decision_input), ledger_position)
+    return build_decision_rows(DecisionState.build(decision_input))
 
 
-def _build_decision_rows(state: DecisionState, ledger_position: int) -> DecisionRows:
-    """Numbers back into texts, in order of the key: the units of each purpose are in order of customer and point."""
+def build_decision_rows(state: DecisionState, customers: pl.Series | None = None) -> DecisionRows:
+    """Decisions in texts, see `decide`; `customers`: the ids of those to show, by default all.
+
+    The units of each purpose are in order of customer and point.
+    """
+    numbered = state.subjects.customers
+    shown = None if customers is None else numbered.filter(pl.col("customer_id").is_in(customers.implode()))
     purpose_texts: dict[str, list[str]] = {
         "purpose": list(state.purposes),
         "lawful_basis": [purpose.lawful_basis for purpose in state.purposes.values()],
@@ -90,12 +93,14 @@ def _build_decision_rows(state: DecisionState, ledger_position: int) -> Decision
     }
     units = pl.concat(
         [
-            state.outcomes[key].with_columns(pl.lit(n, pl.UInt32).alias("purpose_number"))
-            for n, key in enumerate(state.purposes)
+            (
+                units if shown is None else units.join(shown, on="customer", how="semi", maintain_order="left")
+            ).with_columns(pl.lit(n, pl.UInt32).alias("purpose_number"))
+            for n, units in enumerate(state.outcomes[key] for key in state.purposes)
         ]
     ).sort("customer", maintain_order=True)
     return units.select(
-        state.subjects.customers["customer_id"].gather(units["customer"]),
+        numbered["customer_id"].gather(units["customer"]),
         *(pl.Series(name, texts, pl.String).gather(units["purpose_number"]) for name, texts in purpose_texts.items()),
         state.subjects.look_up_values(units["subject"]).fill_null("").alias("contact_point"),
         (pl.col("reason") == "allowed").alias("is_allowed"),
@@ -105,5 +110,42 @@ def _build_decision_rows(state: DecisionState, ledger_position: int) -> Decision
         .then(pl.lit([], pl.List(pl.String)))
         .otherwise(pl.concat_list("evidence"))
         .alias("evidence"),
-        pl.lit(ledger_position, pl.Int64).alias("ledger_position"),
+        pl.lit(state.ledger_position, pl.Int64).alias("ledger_position"),
     ).select(*COLUMNS)
+
+
+def digest_decisions(state: DecisionState) -> pl.DataFrame:
+    """One number for each customer out of all of the customer's decisions; customer_id, digest, sorted.
+
+    It changes with whatever a decision says; the ledger position does not count.
+    """
+    parts = [
+        units.select(
+            "customer",
+            pl.struct(
+                pl.lit(f"{key} {state.purposes[key].version} {state.purposes[key].lawful_basis}").alias("purpose"),
+                state.subjects.look_up_values(units["subject"]).alias("contact_point"),
+                pl.col("reason").cast(pl.String),
+                "evidence",
+                "since_at",
+            )
+            .hash()
+            .alias("digest"),
+        )
+        for key, units in state.outcomes.items()
+    ]
+    digests = pl.concat(parts).group_by("customer").agg(pl.col("digest").sum()).sort("customer")
+    return digests.select(state.subjects.customers["customer_id"].gather(digests["customer"]), "digest")
+
+
+def list_contact_points(state: DecisionState) -> pl.Series:
+    """Every contact point that a decision is about, once."""
+    subjects = pl.concat([units["subject"] for units in state.outcomes.values()]).unique().drop_nulls()
+    return state.subjects.look_up_values(subjects).unique().alias("contact_point")
+
+
+def count_allowed(state: DecisionState) -> dict[str, tuple[int, int]]:
+    """Purpose to the number of its decisions that allow, and of all; sorted."""
+    return {
+        key: (int((units["reason"] == "allowed").sum()), units.height) for key, units in sorted(state.outcomes.items())
+    }

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 class DecisionState:
     """What all decisions for one pair of clocks rest on; the sequence of its parts is `build`.
 
-    `purposes`: the versions in force by key; `order`: their keys, each after those that it requires.
+    `purposes`: the versions in force by key; `order`: their keys, each after those that it requires;
+    `ledger_position`: that of the newest event known at `known_at`, 0 where there is none.
     """
 
     purposes: Mapping[str, Purpose]
@@ -42,6 +43,7 @@ class DecisionState:
     consent_state: ConsentState
     evidence: Evidence
     subject_states: pl.DataFrame
+    ledger_position: int
 
     @classmethod
     def build(cls, decision_input: DecisionInput) -> DecisionState:
@@ -53,7 +55,9 @@ class DecisionState:
         consent_state = build_consent_state(events, subjects.identifiers, purposes)
         evidence = gather_evidence(decision_input, purposes, subjects, events)
         subject_states = build_subject_states(subjects, consent_state, select_birth_dates(evidence.facts))
-        return cls(purposes, order, subjects, consent_state, evidence, subject_states)
+        known = decision_input.ledger.filter(pl.col("recorded_at") <= decision_input.known_at)
+        position = known.select(pl.col("position").max()).collect().item() or 0
+        return cls(purposes, order, subjects, consent_state, evidence, subject_states, position)
 
     def check_purpose(self, key: str) -> BasisCheck:
         """The decision units of a purpose with all its checks in order (steps 1 to 5); the last is `allowed`."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from cdp_pipelines.schema import DecisionRows
+    from cdp_pipelines.schema import DecisionFrame, DecisionRows
 
 DECISION_KEY = ["customer_id", "purpose", "contact_point"]
 # A decision that differs in one of these is another decision; a different ledger position alone is not.
@@ -36,17 +36,22 @@ def update_decision_history(history: DecisionRows, decisions: DecisionRows, as_o
     return apply_scd2(history, decisions, as_of, DECISION_KEY, COMPARED)
 
 
-def hide_unused_contact_points(
-    history: DecisionRows, decisions: DecisionRows, hide: Callable[[str], str]
-) -> DecisionRows:
-    """History (`DECISION`) in which no closed decision names a contact point that no customer has any more.
+def find_unused_contact_points(history: DecisionFrame, in_use: pl.Series) -> DecisionRows:
+    """Closed decisions of a history (`DECISION`) that name a contact point which no customer has any more.
 
-    `decisions`: those of tonight, which cover every contact point of every customer. `hide`: contact point to
-    `HIDDEN_PREFIX` and its keyed digest. A closed decision can still be proven: a person who presents the contact point
-    finds the decision under its digest (GDPR Art. 5(1)(e) and (2)).
+    `in_use`: the contact points that some customer has.
     """
     point = pl.col("contact_point")
-    closed = history.filter(~is_current(), point != "", ~point.str.starts_with(HIDDEN_PREFIX))
-    unused = closed.select(point).unique().join(decisions.select(point).unique(), on="contact_point", how="anti")
-    digests = {value: hide(value) for value in unused["contact_point"].sort()}
-    return history.with_columns(point.replace(digests)).sort(DECISION.key) if digests else history
+    closed = history.filter(~is_current(), point != "", ~point.str.starts_with(HIDDEN_PREFIX)).collect()
+    return closed.join(in_use.to_frame("contact_point"), on="contact_point", how="anti")
+
+
+def hide_unused_contact_points(history: DecisionRows, in_use: pl.Series, hide: Callable[[str], str]) -> DecisionRows:
+    """History (`DECISION`) in which no decision is one of `find_unused_contact_points`.
+
+    `hide`: contact point to `HIDDEN_PREFIX` and its keyed digest. A closed decision can still be proven: a person who
+    presents the contact point finds the decision under its digest (GDPR Art. 5(1)(e) and (2)).
+    """
+    unused = find_unused_contact_points(history.lazy(), in_use)["contact_point"].unique().sort()
+    digests = {value: hide(value) for value in unused}
+    return history.with_columns(pl.col("contact_point").replace(digests)).sort(DECISION.key) if digests else history

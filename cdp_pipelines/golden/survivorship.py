@@ -24,10 +24,9 @@ from cdp_pipelines.schema import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cdp_pipelines.golden.golden_input import GoldenInput
     from cdp_pipelines.golden.policy import SurvivorshipPolicy
     from cdp_pipelines.schema import (
-        ConsentEventFrame,
-        CrosswalkFrame,
         PartyFrame,
         PreferenceFrame,
         ProvenanceFrame,
@@ -39,42 +38,28 @@ GRANTED_ON = ("email", "phone", "loyalty_card")
 
 
 def build_provenance(
-    party: PartyFrame,
-    preference: PreferenceFrame,
-    crosswalk: CrosswalkFrame,
-    consent_event: ConsentEventFrame,
-    states: pl.LazyFrame,
-    rectified: RectificationFrame,
-    collected_for: Mapping[str, tuple[str, ...]],
-    policy: SurvivorshipPolicy,
+    golden_input: GoldenInput, collected_for: Mapping[str, tuple[str, ...]], policy: SurvivorshipPolicy
 ) -> ProvenanceFrame:
     """Every candidate value of every golden attribute, ranked; key (customer_id, attribute, rank).
 
-    Reads only records that may join a profile (`crosswalk.is_profiled`). `states`: see
-    `contact_point.build_contact_point_states`; `rectified`: see `rectification.select_current`. A value may serve the
-    purposes of its channel (`collected_for`) and any purpose that the record itself grants on the very value. Equal
-    values of one channel are one candidate, that of the latest record. Rank 1 is the golden value. Ranks have no ties;
-    in an attribute group one rank is one record, so a rank is missing where that record lacks the attribute. A
-    rectified value ranks first and may serve all purposes of the values that it replaces; replaced values rank last
-    and serve no purpose.
+    Reads only records that may join a profile (`crosswalk.is_profiled`). A value may serve the purposes of its channel
+    (`collected_for`) and any purpose that the record itself grants on the very value. Equal values of one channel are
+    one candidate, that of the latest record. Rank 1 is the golden value. Ranks have no ties; in an attribute group one
+    rank is one record, so a rank is missing where that record lacks the attribute. A rectified value ranks first and
+    may serve all purposes of the values that it replaces; replaced values rank last and serve no purpose.
     """
-    profiled = crosswalk.filter("is_profiled").select(*RECORD_KEY, "customer_id")
-    granted = (
-        consent_event.filter(pl.col("status") == "granted", pl.col("notice_version").is_not_null())
-        .group_by(*RECORD_KEY, pl.col("subject_kind"), pl.col("subject_value"))
-        .agg(pl.col("purpose").alias("granted"))
-    )
+    profiled = golden_input.crosswalk.filter("is_profiled").select(*RECORD_KEY, "customer_id")
     channels = pl.LazyFrame(
         {"channel": list(collected_for), "of_channel": [list(purposes) for purposes in collected_for.values()]},
         schema={"channel": pl.String, "of_channel": TEXTS},
     )
-    personal = _select_attributes(party, "observed_at", GOLDEN_ATTRIBUTES, profiled)
-    preferences = _select_attributes(preference, "updated_at", PREFERENCE_COLUMNS, profiled)
+    personal = _select_attributes(golden_input.party, "observed_at", GOLDEN_ATTRIBUTES, profiled)
+    preferences = _select_attributes(golden_input.preference, "updated_at", PREFERENCE_COLUMNS, profiled)
     parts = []
     for group in policy.groups:
         records = preferences if group[0] in PREFERENCE_COLUMNS else personal
-        candidates = _build_candidates(records, group, granted, channels, states)
-        ranked = _rank_candidates(_add_rectified(candidates, rectified, group, channels), policy, group[0])
+        candidates = _build_candidates(records, group, golden_input.granted, channels, golden_input.states)
+        ranked = _rank_candidates(_add_rectified(candidates, golden_input.rectified, group, channels), policy, group[0])
         parts += [
             ranked.filter(pl.col(name).is_not_null()).with_columns(
                 pl.lit(name).alias("attribute"), pl.col(name).alias("value"), pl.lit(group[0]).alias("attribute_group")

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from scipy.optimize import OptimizeResult
 
@@ -128,9 +128,9 @@ def _suppress_more(
     for whole, parts in sums:
         for cell in (whole, *parts):
             neighbours[cell].update((whole, *parts))
-    suppressed = set(small)
+    suppressed, unsure = set(small), set(small)
     while suppressed and len(suppressed) < len(counts):
-        bounds = bound_cells(counts, suppressed, sums, least)
+        bounds = bound_cells(counts, suppressed, sums, least, unsure)
         narrow = [cell for cell, (low, high) in bounds.items() if high - low < widths[cell]]
         if not narrow:
             break
@@ -139,15 +139,21 @@ def _suppress_more(
             published = neighbours[cell] - suppressed or set(counts) - suppressed
             more.add(prefer(published, key=lambda candidate: (abs(counts[candidate]), candidate)))
         suppressed |= more
+        # A cell that is wide enough stays so, however many others are suppressed.
+        unsure = more.union(narrow)
     return suppressed
 
 
 def bound_cells(
-    counts: dict[Cell, int], suppressed: set[Cell], sums: Sequence[SumConstraint], least: int | None
+    counts: dict[Cell, int],
+    suppressed: set[Cell],
+    sums: Sequence[SumConstraint],
+    least: int | None,
+    of: Collection[Cell] | None = None,
 ) -> dict[Cell, tuple[float, float]]:
     """Range of each suppressed cell that an attacker can compute from all published ones: the least and the most.
 
-    `least`: the smallest that a cell can be, None where it has no bound.
+    `least`: the smallest that a cell can be, None where it has no bound; `of`: the cells of interest, by default all.
     """
     # scipy takes half a second to load, and no command needs it.
     from scipy.optimize import linprog
@@ -170,7 +176,8 @@ def bound_cells(
             values.append(value)
     known = {"A_eq": np.array(rows), "b_eq": values} if rows else {}
     bounds = {}
-    for cell, n in position.items():
+    for cell in order if of is None else sorted(of):
+        n = position[cell]
         objective = np.zeros(len(order))
         objective[n] = 1.0
         low, high = (_read_bound(linprog(-sign * objective, bounds=(lower, None), **known), scale) for sign in (-1, 1))

@@ -110,7 +110,7 @@ def select_members(
     with the most known attributes is. The second has the columns of `PROVENANCE`.
     """
     allowed = _select_profiled(purpose, decision, customer)
-    usable = _select_usable(purpose, provenance)
+    usable = select_usable(purpose, provenance)
     if purpose.scope == "person":
         return allowed, usable
     point = pl.col("attribute") == purpose.scope
@@ -129,7 +129,7 @@ def count_members(
     allowed = _select_profiled(purpose, decision, customer)
     steps = {HAS_PROFILE: allowed}
     if purpose.scope != "person":
-        usable = _select_usable(purpose, provenance)
+        usable = select_usable(purpose, provenance)
         contacts = _select_contacts(purpose, allowed, usable)
         steps |= {HAS_VALUE: contacts, OWN_POINT: _select_one_per_point(contacts, usable)}
     counted = pl.collect_all([frame.select(pl.col("customer_id").n_unique()) for frame in steps.values()])
@@ -144,7 +144,8 @@ def _select_profiled(purpose: Purpose, decision: DecisionFrame, customer: Custom
     )
 
 
-def _select_usable(purpose: Purpose, provenance: ProvenanceFrame) -> ProvenanceFrame:
+def select_usable(purpose: Purpose, provenance: ProvenanceFrame) -> ProvenanceFrame:
+    """The values that were collected for a purpose."""
     return provenance.filter(pl.col("collected_for").list.contains(purpose.key))
 
 

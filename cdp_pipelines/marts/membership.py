@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cdp_pipelines.schema import MEMBERSHIP
-from cdp_pipelines.schema.interval import apply_scd2
+from cdp_pipelines.schema.interval import VALID_TO, apply_scd2, is_current
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,9 +39,12 @@ def update_membership(
             *(rows.select(pl.lit(key).alias("purpose"), "customer_id") for key, rows in marts.items()),
         ]
     )
+    before = history.filter(is_current() | (pl.col(VALID_TO) >= as_of)).select(MEMBERSHIP_KEY)
+    of_interest = pl.concat([members, before]).unique().lazy()
     # Of the contact points of a customer an allowed one decides.
     decided = (
         decision.filter(pl.col("purpose").is_in(list(marts)))
+        .join(of_interest, on=MEMBERSHIP_KEY, how="semi")
         .sort("is_allowed", "contact_point", descending=[True, False])
         .unique(MEMBERSHIP_KEY, keep="first", maintain_order=True)
         .select(*MEMBERSHIP_KEY, "reason", "lawful_basis", "purpose_version", "evidence")

@@ -1,5 +1,6 @@
 """Decide for every customer and purpose, and record the history of decisions and the crosswalk that they allow.
 
+Every customer is decided in numbers. Texts, history and gate are those of the customers whose decisions have changed.
 Writing consent/decision and identity/crosswalk belongs here; a decision on request, without writing, is `decisions`'.
 """
 
@@ -11,10 +12,14 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cdp_pipelines.consent import build_crosswalk, update_decision_history
-from cdp_pipelines.consent.history import HIDDEN_PREFIX, hide_unused_contact_points
+from cdp_pipelines.consent.decide import build_decision_rows, count_allowed, digest_decisions, list_contact_points
+from cdp_pipelines.consent.decision_state import DecisionState
+from cdp_pipelines.consent.history import HIDDEN_PREFIX, find_unused_contact_points, hide_unused_contact_points
 from cdp_pipelines.schema import CLUSTER, CROSSWALK, DECISION, PARTY
+from cdp_pipelines.schema.interval import current
 from cdp_pipelines.services.checked_write import StagedWrite, TableCheck, WriteReport, check_and_write
-from cdp_pipelines.services.decisions import decide_lake
+from cdp_pipelines.services.customer_changes import find_customer_changes, store_customer_digests
+from cdp_pipelines.services.decisions import read_decision_input
 from cdp_pipelines.services.declarations import load_all_contracts
 from cdp_pipelines.services.silence import find_silent_channels
 from warehouse.keys import keyed_digest, ledger_key
@@ -32,29 +37,36 @@ def update_decisions(lake: Lake, night: date, as_of: datetime) -> WriteReport:
 
     Contact points that no decision needs any more stay in the history as keyed digests.
     """
-    decisions = decide_lake(lake, as_of)
-    key = ledger_key(lake.path)
+    state = DecisionState.build(read_decision_input(lake, as_of))
+    digests, in_use, stored = digest_decisions(state), list_contact_points(state), lake.scan(DECISION)
+    changes = find_customer_changes(lake, (DECISION,), digests, as_of)
+    if changes.ids is not None:
+        # Somebody else may have been the last holder of a contact point that the history of a customer names.
+        changes = changes.include(find_unused_contact_points(stored, in_use)["customer_id"])
+    key, decisions = ledger_key(lake.path), build_decision_rows(state, changes.ids)
     history = hide_unused_contact_points(
-        update_decision_history(lake.read(DECISION), decisions, as_of),
-        decisions,
+        update_decision_history(changes.select(stored).collect(), decisions, as_of),
+        in_use,
         lambda point: HIDDEN_PREFIX + keyed_digest(key, point),
     )
+    complete_history = changes.complete(lake, DECISION, history)
     collected_for = {key: contract.collected_for for key, contract in load_all_contracts().items()}
-    crosswalk = build_crosswalk(lake.scan(CLUSTER), lake.scan(PARTY), decisions.lazy(), collected_for).collect()
-    counted = decisions.group_by("purpose").agg(pl.len(), pl.col("is_allowed").sum()).sort("purpose")
+    crosswalk = build_crosswalk(
+        lake.scan(CLUSTER), lake.scan(PARTY), current(complete_history), collected_for
+    ).collect()
+    is_of_tonight = (pl.col("valid_from") == as_of) | (pl.col("valid_to") == as_of)
     metadata = {
-        "begun or ended tonight": history.filter(
-            (pl.col("valid_from") == as_of) | (pl.col("valid_to") == as_of)
-        ).height,
-        "allowed": {purpose: f"{allowed:,} of {total:,}" for purpose, total, allowed in counted.iter_rows()},
+        "begun or ended tonight": complete_history.filter(is_of_tonight).select(pl.len()).collect().item(),
+        "allowed": {purpose: f"{allowed:,} of {total:,}" for purpose, (allowed, total) in count_allowed(state).items()},
     }
     gates = {"merge gate": dict(crosswalk["gate"].value_counts().sort("count", "gate", descending=True).iter_rows())}
     report = check_and_write(
         lake,
         night,
-        StagedWrite(DECISION, history, lambda: lake.replace(DECISION, history), metadata),
+        changes.stage(lake, DECISION, history, metadata),
         StagedWrite(CROSSWALK, crosswalk, lambda: lake.replace(CROSSWALK, crosswalk), gates),
     )
+    store_customer_digests(lake, (DECISION,), digests, as_of)
     silent = [each.describe(lake) for each in find_silent_channels(lake, as_of)]
     complete = TableCheck(DECISION, COMPLETE, not silent, "; ".join(silent) or None, is_warning=True)
     return replace(report, checks=(*report.checks, complete))

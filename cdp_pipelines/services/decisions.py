@@ -39,20 +39,25 @@ def decide_lake(
 
     `register`: the purposes to decide on; default: those of the company.
     """
+    return decide(read_decision_input(lake, as_of, known_at, register))
+
+
+def read_decision_input(
+    lake: Lake, as_of: datetime, known_at: datetime | None = None, register: Register | None = None
+) -> DecisionInput:
+    """What decisions on the lake as it is rest on; see `decide_lake`."""
     known_at = known_at or as_of
     party, cluster, interactions = lake.scan(PARTY), lake.scan(CLUSTER), lake.scan(INTERACTION)
-    return decide(
-        DecisionInput(
-            register=load_company_register() if register is None else register,
-            ledger=lake.scan(LEDGER),
-            identifiers=list_identifiers(party, cluster),
-            interactions=interactions,
-            crosswalk=cluster,
-            as_of=as_of,
-            known_at=known_at,
-            silent=find_silences(lake, known_at),
-            party=party,
-            requests=lake.scan(PRIVACY_REQUEST),
-            cases=list_covered_subjects(load_company_cases(), interactions, party),
-        )
+    return DecisionInput(
+        register=load_company_register() if register is None else register,
+        ledger=lake.scan(LEDGER),
+        identifiers=list_identifiers(party, cluster),
+        interactions=interactions,
+        crosswalk=cluster,
+        as_of=as_of,
+        known_at=known_at,
+        silent=find_silences(lake, known_at),
+        party=party,
+        requests=lake.scan(PRIVACY_REQUEST),
+        cases=list_covered_subjects(load_company_cases(), interactions, party),
     )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cdp_pipelines.purposes import Purpose
-    from cdp_pipelines.schema import DecisionFrame
+    from cdp_pipelines.schema import CustomerFrame, DecisionFrame, ProvenanceFrame
     from warehouse.delta.lake import Lake
 
 IN_MART = "in the mart"
@@ -52,9 +52,10 @@ def report_funnel(lake: Lake, key: str, as_of: datetime | None) -> Document:
         )
     if instant > nights.last_as_of:
         decisions = decide_lake(lake, instant).lazy().with_columns(valid_to=pl.lit(None, pl.Datetime("us", "UTC")))
-        steps = count_steps(lake, purpose, decisions)
+        steps = count_steps(purpose, decisions, lake.scan(PROVENANCE), lake.scan(CUSTOMER))
     elif instant == nights.last_as_of:
-        steps = count_steps(lake, purpose, valid_at(lake.scan(DECISION), instant), _count_members(lake, key, instant))
+        decisions, member_count = valid_at(lake.scan(DECISION), instant), _count_members(lake, key, instant)
+        steps = count_steps(purpose, decisions, lake.scan(PROVENANCE), lake.scan(CUSTOMER), member_count)
     else:
         steps = build_funnel(valid_at(lake.scan(DECISION), instant), key)
         if purpose.columns:
@@ -77,9 +78,13 @@ def report_funnel(lake: Lake, key: str, as_of: datetime | None) -> Document:
 
 
 def count_steps(
-    lake: Lake, purpose: Purpose, decisions: DecisionFrame, member_count: int | None = None
+    purpose: Purpose,
+    decisions: DecisionFrame,
+    provenance: ProvenanceFrame,
+    customer: CustomerFrame,
+    member_count: int | None = None,
 ) -> pl.DataFrame:
-    """The funnel on these decisions and the lake's profiles; columns of `audience_funnel.FUNNEL`.
+    """The funnel on these decisions and profiles; columns of `audience_funnel.FUNNEL`.
 
     `decisions`: one row for each customer, purpose and contact point; `member_count`: customers in the mart, if known.
     """
@@ -87,7 +92,7 @@ def count_steps(
     if not purpose.columns:
         return steps
     in_force = decisions.with_columns(valid_to=pl.lit(None, pl.Datetime("us", "UTC")))
-    remaining = count_members(purpose, in_force, lake.scan(PROVENANCE), lake.scan(CUSTOMER))
+    remaining = count_members(purpose, in_force, provenance, customer)
     return extend_funnel(steps, remaining | ({} if member_count is None else {IN_MART: member_count}), REASONS)
 
 

@@ -13,6 +13,7 @@ import polars as pl
 from cdp_pipelines.golden import contact_point, rectification, survivorship
 from cdp_pipelines.golden.conflict import count_conflicts
 from cdp_pipelines.golden.customer import build_customer
+from cdp_pipelines.golden.golden_input import GoldenInput
 from cdp_pipelines.golden.household import build_households
 from cdp_pipelines.schema import (
     CONFLICT,
@@ -33,12 +34,14 @@ from cdp_pipelines.schema import (
 )
 from cdp_pipelines.schema.interval import current
 from cdp_pipelines.services.checked_write import StagedWrite, WriteReport, check_and_write
+from cdp_pipelines.services.customer_changes import find_customer_changes, store_customer_digests
 from cdp_pipelines.services.declarations import load_all_contracts
 
 if TYPE_CHECKING:
     from datetime import date, datetime
 
     from cdp_pipelines.golden.policy import SurvivorshipPolicy
+    from cdp_pipelines.schema import CustomerRows, ProvenanceRows
     from warehouse.delta.lake import Lake
 
 # Table to the tables that it is built from.
@@ -52,41 +55,64 @@ SOURCES = {
 
 
 def update_golden_record(lake: Lake, policy: SurvivorshipPolicy, night: date, as_of: datetime) -> WriteReport:
-    """Build all tables of the golden record anew."""
-    tables = build_golden_record(lake, policy, as_of)
-    metadata: dict[Table, dict[str, object]] = {
-        PROVENANCE: {"customers whose records disagree": _count_disagreements(tables[PROVENANCE])},
-        CONTACT_POINT: {"states": _count_states(tables[CONTACT_POINT])},
-    }
-    return check_and_write(
+    """Bring all tables of the golden record to a night.
+
+    The values of customers for whom nothing has changed that they rest on are not computed again.
+    """
+    crosswalk, ledger = lake.scan(CROSSWALK), lake.scan(LEDGER)
+    golden_input = GoldenInput(
+        party=lake.scan(PARTY),
+        preference=lake.scan(PREFERENCE),
+        crosswalk=crosswalk,
+        consent_event=lake.scan(CONSENT_EVENT),
+        states=contact_point.build_contact_point_states(ledger, policy.verified_by, as_of).collect().lazy(),
+        rectified=rectification.select_current(lake.scan(RECTIFICATION), crosswalk, policy.group_of),
+    )
+    digests = golden_input.digest()
+    changes = find_customer_changes(lake, (PROVENANCE, CUSTOMER), digests, as_of)
+    changed = golden_input if changes.ids is None else golden_input.select(changes.ids)
+    purposes = {key: contract.collected_for for key, contract in load_all_contracts().items()}
+    values = survivorship.build_provenance(changed, purposes, policy).collect()
+    customers = build_customer(values.lazy(), changed.party, changed.crosswalk).collect()
+    provenance = changes.complete(lake, PROVENANCE, values).collect()
+    others = _build_others(
+        lake, golden_input, provenance, changes.complete(lake, CUSTOMER, customers).collect(), policy, as_of
+    )
+    disagreements = {"customers whose records disagree": _count_disagreements(provenance)}
+    metadata: dict[Table, dict[str, object]] = {CONTACT_POINT: {"states": _count_states(others[CONTACT_POINT])}}
+    report = check_and_write(
         lake,
         night,
+        changes.stage(lake, PROVENANCE, values, disagreements),
+        changes.stage(lake, CUSTOMER, customers, {}),
         *(
             StagedWrite(table, rows, partial(lake.replace, table, rows), metadata.get(table, {}))
-            for table, rows in tables.items()
+            for table, rows in others.items()
         ),
     )
+    store_customer_digests(lake, (PROVENANCE, CUSTOMER), digests, as_of)
+    return report
 
 
-def build_golden_record(lake: Lake, policy: SurvivorshipPolicy, as_of: datetime) -> dict[Table, pl.DataFrame]:
-    """Every table of the golden record as of a night."""
-    party, preference, crosswalk, consent_event, ledger, decision = (
-        lake.scan(table) for table in (PARTY, PREFERENCE, CROSSWALK, CONSENT_EVENT, LEDGER, DECISION)
-    )
-    purposes = {key: contract.collected_for for key, contract in load_all_contracts().items()}
-    rectified = rectification.select_current(lake.scan(RECTIFICATION), crosswalk, policy.group_of)
-    states = contact_point.build_contact_point_states(ledger, policy.verified_by, as_of)
-    provenance = survivorship.build_provenance(
-        party, preference, crosswalk, consent_event, states, rectified, purposes, policy
-    ).collect()
-    customers = build_customer(provenance.lazy(), party, crosswalk).collect()
-    last_use = contact_point.find_last_use(party, lake.scan(INTERACTION), crosswalk, as_of)
+def _build_others(
+    lake: Lake,
+    golden_input: GoldenInput,
+    provenance: ProvenanceRows,
+    customers: CustomerRows,
+    policy: SurvivorshipPolicy,
+    as_of: datetime,
+) -> dict[Table, pl.DataFrame]:
+    """The tables that compare customers, or rest on their decisions: out of the values of all."""
+    last_use = contact_point.find_last_use(golden_input.party, lake.scan(INTERACTION), golden_input.crosswalk, as_of)
     points = contact_point.build_contact_points(
-        provenance.lazy(), customers.lazy(), states, rectified, last_use, current(decision)
+        provenance.lazy(),
+        customers.lazy(),
+        golden_input.states,
+        golden_input.rectified,
+        last_use,
+        current(lake.scan(DECISION)),
     )
     return {
-        PROVENANCE: provenance,
-        CUSTOMER: customers,
         CONTACT_POINT: points.collect(),
         HOUSEHOLD: build_households(customers, provenance.lazy(), lake.scan(HISTORY), policy.household_max),
         CONFLICT: count_conflicts(provenance.lazy()).collect(),

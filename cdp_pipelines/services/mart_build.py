@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from cdp_pipelines.consent.audience_funnel import draw_funnel
 from cdp_pipelines.errors import CdpError
 from cdp_pipelines.lineage import check_minimised, describe_origins
@@ -18,6 +20,7 @@ from cdp_pipelines.marts.mart import (
     build_permitted_table,
     protect,
     quasi_identifiers,
+    select_usable,
 )
 from cdp_pipelines.marts.measures import compute_measures
 from cdp_pipelines.schema import CROSSWALK, CUSTOMER, DECISION, INTERACTION, PROVENANCE
@@ -43,9 +46,8 @@ from warehouse.mart_sql import run_mart_sql
 if TYPE_CHECKING:
     from datetime import date, datetime
 
-    import polars as pl
-
     from cdp_pipelines.purposes import Purpose
+    from cdp_pipelines.schema import DecisionFrame, ProvenanceFrame
     from warehouse.delta.lake import Lake
 
 SOURCES = (DECISION, PROVENANCE, CUSTOMER, INTERACTION, CROSSWALK)
@@ -80,11 +82,18 @@ def update_mart(lake: Lake, purpose: Purpose, night: date, as_of: datetime) -> W
 def _build_mart(lake: Lake, purpose: Purpose, night: date, as_of: datetime) -> WriteReport:
     contracts, table = load_all_contracts(), build_mart_table(purpose)
     check_minimised(purpose, contracts, purpose_file(purpose.key))
-    permitted = _select_permitted(lake, purpose, as_of)
+    # Read once: what the purpose may process is selected, and counted step by step.
+    decision, provenance = pl.collect_all(
+        [
+            current(lake.scan(DECISION)).filter(pl.col("purpose") == purpose.key),
+            select_usable(purpose, lake.scan(PROVENANCE)),
+        ]
+    )
+    permitted = _select_permitted(lake, purpose, decision.lazy(), provenance.lazy(), as_of)
     shaped = run_mart_sql(purpose, permitted) if purpose.shape else permitted
     rows = protect(purpose, shaped, permitted)
     metadata = {
-        "audience funnel": draw_funnel(count_steps(lake, purpose, current(lake.scan(DECISION)))),
+        "audience funnel": draw_funnel(count_steps(purpose, decision.lazy(), provenance.lazy(), lake.scan(CUSTOMER))),
         "column origins": describe_origins(purpose, contracts),
         **count_suppressed(purpose, shaped, rows),
     }
@@ -120,11 +129,14 @@ def count_suppressed(purpose: Purpose, before: pl.DataFrame, after: pl.DataFrame
     return {"values suppressed": suppressed}
 
 
-def _select_permitted(lake: Lake, purpose: Purpose, as_of: datetime) -> pl.DataFrame:
+def _select_permitted(
+    lake: Lake, purpose: Purpose, decision: DecisionFrame, provenance: ProvenanceFrame, as_of: datetime
+) -> pl.DataFrame:
     # A purpose never reads data that was collected for others alone.
     channels = [key for key, contract in load_all_contracts().items() if purpose.key in contract.collected_for]
-    decision, provenance, customer, interaction, crosswalk = (lake.scan(table) for table in SOURCES)
+    has_measures = any(column.source.startswith("measure.") for column in purpose.columns)
+    interaction = lake.scan(INTERACTION) if has_measures else INTERACTION.empty().lazy()
     since = start_of_window(purpose.retention, as_of)
-    measures = compute_measures(interaction, crosswalk, channels, since, as_of)
+    measures = compute_measures(interaction, lake.scan(CROSSWALK), channels, since, as_of)
     key = mart_key(lake.path, purpose.key)
-    return build_permitted(purpose, decision, provenance, customer, measures, key).collect()
+    return build_permitted(purpose, decision, provenance, lake.scan(CUSTOMER), measures, key).collect()

@@ -64,7 +64,7 @@ def test_a_closed_decision_does_not_name_a_contact_point_without_a_customer():
         contact_point=pl.Series(["", "ann@shop"])
     )
     second = hide_unused_contact_points(
-        update_decision_history(first, then, TWO), then, lambda value: HIDDEN_PREFIX + value[::-1]
+        update_decision_history(first, then, TWO), then["contact_point"], lambda value: HIDDEN_PREFIX + value[::-1]
     )
     assert set(second.select("customer_id", "contact_point", "valid_to").rows()) == {
         ("ann", "ann@shop", TWO),
@@ -75,7 +75,7 @@ def test_a_closed_decision_does_not_name_a_contact_point_without_a_customer():
     }
     # A hidden contact point is not hidden again, and a second run of the night changes nothing.
     again = hide_unused_contact_points(
-        update_decision_history(second, then, TWO), then, lambda value: HIDDEN_PREFIX + value[::-1]
+        update_decision_history(second, then, TWO), then["contact_point"], lambda value: HIDDEN_PREFIX + value[::-1]
     )
     assert again.equals(second)
 

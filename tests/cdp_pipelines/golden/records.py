@@ -6,6 +6,7 @@ import polars as pl
 
 from cdp_pipelines.golden import contact_point, rectification
 from cdp_pipelines.golden.customer import build_customer
+from cdp_pipelines.golden.golden_input import GoldenInput
 from cdp_pipelines.golden.policy import SurvivorshipPolicy
 from cdp_pipelines.golden.survivorship import build_provenance
 from cdp_pipelines.schema import CONSENT_EVENT, CROSSWALK, LEDGER, PARTY, PREFERENCE, RECTIFICATION
@@ -77,12 +78,14 @@ def golden(
     party, preference = party_of(records), frame(PREFERENCE, preferences)
     crosswalk = crosswalk_of(party, preference, customers=customers, profiled=profiled)
     found = build_provenance(
-        party,
-        preference,
-        crosswalk,
-        frame(CONSENT_EVENT, consents),
-        contact_point.build_contact_point_states(frame(LEDGER, ledger), policy.verified_by, NOW),
-        rectification.select_current(frame(RECTIFICATION, rectified), crosswalk, policy.group_of),
+        GoldenInput(
+            party=party,
+            preference=preference,
+            crosswalk=crosswalk,
+            consent_event=frame(CONSENT_EVENT, consents),
+            states=contact_point.build_contact_point_states(frame(LEDGER, ledger), policy.verified_by, NOW),
+            rectified=rectification.select_current(frame(RECTIFICATION, rectified), crosswalk, policy.group_of),
+        ),
         COLLECTED,
         policy,
     ).collect()

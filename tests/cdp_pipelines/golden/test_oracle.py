@@ -8,6 +8,7 @@ import pytest
 
 from cdp_pipelines.golden import contact_point, rectification
 from cdp_pipelines.golden.customer import select_best_values
+from cdp_pipelines.golden.golden_input import GoldenInput
 from cdp_pipelines.golden.policy import GOLDEN_COLUMNS
 from cdp_pipelines.golden.survivorship import build_provenance
 from cdp_pipelines.schema import CONSENT_EVENT, LEDGER, PREFERENCE, RECTIFICATION
@@ -103,16 +104,15 @@ def test_every_value_of_every_purpose_is_what_brute_force_says(seed, rules, grou
     party, preference, crosswalk, ledger, consents, rectified = random_tables(seed)
     # The order of rows never matters.
     shuffled = party.collect().sample(fraction=1, shuffle=True, seed=seed).lazy()
-    candidates = build_provenance(
-        shuffled,
-        preference,
-        crosswalk,
-        frame(CONSENT_EVENT, consents),
-        contact_point.build_contact_point_states(frame(LEDGER, ledger[::-1]), policy.verified_by, NOW),
-        rectification.select_current(frame(RECTIFICATION, rectified[::-1]), crosswalk, policy.group_of),
-        COLLECTED,
-        policy,
+    golden_input = GoldenInput(
+        party=shuffled,
+        preference=preference,
+        crosswalk=crosswalk,
+        consent_event=frame(CONSENT_EVENT, consents),
+        states=contact_point.build_contact_point_states(frame(LEDGER, ledger[::-1]), policy.verified_by, NOW),
+        rectified=rectification.select_current(frame(RECTIFICATION, rectified[::-1]), crosswalk, policy.group_of),
     )
+    candidates = build_provenance(golden_input, COLLECTED, policy)
     lake = Lake(tmp_path)
     lake.replace(PREFERENCE, preference.collect())
     lake.replace(CONSENT_EVENT, frame(CONSENT_EVENT, consents).collect())

@@ -1,0 +1,190 @@
+"""Decisions and golden records of the customers who have changed: the same tables as deciding and building all anew."""
+
+import random
+from datetime import timedelta
+
+import polars as pl
+import pytest
+
+from cdp_pipelines.schema import (
+    CLUSTER,
+    CONFLICT,
+    CONTACT_POINT,
+    CROSSWALK,
+    CUSTOMER,
+    DECISION,
+    HOUSEHOLD,
+    LEDGER,
+    PARTY,
+    PREFERENCE,
+    PROVENANCE,
+)
+from cdp_pipelines.services import decision_history, golden_record
+from cdp_pipelines.services.customer_changes import find_customer_changes, store_customer_digests
+from cdp_pipelines.services.declarations import load_survivorship
+from cdp_pipelines.services.nights import read_nights
+from tests.conftest import copy_lake
+from warehouse.state_file import forget_states
+
+TABLES = (DECISION, CROSSWALK, PROVENANCE, CUSTOMER, CONTACT_POINT, HOUSEHOLD, CONFLICT)
+
+
+def update(lake, as_of) -> None:
+    decision_history.update_decisions(lake, as_of.date(), as_of)
+    golden_record.update_golden_record(lake, load_survivorship(), as_of.date(), as_of)
+
+
+@pytest.fixture
+def changed(monkeypatch):
+    """How many customers each step computed again, of how many; None where it computed all."""
+    found = []
+
+    def note(lake, tables, digests, as_of):
+        changes = find_customer_changes(lake, tables, digests, as_of)
+        found.append((None if changes.ids is None else changes.ids.n_unique(), digests.height))
+        return changes
+
+    for module in (decision_history, golden_record):
+        monkeypatch.setattr(module, "find_customer_changes", note)
+    return found
+
+
+def take(rows, rng, count):
+    """Some of these rows."""
+    return rows[rng.sample(range(rows.height), min(count, rows.height))]
+
+
+class Happenings:
+    """What may happen to a lake between two runs, each to a few random people."""
+
+    def __init__(self, lake, rng) -> None:
+        self.lake, self.rng = lake, rng
+
+    def records_end(self, _) -> None:
+        gone = take(self.lake.read(PARTY), self.rng, 5)
+        self.lake.replace(PARTY, self.lake.read(PARTY).join(gone, on=PARTY.key, how="anti"))
+
+    def values_change(self, _) -> None:
+        party = self.lake.read(PARTY)
+        some = take(party, self.rng, 5)
+        # Their contact points become those of others, so that two customers share them.
+        others = take(party.filter(pl.col("email").is_not_null()), self.rng, 5)
+        emails = [others["email"][number % others.height] for number in range(some.height)]
+        some = some.with_columns(pl.Series("email", emails), pl.lit("Newtown").alias("city"))
+        self.lake.replace(PARTY, pl.concat([party.join(some, on=PARTY.key, how="anti"), some]))
+
+    def people_merge(self, _) -> None:
+        cluster = self.lake.read(CLUSTER)
+        one, other = self.rng.sample(cluster["customer_id"].unique().sort().to_list(), 2)
+        self.lake.replace(CLUSTER, cluster.with_columns(pl.col("customer_id").replace({other: one})))
+
+    def a_person_splits(self, _) -> None:
+        cluster = self.lake.read(CLUSTER)
+        several = cluster.filter(pl.len().over("customer_id") > 1)
+        one = take(several, self.rng, 1).with_columns(pl.lit(f"c_{self.rng.getrandbits(64):016x}").alias("customer_id"))
+        self.lake.replace(CLUSTER, pl.concat([cluster.join(one, on=CLUSTER.key, how="anti"), one]))
+
+    def people_state_their_will(self, as_of) -> None:
+        ledger = self.lake.read(LEDGER)
+        some = take(ledger.filter(pl.col("status").is_in(["granted", "denied", "withdrawn", "objected"])), self.rng, 8)
+        count = range(some.height)
+        self.lake.append(
+            LEDGER,
+            some.with_columns(
+                pl.Series("status", [self.rng.choice(["granted", "withdrawn", "objected"]) for _ in count]),
+                pl.Series("event_id", [f"test:{self.rng.getrandbits(64):016x}" for _ in count]),
+                pl.Series("position", [ledger["position"].max() + 1 + number for number in count], pl.Int64),
+                pl.lit(as_of - timedelta(hours=1), ledger.schema["event_at"]).alias("event_at"),
+                pl.lit(as_of - timedelta(hours=1), ledger.schema["recorded_at"]).alias("recorded_at"),
+            ),
+        )
+
+    def preferences_change(self, _) -> None:
+        preference = self.lake.read(PREFERENCE)
+        some = take(preference, self.rng, 3).with_columns(pl.lit("sms").alias("preferred_channel"))
+        self.lake.replace(PREFERENCE, pl.concat([preference.join(some, on=PREFERENCE.key, how="anti"), some]))
+
+    def nothing(self, _) -> None:
+        pass
+
+
+NAMES = [name for name in vars(Happenings) if not name.startswith("_")]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [1, 2])
+def test_whatever_happens_the_tables_are_those_of_a_run_that_computes_everything(
+    seed, sample_first_night, tmp_path, changed
+):
+    rng = random.Random(seed)  # noqa: S311
+    lake = copy_lake(sample_first_night, tmp_path / "lake")
+    as_of, happenings = read_nights(lake).last_as_of, Happenings(lake, rng)
+    names = [*NAMES, *rng.choices(NAMES, k=3)]
+    rng.shuffle(names)
+    few = 0
+    for number, name in enumerate(names):
+        as_of += timedelta(days=rng.choice([0, 1, 3, 40]))
+        getattr(happenings, name)(as_of)
+        anew = copy_lake(lake, tmp_path / str(number))
+        forget_states(anew.path)
+        changed.clear()
+        update(lake, as_of)
+        assert all(count is not None for count, _ in changed)
+        few += all(count < total / 4 for count, total in changed)
+        update(anew, as_of)
+        for table in TABLES:
+            assert lake.read(table).equals(anew.read(table)), (number, name, table.name)
+    assert few > len(names) / 3
+    assert lake.scan(DECISION).filter(valid_to=as_of).select(pl.len()).collect().item() > 0
+
+
+def test_a_quiet_night_decides_again_where_a_right_ends(sample_first_night, tmp_path, changed):
+    lake = copy_lake(sample_first_night, tmp_path / "lake")
+    later = read_nights(lake).last_as_of + timedelta(days=400)
+    decision_history.update_decisions(lake, later.date(), later)
+    ((count, total),) = changed
+    ended = lake.read(DECISION).filter(valid_to=later)
+    assert 0 < ended["customer_id"].n_unique() <= count < total
+
+
+def test_a_second_run_computes_no_customer_again(sample_first_night, tmp_path, changed):
+    lake = copy_lake(sample_first_night, tmp_path / "lake")
+    tables = lake.tables()
+    update(lake, read_nights(lake).last_as_of)
+    assert [count for count, _ in changed] == [0, 0]
+    assert lake.tables() == tables
+
+
+DIGESTS = pl.DataFrame(
+    {"customer_id": ["ann", "ben"], "digest": [1, 2]}, {"customer_id": pl.String, "digest": pl.UInt64}
+)
+
+
+@pytest.fixture
+def noted(sample_first_night, tmp_path):
+    """A lake, and an instant, as of which the numbers of two customers were noted."""
+    lake, as_of = copy_lake(sample_first_night, tmp_path / "lake"), read_nights(sample_first_night).last_as_of
+    store_customer_digests(lake, (CUSTOMER,), DIGESTS, as_of)
+    return lake, as_of
+
+
+def test_new_changed_and_gone_customers_are_found(noted):
+    lake, as_of = noted
+    now = pl.DataFrame({"customer_id": ["ann", "cyd"], "digest": [1, 2]}, DIGESTS.schema)
+    assert sorted(find_customer_changes(lake, (CUSTOMER,), now, as_of).ids) == ["ben", "cyd"]
+    other = DIGESTS.with_columns(digest=pl.lit(9, pl.UInt64))
+    assert sorted(find_customer_changes(lake, (CUSTOMER,), other, as_of).ids) == ["ann", "ben"]
+
+
+def test_nothing_is_known_of_a_table_that_another_wrote_of_a_later_run_or_of_other_declarations(noted, monkeypatch):
+    lake, as_of = noted
+    assert find_customer_changes(lake, (CUSTOMER,), DIGESTS, as_of).ids.is_empty()
+    assert find_customer_changes(lake, (CUSTOMER,), DIGESTS, as_of - timedelta(days=1)).ids is None
+    with monkeypatch.context() as patch:
+        patch.setattr("cdp_pipelines.services.customer_changes.digest_declarations", lambda: "others")
+        assert find_customer_changes(lake, (CUSTOMER,), DIGESTS, as_of).ids is None
+    (lake.path / ".state" / f"customers.{CUSTOMER.name.replace('/', '.')}.parquet").write_bytes(b"PAR1 broken")
+    assert find_customer_changes(lake, (CUSTOMER,), DIGESTS, as_of).ids is None
+    store_customer_digests(lake, (CUSTOMER,), DIGESTS, as_of)
+    lake.replace(CUSTOMER, lake.read(CUSTOMER).tail(-1))
+    assert find_customer_changes(lake, (CUSTOMER,), DIGESTS, as_of).ids is None
