@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from expectations.gate import EQUALITY, PreparedSuite, judge, prepare_suite
+from expectations.gate import EQUALITY, PRESENCE, PreparedSuite, judge, prepare_suite
 from expectations.suite import COLUMN_SET, ROW_COUNT, SUITES
 
 if TYPE_CHECKING:
@@ -51,22 +51,22 @@ def update_result(
     if added.is_empty() and removed.is_empty():
         return earlier
     started = perf_counter()
-    plain = suite._replace(derived={})
-    by_row = [each for each in suite.expectations if each.type not in {ROW_COUNT, COLUMN_SET}]
-    counts = iter(zip(*(_count_rows(suite, by_row, rows) for rows in (added, removed)), strict=True))
+    of_rows = [each.type not in {ROW_COUNT, COLUMN_SET} for each in suite.expectations]
+    more = _judge_added(suite, of_rows, added, row_count)
+    less = _count_removed(suite, of_rows, earlier.results, removed)
     results = []
-    for each, before in zip(suite.expectations, earlier.results, strict=True):
-        if each.type in {ROW_COUNT, COLUMN_SET}:
-            rows = pl.select(pl.repeat(1, row_count, dtype=pl.Int8).alias("row")) if each.type == ROW_COUNT else added
-            results += judge(suite if each.type == COLUMN_SET else plain, [each], rows)
-            continue
-        outcome = _combine(each, before, *next(counts))
-        if outcome is not None and each.type in EQUALITY:
-            shared = _select_shared(suite, whole, each.reads)
-            (found,) = (
-                judge(plain, [each], shared) if shared.height else (replace(outcome, passed=True, failed_count=0),)
+    for number, (each, before) in enumerate(zip(suite.expectations, earlier.results, strict=True)):
+        found = more.get(number)
+        if of_rows[number]:
+            outcome = _combine(
+                each, before, (found.failed_count, found.checked_count) if found else (0, 0), less[number]
             )
-            outcome = replace(outcome, passed=found.passed, failed_count=found.failed_count)
+            if outcome is not None and each.type in EQUALITY:
+                outcome = _judge_equality(suite, each, outcome, whole)
+        elif each.type == ROW_COUNT and not more[number].passed:
+            outcome = replace(more[number], detail=f"it has {row_count:,}")
+        else:
+            outcome = more[number]
         if outcome is None:
             return None
         results.append(outcome)
@@ -74,11 +74,74 @@ def update_result(
     return replace(earlier, row_count=row_count, results=tuple(results), seconds=seconds, digest="")
 
 
-def _count_rows(suite: PreparedSuite, expectations: Sequence[Expectation], rows: pl.DataFrame) -> list[_Counts]:
-    """On how many of how many of these rows each expectation failed."""
-    if rows.is_empty():
-        return [(0, 0)] * len(expectations)
-    return [(outcome.failed_count, outcome.checked_count) for outcome in judge(suite, expectations, rows)]
+def _judge_added(
+    suite: PreparedSuite, of_rows: Sequence[bool], added: pl.DataFrame, row_count: int
+) -> dict[int, Outcome]:
+    """Number of an expectation to its outcome: on the added rows, or on the table where it is not one of rows.
+
+    All tables whose number of rows is beyond every bound are alike, so few rows stand for many.
+    """
+    numbered = list(enumerate(suite.expectations))
+    bounds = [
+        value
+        for _, each in numbered
+        if each.type == ROW_COUNT
+        for value in each.kwargs.values()
+        if isinstance(value, int)
+    ]
+    enough = max(bounds, default=0) + 1
+    counted = [number for number, each in numbered if each.type == ROW_COUNT]
+    others = [number for number, _ in numbered if number not in counted and (added.height or not of_rows[number])]
+    if added.height >= enough:
+        return _judge_numbered(suite, sorted([*counted, *others]), added)
+    rows = pl.select(pl.repeat(1, min(row_count, enough), dtype=pl.Int8).alias("row"))
+    plain = suite._replace(derived={})
+    return _judge_numbered(suite, others, added) | _judge_numbered(plain, counted, rows)
+
+
+def _judge_numbered(suite: PreparedSuite, numbers: Sequence[int], rows: pl.DataFrame) -> dict[int, Outcome]:
+    return dict(zip(numbers, judge(suite, [suite.expectations[number] for number in numbers], rows), strict=True))
+
+
+def _count_removed(
+    suite: PreparedSuite, of_rows: Sequence[bool], before: Sequence[Outcome], removed: pl.DataFrame
+) -> dict[int, _Counts]:
+    """Number of an expectation to on how many of how many removed rows it failed.
+
+    Where it failed on no row at all, only the rows are counted that it looked at: those without a missing value. Great
+    Expectations counts where that is not all.
+    """
+    numbers = [number for number, is_of_rows in enumerate(of_rows) if is_of_rows]
+    if removed.is_empty():
+        return dict.fromkeys(numbers, (0, 0))
+    rows = removed.with_columns(suite.derived.values())
+    missing = {name: _count_missing(rows[name]) for name in rows.columns}
+    counts: dict[int, _Counts] = {}
+    for number in numbers:
+        each = suite.expectations[number]
+        if before[number].failed_count == 0 and "row_condition" not in each.kwargs:
+            if not any(missing[name] for name in each.reads):
+                counts[number] = (0, rows.height)
+            elif "column" in each.kwargs and each.type not in PRESENCE:
+                counts[number] = (0, rows.height - missing[each.reads[0]])
+    if uncounted := [number for number in numbers if number not in counts]:
+        judged = _judge_numbered(suite, uncounted, removed)
+        counts |= {number: (outcome.failed_count, outcome.checked_count) for number, outcome in judged.items()}
+    return counts
+
+
+def _count_missing(values: pl.Series) -> int:
+    """The number of values that pandas takes for missing."""
+    return values.null_count() + (int(values.is_nan().sum()) if values.dtype.is_float() else 0)
+
+
+def _judge_equality(suite: PreparedSuite, each: Expectation, outcome: Outcome, whole: pl.LazyFrame) -> Outcome:
+    """The outcome with the number of rows that share these columns with another one, of all rows."""
+    shared = _select_shared(suite, whole, each.reads)
+    if shared.is_empty():
+        return replace(outcome, passed=True, failed_count=0)
+    (found,) = judge(suite._replace(derived={}), [each], shared)
+    return replace(outcome, passed=found.passed, failed_count=found.failed_count)
 
 
 def _combine(each: Expectation, before: Outcome, added: _Counts, removed: _Counts) -> Outcome | None:

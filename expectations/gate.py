@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _COUNTS_ALONE = {"result_format": "BASIC", "partial_unexpected_count": 0, "include_unexpected_rows": False}
 
 # Expectations that do not read the values of a column, and those that compare rows with each other.
-_PRESENCE = {"expect_column_values_to_not_be_null", "expect_column_values_to_be_null"}
+PRESENCE = {"expect_column_values_to_not_be_null", "expect_column_values_to_be_null"}
 EQUALITY = {"expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"}
 
 
@@ -249,9 +249,9 @@ def _convert_column(name: str, dtype: pl.DataType, types: set[str]) -> pl.Expr:
     column = pl.col(name)
     if not types:
         return pl.repeat(1, pl.len(), dtype=pl.Int8).alias(name)
-    if types <= _PRESENCE:
+    if types <= PRESENCE:
         return pl.when(column.is_not_null()).then(pl.lit(1, pl.Float32)).alias(name)
-    if types <= _PRESENCE | EQUALITY and dtype == pl.String:
+    if types <= PRESENCE | EQUALITY and dtype == pl.String:
         return column.rank("dense")
     match dtype:
         case pl.List():
