@@ -97,14 +97,12 @@ def check_and_write(lake: Lake, night: date | None, *staged: StagedWrite) -> Wri
     The result of each gate is stored for the quality page of `night`; for a write between nights (`night` is None),
     which the page does not show, it is not. Raises `CheckFailedError` before anything is written.
     """
-    judged = [_check(lake, night, each) for each in staged]
-    checks = tuple(check for check, _ in judged)
+    checks = tuple(_check(lake, night, each) for each in staged)
     if not all(check.is_passed for check in checks):
         raise CheckFailedError(checks)
     writes = []
-    for each, (check, is_same) in zip(staged, judged, strict=True):
-        same = lake.describe(each.table) if is_same else None
-        writes.append(TableWrite(each.table, same or each.write(), each.metadata))
+    for each, check in zip(staged, checks, strict=True):
+        writes.append(TableWrite(each.table, each.write(), each.metadata))
         if check.result and not each.is_addition:
             store_state(lake.path, _passed(each.table.name), _describe_passed(lake, check.result))
     return WriteReport(night, checks, tuple(writes))
@@ -120,22 +118,18 @@ def describe_failure(result: GateResult) -> str:
     return f"{result.table}: {broken}"
 
 
-def _check(lake: Lake, night: date | None, staged: StagedWrite) -> tuple[TableCheck, bool]:
-    """The check of a frame, and whether the table has these very rows already."""
+def _check(lake: Lake, night: date | None, staged: StagedWrite) -> TableCheck:
     if staged.is_addition and staged.frame.is_empty():
-        return TableCheck(staged.table, GATE, is_passed=True, description="No new rows"), False
-    result, is_same = _judge(lake, staged, read_result(lake, staged.table.name))
+        return TableCheck(staged.table, GATE, is_passed=True, description="No new rows")
+    result = _judge(lake, staged, read_result(lake, staged.table.name))
     if night is not None:
         store_result(lake, result, night)
     description = None if result.passed else describe_failure(result)
-    return TableCheck(staged.table, GATE, result.passed, description, result=result), is_same
+    return TableCheck(staged.table, GATE, result.passed, description, result=result)
 
 
-def _judge(lake: Lake, staged: StagedWrite, earlier: GateResult | None) -> tuple[GateResult, bool]:
-    """The result of the gate on the table as it will be, from the rows that change where the others passed before.
-
-    And whether no row changes, as far as it is known.
-    """
+def _judge(lake: Lake, staged: StagedWrite, earlier: GateResult | None) -> GateResult:
+    """The result of the gate on the table as it will be, from the rows that change where the others passed before."""
     table, frame, columns = staged.table, staged.frame, list(staged.table.schema)
     stored, kept = lake.scan(table), frame.clear().lazy()
     if staged.replaced is not None and stored.collect_schema() == frame.schema:
@@ -149,8 +143,8 @@ def _judge(lake: Lake, staged: StagedWrite, earlier: GateResult | None) -> tuple
         leaving = (stored if staged.replaced is None else stored.filter(staged.replaced)).collect()
         added, removed = _keep_others(frame, leaving), _keep_others(leaving, frame)
         if updated := update_result(earlier, added, removed, pl.concat([kept, frame.lazy()]), columns):
-            return updated, added.is_empty() and removed.is_empty()
-    return validate_frame(table.name, pl.concat([kept, frame.lazy()]).collect(), columns, earlier), False
+            return updated
+    return validate_frame(table.name, pl.concat([kept, frame.lazy()]).collect(), columns, earlier)
 
 
 def _keep_others(rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
