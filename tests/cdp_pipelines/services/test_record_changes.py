@@ -105,10 +105,12 @@ def test_a_night_without_news_leaves_every_version(lake, sample_data):
     assert lake.tables() == before
 
 
-def test_a_resolution_reaches_the_ledger_once_whatever_was_read_before(lake, sample_data, tmp_path):
+@pytest.mark.parametrize("table", [UNNAMED_STATEMENT, CONSENT_EVENT])
+def test_a_resolution_reaches_the_ledger_once_whatever_was_read_before(lake, sample_data, tmp_path, table):
+    """It names the person of everything that its record denies, of what names somebody else too."""
     night = list_drop_dates(sample_data / "drops")[0]
-    unnamed = lake.read(UNNAMED_STATEMENT).filter(~pl.col("status").is_in(["granted", "verified"]))
-    row = unnamed.row(0, named=True)
+    stated = lake.read(table).filter(~pl.col("status").is_in(["granted", "verified"]))
+    row = stated.row(0, named=True)
     resolution = {
         "resolution_number": 1, "channel": row["channel"], "source_record_id": row["source_record_id"],
         "subject_kind": "email", "subject_value": "ann@shop.example", "resolved_by": "clerk", "reason": "she called",
