@@ -82,6 +82,7 @@ OF_CHANGED_ROWS = (
     "tests/expectations/test_changed_rows.py",
     "tests/cdp_pipelines/services/test_checked_write.py",
 )
+OF_CUSTOMERS = ("tests/cdp_pipelines/services/test_customer_changes.py", "-m", "not slow")
 STATEMENT = "cdp_pipelines/standardise/consent_statement.py"
 WORKERS = 2
 
@@ -279,6 +280,16 @@ FAULTS = (
     Fault("step_recalled_as_of_another_instant", "cdp_pipelines/services/step_memory.py", "digest_keys(lake.path), str(as_of)", "digest_keys(lake.path)", OF_MEMORY),
     Fault("step_recalled_over_other_rows", "cdp_pipelines/services/step_memory.py", 'return stored["did"] if is_same else None', 'return stored["did"]', OF_MEMORY),
     Fault("failed_step_remembered", "cdp_pipelines/services/step_memory.py", "if all(check.is_passed or check.is_warning for check in report.checks):", "if report:", OF_MEMORY),
+    Fault("history_of_a_lost_contact_point_not_hidden", "cdp_pipelines/services/decision_history.py", '        changes = changes.include(find_unused_contact_points(stored, in_use)["customer_id"])', "        pass", OF_CUSTOMERS),
+    Fault("customer_without_rows_not_noticed", "cdp_pipelines/services/customer_changes.py", "pl.concat([new, gone])", "new", OF_CUSTOMERS),
+    Fault("later_run_not_noticed", "cdp_pipelines/services/customer_changes.py", 'if not is_known or datetime.fromisoformat(about["as_of"]) > as_of:', "if not is_known:", OF_CUSTOMERS),
+    Fault("other_evidence_not_noticed", f"{CONSENT}/decide.py", '            "evidence",\n            "since_at",\n        )\n        parts', "        )\n        parts", OF_CUSTOMERS),
+    Fault("decision_not_noticed_by_the_merge_gate", f"{CONSENT}/merge_gate.py", "pl.concat([digests, decisions])", "digests", OF_CUSTOMERS),
+    Fault("preference_not_noticed", "cdp_pipelines/golden/golden_input.py", "            self.preference,\n            self.granted", "            self.granted", OF_CUSTOMERS),
+    Fault("bounce_not_noticed", "cdp_pipelines/golden/golden_input.py", 'self.states.select("kind", "value", "doubt")', 'self.states.select("kind", "value")', OF_CUSTOMERS),
+    Fault("rectification_not_noticed", "cdp_pipelines/golden/golden_input.py", "for frame in of_records), self.rectified])", "for frame in of_records)])", OF_CUSTOMERS),
+    Fault("newly_suppressed_cell_not_protected", "cdp_pipelines/marts/aggregate.py", "unsure = more.union(narrow)", "unsure = set(narrow)", ("tests/cdp_pipelines/marts/test_aggregate.py",)),
+    Fault("missing_value_counted_as_checked", "expectations/changed_rows.py", "rows.height - missing[each.reads[0]]", "rows.height", OF_CHANGED_ROWS),
     Fault("removed_rows_still_counted", "expectations/changed_rows.py", "then + more - less", "then + more", OF_CHANGED_ROWS),
     Fault("shared_key_not_noticed", "expectations/changed_rows.py", "rows.hash_rows().is_duplicated()", "rows.hash_rows().is_null()", OF_CHANGED_ROWS),
     Fault("share_of_rows_ignored", "expectations/changed_rows.py", '>= float(str(each.kwargs.get("mostly", 1)))', ">= 1", OF_CHANGED_ROWS),

@@ -119,21 +119,18 @@ def digest_decisions(state: DecisionState) -> pl.DataFrame:
 
     It changes with whatever a decision says; the ledger position does not count.
     """
-    parts = [
-        units.select(
-            "customer",
-            pl.struct(
-                pl.lit(f"{key} {state.purposes[key].version} {state.purposes[key].lawful_basis}").alias("purpose"),
-                state.subjects.look_up_values(units["subject"]).alias("contact_point"),
-                pl.col("reason").cast(pl.String),
-                "evidence",
-                "since_at",
-            )
-            .hash()
-            .alias("digest"),
+    parts = []
+    for key, units in state.outcomes.items():
+        purpose = state.purposes[key]
+        basis = f"{key} {purpose.version} {purpose.lawful_basis}"
+        said = pl.Series([f"{basis} {reason}" for reason in state.reasons.categories]).hash()
+        texts = units.select(
+            said.gather(units["reason"].to_physical()).alias("said"),
+            state.subjects.digest_values(units["subject"]).alias("contact_point"),
+            "evidence",
+            "since_at",
         )
-        for key, units in state.outcomes.items()
-    ]
+        parts.append(units.select("customer", texts.hash_rows().alias("digest")))
     digests = pl.concat(parts).group_by("customer").agg(pl.col("digest").sum()).sort("customer")
     return digests.select(state.subjects.customers["customer_id"].gather(digests["customer"]), "digest")
 

@@ -67,13 +67,17 @@ class DecisionState:
         checks = [check for step in CHECK_STEPS for check in step(purpose, self.evidence.as_of)]
         return BasisCheck(basis.units, (*checks, *basis.checks))
 
+    @property
+    def reasons(self) -> pl.Enum:
+        """Every reason that a decision may have."""
+        return pl.Enum([*REASONS, *(f"requires:{key}" for key in self.purposes)])
+
     @cached_property
     def outcomes(self) -> dict[str, pl.DataFrame]:
         """Per purpose its decision units (`UNIT_KEY`) with reason, evidence and since_at."""
-        reasons = pl.Enum([*REASONS, *(f"requires:{key}" for key in self.purposes)])
         outcomes: dict[str, pl.DataFrame] = {}
         for key in self.order:
-            first = find_first_denial(self.check_purpose(key), self.evidence, reasons)
+            first = find_first_denial(self.check_purpose(key), self.evidence, self.reasons)
             outcomes[key] = check_required_purposes(self.purposes[key], first, outcomes)
         return outcomes
 

@@ -23,6 +23,17 @@ def list_non_linking(collected_for: Mapping[str, tuple[str, ...]]) -> list[str]:
     return [channel for channel, purposes in collected_for.items() if UNIFICATION not in purposes]
 
 
+def digest_links(cluster: ClusterFrame, party: PartyFrame, decisions: pl.DataFrame) -> pl.DataFrame:
+    """One number for each customer out of what `build_crosswalk` reads of them; customer_id, digest.
+
+    `decisions`: customer_id and a digest of the customer's decisions.
+    """
+    points = party.select(*RECORD_KEY, *DECISION_POINT_KINDS)
+    records = cluster.join(points, on=list(RECORD_KEY), how="left").collect()
+    digests = records.select("customer_id", records.hash_rows().alias("digest"))
+    return pl.concat([digests, decisions]).group_by("customer_id").agg(pl.col("digest").sum())
+
+
 def build_crosswalk(
     cluster: ClusterFrame,
     party: PartyFrame,

@@ -7,6 +7,7 @@ here: see `events`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -67,6 +68,14 @@ class SubjectIndex:
     def look_up_values(self, subjects: pl.Series) -> pl.Series:
         """The values of identifiers by their numbers."""
         return self.values["value"].gather(subjects // len(IDENTIFIER_KINDS))
+
+    def digest_values(self, subjects: pl.Series) -> pl.Series:
+        """A number for the value of each identifier, which does not depend on what other identifiers there are."""
+        return self._digests.gather(subjects // len(IDENTIFIER_KINDS))
+
+    @cached_property
+    def _digests(self) -> pl.Series:
+        return self.values["value"].hash()
 
 
 def _number_texts(texts: pl.Series, name: str) -> pl.DataFrame:

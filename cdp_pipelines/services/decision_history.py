@@ -15,9 +15,10 @@ from cdp_pipelines.consent import build_crosswalk, update_decision_history
 from cdp_pipelines.consent.decide import build_decision_rows, count_allowed, digest_decisions, list_contact_points
 from cdp_pipelines.consent.decision_state import DecisionState
 from cdp_pipelines.consent.history import HIDDEN_PREFIX, find_unused_contact_points, hide_unused_contact_points
-from cdp_pipelines.schema import CLUSTER, CROSSWALK, DECISION, PARTY
+from cdp_pipelines.consent.merge_gate import digest_links
+from cdp_pipelines.schema import CLUSTER, CROSSWALK, DECISION, PARTY, RECORD_KEY
 from cdp_pipelines.schema.interval import current
-from cdp_pipelines.services.checked_write import StagedWrite, TableCheck, WriteReport, check_and_write
+from cdp_pipelines.services.checked_write import TableCheck, WriteReport, check_and_write
 from cdp_pipelines.services.customer_changes import find_customer_changes, store_customer_digests
 from cdp_pipelines.services.decisions import read_decision_input
 from cdp_pipelines.services.declarations import load_all_contracts
@@ -50,23 +51,32 @@ def update_decisions(lake: Lake, night: date, as_of: datetime) -> WriteReport:
         lambda point: HIDDEN_PREFIX + keyed_digest(key, point),
     )
     complete_history = changes.complete(lake, DECISION, history)
+    cluster, party = lake.scan(CLUSTER), lake.scan(PARTY)
+    link_digests = digest_links(cluster, party, digests)
+    links = find_customer_changes(lake, (CROSSWALK,), link_digests, as_of)
+    records = links.select(cluster)
     collected_for = {key: contract.collected_for for key, contract in load_all_contracts().items()}
     crosswalk = build_crosswalk(
-        lake.scan(CLUSTER), lake.scan(PARTY), current(complete_history), collected_for
+        records,
+        party.join(records, on=list(RECORD_KEY), how="semi"),
+        links.select(current(complete_history)),
+        collected_for,
     ).collect()
     is_of_tonight = (pl.col("valid_from") == as_of) | (pl.col("valid_to") == as_of)
     metadata = {
         "begun or ended tonight": complete_history.filter(is_of_tonight).select(pl.len()).collect().item(),
         "allowed": {purpose: f"{allowed:,} of {total:,}" for purpose, (allowed, total) in count_allowed(state).items()},
     }
-    gates = {"merge gate": dict(crosswalk["gate"].value_counts().sort("count", "gate", descending=True).iter_rows())}
+    counted = links.complete(lake, CROSSWALK, crosswalk).group_by("gate").len("count").collect()
+    gates = {"merge gate": dict(counted.sort("count", "gate", descending=True).iter_rows())}
     report = check_and_write(
         lake,
         night,
         changes.stage(lake, DECISION, history, metadata),
-        StagedWrite(CROSSWALK, crosswalk, lambda: lake.replace(CROSSWALK, crosswalk), gates),
+        links.stage(lake, CROSSWALK, crosswalk, gates),
     )
     store_customer_digests(lake, (DECISION,), digests, as_of)
+    store_customer_digests(lake, (CROSSWALK,), link_digests, as_of)
     silent = [each.describe(lake) for each in find_silent_channels(lake, as_of)]
     complete = TableCheck(DECISION, COMPLETE, not silent, "; ".join(silent) or None, is_warning=True)
     return replace(report, checks=(*report.checks, complete))

@@ -9,6 +9,7 @@ import polars as pl
 
 from cdp_pipelines.consent import DecisionInput, decide, list_identifiers
 from cdp_pipelines.consent.cases import list_covered_subjects
+from cdp_pipelines.consent.history import DECISION_KEY
 from cdp_pipelines.purposes import Register
 from cdp_pipelines.schema import CLUSTER, DECISION, INTERACTION, LEDGER, PARTY, PRIVACY_REQUEST, DecisionRows
 from cdp_pipelines.schema.interval import current
@@ -21,15 +22,15 @@ from warehouse.delta.lake import Lake
 DECIDE = "decide_all"
 
 
-def decide_now(lake: Lake, as_of: datetime) -> pl.LazyFrame:
-    """Decisions on the lake as it is at this moment; columns of `DECISION`.
+def select_allowed_now(lake: Lake, as_of: datetime) -> pl.LazyFrame:
+    """The decisions that allow, on the lake as it is at this moment; customer_id, purpose, contact_point, is_allowed.
 
     Those of consent/decision, where they were made as of the same instant and nothing has changed since that they rest
-    on; else they are made anew, and not written.
+    on; else they are made anew, and not written. They are read once.
     """
-    if read_memory(lake, DECIDE, describe_environment(lake, as_of)):
-        return current(lake.scan(DECISION))
-    return decide_lake(lake, as_of).lazy()
+    is_as_decided = read_memory(lake, DECIDE, describe_environment(lake, as_of))
+    decisions = current(lake.scan(DECISION)) if is_as_decided else decide_lake(lake, as_of).lazy()
+    return decisions.filter("is_allowed").select(*DECISION_KEY, "is_allowed").collect().lazy()
 
 
 def decide_lake(

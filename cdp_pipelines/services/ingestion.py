@@ -6,6 +6,7 @@ Staging and loading files belongs here; reading one file's records is `channels`
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -20,14 +21,13 @@ from cdp_pipelines.standardise.admission import AdmissionResult, admit_records
 from warehouse.sources.arrival import read_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
     from cdp_pipelines.channels.contract import ChannelContract
     from warehouse.delta.lake import Lake
     from warehouse.delta.write_modes import WriteResult
     from warehouse.sources.arrival import Observation
-    from warehouse.sources.drop_folder import DropFile
 
 # Name of the check that warns of files that wait.
 COMPLETE = "complete"
@@ -57,6 +57,7 @@ def stage_files(lake: Lake, first_look: Observation, contract: ChannelContract, 
     """
     listed = lake.read(FILE).filter(pl.col("channel") == contract.name)
     known, loaded = set(listed["file_sha256"]), set(listed.select("file_sha256", "drop_date", "file").iter_rows())
+    earlier = _list_earlier_contents(listed)
     frames: list[pl.DataFrame] = []
     files: list[dict[str, object]] = []
     repeated: list[dict[str, object]] = []
@@ -88,7 +89,7 @@ def stage_files(lake: Lake, first_look: Observation, contract: ChannelContract, 
             continue
         known.add(sha256)
         records = read_records(data, contract)
-        frames.append(records.frame.with_columns(pl.lit(value).alias(name) for name, value in delivery.items()))
+        frames.append(records.frame)
         files.append(
             {
                 **delivery,
@@ -96,7 +97,7 @@ def stage_files(lake: Lake, first_look: Observation, contract: ChannelContract, 
                 "byte_count": len(data),
                 "received_count": records.frame.height,
                 "detail": "; ".join(records.warnings) or None,
-                "replaced_sha256": _find_earlier_content(listed, file, data),
+                "replaced_sha256": _find_earlier_content(earlier.get((file.drop_date, file.name), ()), data),
             }
         )
         warnings.extend(f"{place}: {warning}" for warning in records.warnings)
@@ -104,19 +105,34 @@ def stage_files(lake: Lake, first_look: Observation, contract: ChannelContract, 
         admitted = AdmissionResult(contract.raw.empty(), contract.quarantine.empty())
         return StagedFiles(admitted, contract.raw.empty(), _note_repeated(repeated), warnings, waiting)
     grown = {str(file["file_sha256"]): file["replaced_sha256"] for file in files if file["replaced_sha256"]}
-    admitted, unchanged = _admit(lake, contract, pl.concat(frames), grown)
+    admitted, unchanged = _admit(lake, contract, _add_deliveries(frames, files), grown)
     counted = _count_rows(files, pl.concat([unchanged, admitted.accepted]), admitted.refused)
     return StagedFiles(admitted, unchanged, pl.concat([counted, _note_repeated(repeated)]), warnings, waiting)
 
 
-def _find_earlier_content(listed: pl.DataFrame, file: DropFile, data: bytes) -> str | None:
-    """Digest of the longest content of the same file that was loaded before and with which `data` begins."""
-    earlier = drop_replaced(listed).filter(
-        pl.col("received_count") > 0, pl.col("byte_count") < len(data), drop_date=file.drop_date, file=file.name
+def _list_earlier_contents(listed: pl.DataFrame) -> dict[tuple[date, str], list[tuple[int, str]]]:
+    """Drop date and name of a file to bytes and digest of the contents that were loaded before, the longest first."""
+    contents: dict[tuple[date, str], list[tuple[int, str]]] = defaultdict(list)
+    loaded = drop_replaced(listed).filter(pl.col("received_count") > 0).sort("byte_count", descending=True)
+    for drop_date, name, *content in loaded.select("drop_date", "file", "byte_count", "file_sha256").iter_rows():
+        contents[drop_date, name].append((content[0], content[1]))
+    return contents
+
+
+def _find_earlier_content(contents: Iterable[tuple[int, str]], data: bytes) -> str | None:
+    """Digest of the first of these contents with which `data` begins, and goes on."""
+    begins = (
+        sha256 for count, sha256 in contents if count < len(data) and hashlib.sha256(data[:count]).hexdigest() == sha256
     )
-    contents = dict(earlier.sort("byte_count", descending=True).select("file_sha256", "byte_count").iter_rows())
-    begins = (sha256 for sha256, count in contents.items() if hashlib.sha256(data[:count]).hexdigest() == sha256)
     return next(begins, None)
+
+
+def _add_deliveries(frames: Sequence[pl.DataFrame], files: Sequence[Mapping[str, object]]) -> pl.DataFrame:
+    """The records of all files, each with the delivery of its file."""
+    names = ("file", "file_sha256", "drop_date", "ingested_at")
+    deliveries = pl.DataFrame(files, schema={name: FILE.schema[name] for name in names})
+    numbers = pl.select(pl.int_range(len(frames)).repeat_by(pl.Series([frame.height for frame in frames])).explode())
+    return pl.concat([pl.concat(frames), deliveries[numbers.to_series()]], how="horizontal")
 
 
 def _admit(

@@ -15,7 +15,7 @@ from cdp_pipelines.marts.membership import update_membership
 from cdp_pipelines.schema import CORRECTION, DECISION, HISTORY, MEMBERSHIP, RUN, Table
 from cdp_pipelines.schema.interval import current
 from cdp_pipelines.services.checked_write import StagedWrite, WriteReport, check_and_write
-from cdp_pipelines.services.decisions import decide_now
+from cdp_pipelines.services.decisions import select_allowed_now
 from cdp_pipelines.services.declarations import load_company_register
 from cdp_pipelines.services.marts import find_people, resolve_customers, select_publishable
 from warehouse.serving import mart_file as serving
@@ -64,7 +64,7 @@ def record_corrections(lake: Lake, night: date, as_of: datetime) -> WriteReport:
 
 
 def _find_corrections(lake: Lake, split: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
-    register, decisions = load_company_register(), decide_now(lake, as_of)
+    register, decisions = load_company_register(), select_allowed_now(lake, as_of)
     before, now = {}, {}
     for key, table in list_mart_tables().items():
         # An aggregate shows counts of groups; it has no row of a customer.

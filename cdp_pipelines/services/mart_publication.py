@@ -12,7 +12,7 @@ import polars as pl
 
 from cdp_pipelines.schema import RUN
 from cdp_pipelines.services.check_results import list_held_back
-from cdp_pipelines.services.decisions import decide_now
+from cdp_pipelines.services.decisions import select_allowed_now
 from cdp_pipelines.services.declarations import load_company, load_company_register
 from cdp_pipelines.services.mart_history import list_mart_tables
 from cdp_pipelines.services.marts import select_lasting, select_publishable
@@ -58,7 +58,7 @@ def publish_marts(lake: Lake, night: date, as_of: datetime, connect: Connect) ->
     `connect`: opens a new DuckDB file to write.
     """
     tables, register = list_mart_tables(), load_company_register()
-    decisions = decide_now(lake, as_of)
+    decisions = select_allowed_now(lake, as_of)
     names = list_held_back(lake, night)
     held_back = {key for key, table in tables.items() if table.name in names}
     rows = {key: lake.read(table) for key, table in tables.items()}

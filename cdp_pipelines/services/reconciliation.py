@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from cdp_pipelines.marts.mart import count_members
 from cdp_pipelines.schema import CUSTOMER, DECISION, MEMBERSHIP, PROVENANCE
 from cdp_pipelines.schema.interval import current
@@ -30,7 +32,9 @@ def find_disagreements(
     register = load_company_register()
     members = dict(current(lake.scan(MEMBERSHIP)).group_by("purpose").len().collect().iter_rows())
     in_file = mart_file.count_rows(lake)
-    decision, provenance, customer = (lake.scan(table) for table in (DECISION, PROVENANCE, CUSTOMER))
+    scans = current(lake.scan(DECISION)).filter("is_allowed"), lake.scan(PROVENANCE), lake.scan(CUSTOMER)
+    # Read once for all purposes.
+    decision, provenance, customer = (frame.lazy() for frame in pl.collect_all(scans))
     found = {}
     for key, row_count in row_counts.items():
         purpose = register[key]
