@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from warehouse.delta.write_modes import WriteResult
     from warehouse.sources.arrival import Observation
 
+# Number of files whose records are put into one frame.
+_FILES_IN_ONE = 1000
 # Name of the check that warns of files that wait.
 COMPLETE = "complete"
 
@@ -101,6 +103,10 @@ def stage_files(lake: Lake, first_look: Observation, contract: ChannelContract, 
             }
         )
         warnings.extend(f"{place}: {warning}" for warning in records.warnings)
+        if len(files) % _FILES_IN_ONE == 0:
+            # A frame of a few rows takes some twenty kilobytes, which many files do not have.
+            merged = len(files) // _FILES_IN_ONE - 1
+            frames[merged:] = [pl.concat(frames[merged:], rechunk=True)]
     if not frames:
         admitted = AdmissionResult(contract.raw.empty(), contract.quarantine.empty())
         return StagedFiles(admitted, contract.raw.empty(), _note_repeated(repeated), warnings, waiting)
@@ -128,10 +134,11 @@ def _find_earlier_content(contents: Iterable[tuple[int, str]], data: bytes) -> s
 
 
 def _add_deliveries(frames: Sequence[pl.DataFrame], files: Sequence[Mapping[str, object]]) -> pl.DataFrame:
-    """The records of all files, each with the delivery of its file."""
+    """The records of all files, in their order, each with the delivery of its file."""
     names = ("file", "file_sha256", "drop_date", "ingested_at")
     deliveries = pl.DataFrame(files, schema={name: FILE.schema[name] for name in names})
-    numbers = pl.select(pl.int_range(len(frames)).repeat_by(pl.Series([frame.height for frame in frames])).explode())
+    counts = pl.Series([file["received_count"] for file in files], dtype=pl.Int64)
+    numbers = pl.select(pl.int_range(len(files)).repeat_by(counts).explode().drop_nulls())
     return pl.concat([pl.concat(frames), deliveries[numbers.to_series()]], how="horizontal")
 
 

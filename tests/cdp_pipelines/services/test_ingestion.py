@@ -192,3 +192,23 @@ def test_a_file_that_was_taken_in_needs_no_second_look(marked, monkeypatch):
     marked.run()
     monkeypatch.setattr(ingestion, "read_whole", lambda *_: pytest.fail("looked at again"))
     assert marked.stage().files.is_empty()
+
+
+def test_each_of_many_records_has_its_own_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(ingestion, "_FILES_IN_ONE", 3)
+    many = Night(tmp_path, CHANNEL.model_copy(update={"files": "*.csv"}))
+    for number in range(8):
+        many.deliver(
+            HEADER + "".join(f"u{number}-{n},email,STOP,{NIGHT} 01:00:00,a@b.example\n" for n in range(number)),
+            f"{number}.csv",
+        )
+    many.run()
+    raw = many.raw()
+    assert raw.height == sum(range(8))
+    assert raw["file"].to_list() == [f"{each[1]}.csv" for each in raw["source_record_id"]]
+    files = many.lake.read(FILE).sort("file")
+    assert files["raw_count"].to_list() == list(range(8))
+    assert dict(raw.select("file", "file_sha256").iter_rows()) == dict(
+        files.filter(pl.col("raw_count") > 0).select("file", "file_sha256").iter_rows()
+    )
+    assert set(raw["drop_date"]) == {NIGHT}
