@@ -6,6 +6,7 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
+from cdp_pipelines.consent.history import HIDDEN_PREFIX
 from cdp_pipelines.golden.rectification import record_rectification
 from cdp_pipelines.schema import (
     ABOUT_SUBJECT,
@@ -103,8 +104,12 @@ class Happenings:
         )
 
     def a_contact_point_bounces(self, as_of) -> None:
-        party = self.lake.read(PARTY)
-        email = take(party.filter(pl.col("email").is_not_null()), self.rng, 1)["email"][0]
+        # Of an e-mail that comes before another one, the bounce changes the rank.
+        emails = self.lake.read(PROVENANCE).filter(attribute="email")
+        several = emails.filter(
+            pl.len().over("customer_id") > 1, pl.col("rank") == pl.col("rank").min().over("customer_id")
+        )
+        email = take(several, self.rng, 1)["value"][0]
         event = {
             "event_id": f"test:{self.rng.getrandbits(64):016x}", "channel": "test", "source_record_id": "1",
             "subject_kind": "email", "subject_value": email, "purpose": ABOUT_SUBJECT, "status": "bounced",
@@ -121,7 +126,10 @@ class Happenings:
 
     def preferences_change(self, _) -> None:
         preference = self.lake.read(PREFERENCE)
-        some = take(preference, self.rng, 3).with_columns(pl.lit("sms").alias("preferred_channel"))
+        profiled = self.lake.scan(CROSSWALK).filter("is_profiled").collect()
+        other = pl.when(pl.col("preferred_channel") == "sms").then(pl.lit("email")).otherwise(pl.lit("sms"))
+        some = take(preference.join(profiled, on=PREFERENCE.key, how="semi"), self.rng, 3)
+        some = some.with_columns(other.alias("preferred_channel"))
         self.lake.replace(PREFERENCE, pl.concat([preference.join(some, on=PREFERENCE.key, how="anti"), some]))
 
     def nothing(self, _) -> None:
@@ -156,6 +164,33 @@ def test_whatever_happens_the_tables_are_those_of_a_run_that_computes_everything
             assert lake.read(table).equals(anew.read(table)), (number, pair, table.name)
     assert few > len(pairs) / 3
     assert lake.scan(DECISION).filter(valid_to=as_of).select(pl.len()).collect().item() > 0
+
+
+def test_a_contact_point_that_nobody_has_any_more_is_hidden_in_the_history_of_every_former_holder(
+    sample_first_night, tmp_path, changed
+):
+    lake, day = copy_lake(sample_first_night, tmp_path / "lake"), timedelta(days=1)
+    as_of, party = read_nights(lake).last_as_of, lake.read(PARTY)
+    clusters = lake.scan(CLUSTER).select(*PARTY.key, "customer_id").collect()
+    owned = party.join(clusters, on=PARTY.key).filter(pl.col("email").is_not_null())
+    email, first = owned.filter(pl.len().over("email") == 1).select("email", "customer_id").row(0)
+    second = owned.filter(pl.col("customer_id") != first).row(0, named=True)
+    is_second = (pl.col("channel") == second["channel"]) & (pl.col("source_record_id") == second["source_record_id"])
+
+    def give(holder: pl.Expr, at) -> None:
+        others = pl.when(pl.col("email") == email).then(None).otherwise("email")
+        lake.replace(PARTY, party.with_columns(pl.when(holder).then(pl.lit(email)).otherwise(others).alias("email")))
+        decision_history.update_decisions(lake, at.date(), at)
+
+    def list_points() -> set[str]:
+        return set(lake.read(DECISION).filter(customer_id=first)["contact_point"])
+
+    give(is_second, as_of + day)
+    assert email in list_points()
+    give(pl.lit(value=False), as_of + 2 * day)
+    assert email not in list_points()
+    assert any(point.startswith(HIDDEN_PREFIX) for point in list_points())
+    assert all(count is not None for count, _ in changed)
 
 
 def test_a_quiet_night_decides_again_where_a_right_ends(sample_first_night, tmp_path, changed):
