@@ -82,7 +82,12 @@ OF_CHANGED_ROWS = (
     "tests/expectations/test_changed_rows.py",
     "tests/cdp_pipelines/services/test_checked_write.py",
 )
-OF_CUSTOMERS = ("tests/cdp_pipelines/services/test_customer_changes.py", "-m", "not slow")
+OF_CUSTOMERS = (
+    "tests/cdp_pipelines/golden/test_golden_input.py",
+    "tests/cdp_pipelines/services/test_customer_changes.py",
+    "-m",
+    "not slow",
+)
 STATEMENT = "cdp_pipelines/standardise/consent_statement.py"
 WORKERS = 2
 
