@@ -77,9 +77,10 @@ def update_result(
 def _judge_added(
     suite: PreparedSuite, of_rows: Sequence[bool], added: pl.DataFrame, row_count: int
 ) -> dict[int, Outcome]:
-    """Number of an expectation to its outcome: on the added rows, or on the table where it is not one of rows.
+    """Position of each expectation to its outcome: on the added rows, or on the table if it is not about rows.
 
-    All tables whose number of rows is beyond every bound are alike, so few rows stand for many.
+    `of_rows`: whether each expectation is about rows. Tables whose number of rows is beyond every bound are alike, so
+    few rows stand for many.
     """
     numbered = list(enumerate(suite.expectations))
     bounds = [
@@ -106,10 +107,10 @@ def _judge_numbered(suite: PreparedSuite, numbers: Sequence[int], rows: pl.DataF
 def _count_removed(
     suite: PreparedSuite, of_rows: Sequence[bool], before: Sequence[Outcome], removed: pl.DataFrame
 ) -> dict[int, _Counts]:
-    """Number of an expectation to on how many of how many removed rows it failed.
+    """Position of each expectation about rows to the removed rows on which it failed, and those that it checked.
 
-    Where it failed on no row at all, only the rows are counted that it looked at: those without a missing value. Great
-    Expectations counts where that is not all.
+    An expectation that failed on no row of the table failed on no removed row. It checked those without a missing
+    value. Great Expectations counts in all other cases.
     """
     numbers = [number for number, is_of_rows in enumerate(of_rows) if is_of_rows]
     if removed.is_empty():

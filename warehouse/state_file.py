@@ -8,15 +8,16 @@ import io
 import json
 import shutil
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from polars.exceptions import PolarsError
 
 from warehouse.atomic_file import write_atomically
 
 _FOLDER = ".state"
+_DIGEST_BYTES = 32
 
 
 def read_state(lake: Path, name: str) -> dict[str, Any] | None:
@@ -29,12 +30,16 @@ def read_state(lake: Path, name: str) -> dict[str, Any] | None:
 
 
 def read_frame_state(lake: Path, name: str) -> tuple[pl.DataFrame, dict[str, str]] | None:
-    """The frame that is stored under this name, and what was stored about it; None as in `read_state`."""
+    """The frame that is stored under this name, and the texts about it; None as in `read_state`."""
     try:
-        file = io.BytesIO(_path(lake, name, "parquet").read_bytes())
-        return pl.read_parquet(file), pl.read_parquet_metadata(file)
-    except (OSError, PolarsError):
+        stored = _path(lake, name, "frame").read_bytes()
+    except OSError:
         return None
+    # The reader of Parquet can panic on a damaged file.
+    digest, content = stored[:_DIGEST_BYTES], stored[_DIGEST_BYTES:]
+    if sha256(content).digest() != digest:
+        return None
+    return pl.read_parquet(io.BytesIO(content)), pl.read_parquet_metadata(io.BytesIO(content))
 
 
 def store_state(lake: Path, name: str, state: Mapping[str, object]) -> None:
@@ -43,10 +48,11 @@ def store_state(lake: Path, name: str, state: Mapping[str, object]) -> None:
 
 
 def store_frame_state(lake: Path, name: str, frame: pl.DataFrame, about: Mapping[str, str]) -> None:
-    """Store a frame and texts about it under a name, in one file."""
+    """Store a frame and texts about it under a name: one file of a SHA-256 and the Parquet that it is of."""
     file = io.BytesIO()
     frame.write_parquet(file, metadata=dict(about))
-    _write(_path(lake, name, "parquet"), file.getvalue())
+    content = file.getvalue()
+    _write(_path(lake, name, "frame"), sha256(content).digest() + content)
 
 
 def forget_states(lake: Path) -> None:

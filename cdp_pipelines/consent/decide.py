@@ -124,13 +124,13 @@ def digest_decisions(state: DecisionState) -> pl.DataFrame:
         purpose = state.purposes[key]
         basis = f"{key} {purpose.version} {purpose.lawful_basis}"
         said = pl.Series([f"{basis} {reason}" for reason in state.reasons.categories]).hash()
-        texts = units.select(
+        contents = units.select(
             said.gather(units["reason"].to_physical()).alias("said"),
             state.subjects.digest_values(units["subject"]).alias("contact_point"),
             "evidence",
             "since_at",
         )
-        parts.append(units.select("customer", texts.hash_rows().alias("digest")))
+        parts.append(units.select("customer", contents.hash_rows().alias("digest")))
     digests = pl.concat(parts).group_by("customer").agg(pl.col("digest").sum()).sort("customer")
     return digests.select(state.subjects.customers["customer_id"].gather(digests["customer"]), "digest")
 

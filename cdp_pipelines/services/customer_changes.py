@@ -10,15 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from hashlib import sha256
 from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
 
 from cdp_pipelines.services.checked_write import StagedWrite
-from cdp_pipelines.services.declarations import digest_declarations
-from warehouse.code_version import digest_code
-from warehouse.keys import digest_keys
+from cdp_pipelines.services.step_memory import describe_environment
 from warehouse.state_file import read_frame_state, store_frame_state
 
 if TYPE_CHECKING:
@@ -73,10 +70,10 @@ class CustomerChanges:
 def find_customer_changes(
     lake: Lake, tables: Sequence[Table], digests: pl.DataFrame, as_of: datetime
 ) -> CustomerChanges:
-    """Customers whose number is another one than when the step that writes these tables last ran.
+    """Customers whose number has changed since the step that writes these tables last ran.
 
-    `digests`: customer_id, digest. Every customer where the tables are not as the step left them, the code, a
-    declaration or a key has changed, or the step last ran as of a later instant.
+    `digests`: customer_id, digest. All customers where the tables are not as the step left them, where the code, a
+    declaration or a key has changed, or where the step last ran as of a later instant.
     """
     stored = read_frame_state(lake.path, _name(tables))
     if stored is None:
@@ -92,14 +89,13 @@ def find_customer_changes(
 
 
 def store_customer_digests(lake: Lake, tables: Sequence[Table], digests: pl.DataFrame, as_of: datetime) -> None:
-    """Note out of which numbers a step has written these tables."""
+    """Store the numbers from which a step has written these tables."""
     store_frame_state(lake.path, _name(tables), digests, {**_describe(lake, tables), "as_of": str(as_of)})
 
 
 def _describe(lake: Lake, tables: Sequence[Table]) -> dict[str, str]:
-    setting = " ".join((digest_code(), digest_declarations(), digest_keys(lake.path)))
     versions = {table.name: str(lake.name_version(table.name)) for table in tables}
-    return {"setting": sha256(setting.encode()).hexdigest(), **versions}
+    return {"environment": describe_environment(lake), **versions}
 
 
 def _name(tables: Sequence[Table]) -> str:

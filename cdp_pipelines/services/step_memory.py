@@ -16,7 +16,7 @@ from cdp_pipelines.services.check_results import read_result
 from cdp_pipelines.services.checked_write import TableCheck, TableWrite, WriteReport
 from cdp_pipelines.services.declarations import digest_declarations
 from cdp_pipelines.services.lake_tables import list_declared_tables
-from warehouse.code_version import code_version
+from warehouse.code_version import code_version, digest_code
 from warehouse.delta.lake import record_tables
 from warehouse.keys import digest_keys
 from warehouse.state_file import read_state, store_state
@@ -56,9 +56,9 @@ def store_memory(lake: Lake, step: str, rests_on: str, tables: Iterable[str], di
     store_state(lake.path, f"step.{step}", {"rests_on": rests_on, "tables": versions, "did": did})
 
 
-def describe_environment(lake: Lake, as_of: datetime) -> str:
-    """A digest of what every step rests on besides tables: code, declarations, keys, and its instant."""
-    parts = (code_version(), digest_declarations(), digest_keys(lake.path), str(as_of))
+def describe_environment(lake: Lake, as_of: datetime | None = None) -> str:
+    """A digest of what every step rests on besides tables: code, declarations, keys, and its instant if it has one."""
+    parts = (code_version(), digest_code(), digest_declarations(), digest_keys(lake.path), str(as_of))
     return sha256(" ".join(parts).encode()).hexdigest()
 
 

@@ -71,22 +71,25 @@ def policy_of(rules=("recency",), **more):
     return SurvivorshipPolicy(source_priority=("crm", "shop"), default=rules, **more)
 
 
+def input_of(party, preference, crosswalk, policy, *, consents=(), ledger=(), rectified=()):
+    """What the golden record of these records rests on."""
+    return GoldenInput(
+        party=party,
+        preference=preference,
+        crosswalk=crosswalk,
+        consent_event=frame(CONSENT_EVENT, consents),
+        states=contact_point.build_contact_point_states(frame(LEDGER, ledger), policy.verified_by, NOW),
+        rectified=rectification.select_current(frame(RECTIFICATION, rectified), crosswalk, policy.group_of),
+    )
+
+
 def golden(
     records, policy, *, consents=(), preferences=(), ledger=(), rectified=(), customers=None, profiled=True
 ):  # fmt: skip
     """(provenance, customer) of these records."""
     party, preference = party_of(records), frame(PREFERENCE, preferences)
     crosswalk = crosswalk_of(party, preference, customers=customers, profiled=profiled)
-    found = build_provenance(
-        GoldenInput(
-            party=party,
-            preference=preference,
-            crosswalk=crosswalk,
-            consent_event=frame(CONSENT_EVENT, consents),
-            states=contact_point.build_contact_point_states(frame(LEDGER, ledger), policy.verified_by, NOW),
-            rectified=rectification.select_current(frame(RECTIFICATION, rectified), crosswalk, policy.group_of),
-        ),
-        COLLECTED,
-        policy,
-    ).collect()
+    stated = {"consents": consents, "ledger": ledger, "rectified": rectified}
+    golden_input = input_of(party, preference, crosswalk, policy, **stated)
+    found = build_provenance(golden_input, COLLECTED, policy).collect()
     return found, build_customer(found.lazy(), party, crosswalk).collect()

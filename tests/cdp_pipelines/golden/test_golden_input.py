@@ -2,10 +2,18 @@
 
 import pytest
 
-from cdp_pipelines.golden import contact_point, rectification
-from cdp_pipelines.golden.golden_input import GoldenInput
-from cdp_pipelines.schema import CONSENT_EVENT, LEDGER, PREFERENCE, RECTIFICATION
-from tests.cdp_pipelines.golden.records import NOW, START, C, crosswalk_of, frame, party_of, policy_of, put_right, will
+from cdp_pipelines.schema import CONSENT_EVENT, PREFERENCE
+from tests.cdp_pipelines.golden.records import (
+    START,
+    C,
+    crosswalk_of,
+    frame,
+    input_of,
+    party_of,
+    policy_of,
+    put_right,
+    will,
+)
 
 OTHER = "c_000000000000000b"
 RECORDS = [("crm", 1, {"email": "a@x.de", "city": "Ulm"}), ("shop", 2, {"email": "b@x.de"})]
@@ -21,15 +29,8 @@ def digest(*, records, preferences, consents, ledger, rectified, profiled=True):
     policy, party, preference = policy_of(), party_of(records), frame(PREFERENCE, preferences)
     crosswalk = crosswalk_of(party, customers={"r1": OTHER}, profiled=profiled)
     events = [{name: value for name, value in each.items() if name in CONSENT_EVENT.schema} for each in consents]
-    found = GoldenInput(
-        party=party,
-        preference=preference,
-        crosswalk=crosswalk,
-        consent_event=frame(CONSENT_EVENT, events),
-        states=contact_point.build_contact_point_states(frame(LEDGER, ledger), policy.verified_by, NOW),
-        rectified=rectification.select_current(frame(RECTIFICATION, rectified), crosswalk, policy.group_of),
-    ).digest()
-    return dict(found.iter_rows())
+    found = input_of(party, preference, crosswalk, policy, consents=events, ledger=ledger, rectified=rectified)
+    return dict(found.digest().iter_rows())
 
 
 @pytest.mark.parametrize(

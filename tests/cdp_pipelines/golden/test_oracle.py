@@ -6,9 +6,7 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
-from cdp_pipelines.golden import contact_point, rectification
 from cdp_pipelines.golden.customer import select_best_values
-from cdp_pipelines.golden.golden_input import GoldenInput
 from cdp_pipelines.golden.policy import GOLDEN_COLUMNS
 from cdp_pipelines.golden.survivorship import build_provenance
 from cdp_pipelines.schema import CONSENT_EVENT, LEDGER, PREFERENCE, RECTIFICATION
@@ -18,6 +16,7 @@ from tests.cdp_pipelines.golden.records import (
     START,
     crosswalk_of,
     frame,
+    input_of,
     party_of,
     policy_of,
     put_right,
@@ -104,14 +103,8 @@ def test_every_value_of_every_purpose_is_what_brute_force_says(seed, rules, grou
     party, preference, crosswalk, ledger, consents, rectified = random_tables(seed)
     # The order of rows never matters.
     shuffled = party.collect().sample(fraction=1, shuffle=True, seed=seed).lazy()
-    golden_input = GoldenInput(
-        party=shuffled,
-        preference=preference,
-        crosswalk=crosswalk,
-        consent_event=frame(CONSENT_EVENT, consents),
-        states=contact_point.build_contact_point_states(frame(LEDGER, ledger[::-1]), policy.verified_by, NOW),
-        rectified=rectification.select_current(frame(RECTIFICATION, rectified[::-1]), crosswalk, policy.group_of),
-    )
+    stated = {"consents": consents, "ledger": ledger[::-1], "rectified": rectified[::-1]}
+    golden_input = input_of(shuffled, preference, crosswalk, policy, **stated)
     candidates = build_provenance(golden_input, COLLECTED, policy)
     lake = Lake(tmp_path)
     lake.replace(PREFERENCE, preference.collect())

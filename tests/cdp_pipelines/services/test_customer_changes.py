@@ -231,10 +231,13 @@ def test_nothing_is_known_of_a_table_that_another_wrote_of_a_later_run_or_of_oth
     assert find_customer_changes(lake, (CUSTOMER,), DIGESTS, as_of).ids.is_empty()
     assert find_customer_changes(lake, (CUSTOMER,), DIGESTS, as_of - timedelta(days=1)).ids is None
     with monkeypatch.context() as patch:
-        patch.setattr("cdp_pipelines.services.customer_changes.digest_declarations", lambda: "others")
+        patch.setattr("cdp_pipelines.services.step_memory.digest_declarations", lambda: "others")
         assert find_customer_changes(lake, (CUSTOMER,), DIGESTS, as_of).ids is None
-    (lake.path / ".state" / f"customers.{CUSTOMER.name.replace('/', '.')}.parquet").write_bytes(b"PAR1 broken")
-    assert find_customer_changes(lake, (CUSTOMER,), DIGESTS, as_of).ids is None
+    state = lake.path / ".state" / f"customers.{CUSTOMER.name.replace('/', '.')}.frame"
+    content = state.read_bytes()
+    for damaged in (b"", b"PAR1 broken", content[:-1], content[:90] + bytes([content[90] ^ 255]) + content[91:]):
+        state.write_bytes(damaged)
+        assert find_customer_changes(lake, (CUSTOMER,), DIGESTS, as_of).ids is None
     store_customer_digests(lake, (CUSTOMER,), DIGESTS, as_of)
     lake.replace(CUSTOMER, lake.read(CUSTOMER).tail(-1))
     assert find_customer_changes(lake, (CUSTOMER,), DIGESTS, as_of).ids is None
