@@ -19,6 +19,7 @@ from dagster._core.execution.context.system import StepExecutionContext
 from rich.console import Console
 
 from assets.definitions import defs
+from assets.runtime.night import RunOptions
 from cdp_pipelines.cli.run import run_nights
 from cdp_pipelines.sample import canaries
 from cdp_pipelines.services.sample_files import write_sample
@@ -194,7 +195,7 @@ def run_logged(definitions: dg.Definitions) -> Callable[..., int]:
     def run_quietly(drops: Path, lake: Path, until=None, memory=None, **options) -> int:
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr("assets.definitions.defs", lambda: definitions)
-            return run_nights(drops, lake, until, Console(quiet=True), memory, **options)
+            return run_nights(drops, lake, until, Console(quiet=True), memory, RunOptions(**options))
 
     return run_quietly
 

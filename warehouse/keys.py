@@ -19,7 +19,9 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -107,6 +109,17 @@ def mart_key(lake: Path, purpose: str) -> str:
         raise LakeError(f"{source} does not hold a secret of {2 * SECRET_BYTES} hex digits")
     derived = HKDF(hashes.SHA256(), SECRET_BYTES, salt=None, info=f"cdp mart {purpose}".encode())
     return derived.derive(secret).hex()
+
+
+def make_first_keys(lake: Path) -> None:
+    """Make the keys of a lake that has none yet; a key that is damaged, or missing though it was used, stays so.
+
+    What rests on the keys (`digest_keys`) is then the same for all steps of the first run and for the next run.
+    """
+    for make in (ledger_key, partial(mart_key, purpose="")):
+        # The step that needs the key reports what is wrong with it.
+        with suppress(LakeError):
+            make(lake)
 
 
 def digest_keys(lake: Path) -> str:

@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from assets.defs.serving import withdraw_on_failure
-from assets.runtime.lake import LakeResource, lake_resource
+from assets.runtime.lake import AS_OF, LakeResource, lake_resource
 from assets.runtime.specs import DROPS
 from cdp_pipelines.services.declarations import load_company
-from cdp_pipelines.services.nights import find_due_nights
+from cdp_pipelines.services.nights import DueNights, find_due_nights
 
 # A folder counts as delivered after this time without a change.
 SETTLED_S = 60
+CHECKED_EVERY_S = 30
+INTRADAY = load_company().intraday
 
 nightly = dg.define_asset_job(
     "nightly",
@@ -32,24 +34,35 @@ def nightly_at_two(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return dg.RunRequest(run_key=night, partition_key=night)
 
 
-@dg.sensor(job=nightly, minimum_interval_seconds=30, name="drop_folder")
+@dg.sensor(
+    job=nightly,
+    minimum_interval_seconds=min(CHECKED_EVERY_S, INTRADAY.settled_seconds) if INTRADAY else CHECKED_EVERY_S,
+    name="drop_folder",
+)
 def drop_folder(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult | dg.SkipReason:
     """Request one run for all nights whose drop folders are new or changed, once they have settled.
 
     A run takes in every file until its night, so the newest of these nights stands for all. A folder waits while
     another process writes the lake; a folder of an implausible night waits for `cdp run --accept-night`.
     """
-    known = json.loads(context.cursor or "{}")
-    found = find_due_nights(lake.open, lake.drop_folder, known, datetime.now(UTC), SETTLED_S)
+    known, now = json.loads(context.cursor or "{}"), datetime.now(UTC)
+    settled_s = INTRADAY.settled_seconds if INTRADAY else SETTLED_S
+    found = find_due_nights(lake.open, lake.drop_folder, known, now, settled_s)
     if not found.due:
         return dg.SkipReason("; ".join(found.waiting) or "No drop folder is new or changed")
     for line in found.waiting:
         context.log.warning(line)
     return dg.SensorResult(
-        run_requests=[dg.RunRequest(run_key=found.digest, partition_key=max(found.due))],
+        run_requests=[_request_run(found, now)],
         dynamic_partitions_requests=[DROPS.build_add_request(list(found.due))],
         cursor=json.dumps({**known, **found.due}),
     )
+
+
+def _request_run(found: DueNights, now: datetime) -> dg.RunRequest:
+    last = max(found.due)
+    is_within = INTRADAY is not None and last == str(now.date())
+    return dg.RunRequest(found.digest, partition_key=last, tags={AS_OF: now.isoformat()} if is_within else {})
 
 
 @dg.definitions

@@ -9,21 +9,22 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
-import polars as pl
 from pydantic import PrivateAttr
 
 from cdp_pipelines.reports.quality import write_quality_page
-from cdp_pipelines.schema import RUN
-from cdp_pipelines.schema.duration import end_of_night
+from cdp_pipelines.schema.duration import end_of_night, night_of
 from cdp_pipelines.services.checked_write import WriteReport
 from cdp_pipelines.services.lake_tables import require_lasting_tables
-from cdp_pipelines.services.nights import check_nights
+from cdp_pipelines.services.nights import check_nights, find_instant
 from cdp_pipelines.services.step_memory import run_or_recall
 from warehouse.delta.lake import Lake
+from warehouse.keys import make_first_keys
 from warehouse.sources.arrival import Observation
 from warehouse.sources.drop_folder import list_drop_dates
 
-# Tags of a run: nights that it takes in although they are not plausible, and "true" where a large removal is confirmed.
+# Tags of a run: the instant within its night as of which it decides; nights that it takes in although they are not
+# plausible; and "true" where a large removal is confirmed.
+AS_OF = "as_of"
 ACCEPTED_NIGHTS = "accepted_nights"
 REMOVAL_CONFIRMED = "removal_confirmed"
 # A run that the schedule or the sensor started waits so long for the process that writes the lake, then it fails.
@@ -37,7 +38,7 @@ class LakeResource(dg.ConfigurableResource):
 
     drops: str
     lake: str
-    _night: date | None = PrivateAttr(default=None)
+    _as_of: datetime | None = PrivateAttr(default=None)
     _first_look: Observation | None = PrivateAttr(default=None)
 
     @contextmanager
@@ -53,6 +54,7 @@ class LakeResource(dg.ConfigurableResource):
         with self.open.lock_writer(LOCK_PATIENCE_S):
             require_lasting_tables(self.open)
             self._check_nights(context.run.tags)
+            make_first_keys(self.open.path)
             try:
                 yield self
             finally:
@@ -83,15 +85,16 @@ class LakeResource(dg.ConfigurableResource):
         return self._first_look
 
     def night(self, context: dg.AssetExecutionContext) -> date:
-        """The night that the run brings the lake to: its newest partition, and never one before the lake's own."""
-        if self._night is None:
-            known = self.open.scan(RUN).select(pl.col("night").max()).collect().item()
-            self._night = max([date.fromisoformat(key) for key in context.partition_keys] + ([known] if known else []))
-        return self._night
+        """The night that the run brings the lake to: that of its instant."""
+        return night_of(self.as_of(context))
 
     def as_of(self, context: dg.AssetExecutionContext) -> datetime:
-        """Logical time of the run: the end of its night, in UTC."""
-        return end_of_night(self.night(context))
+        """Logical time of the run, in UTC: the end of its newest partition, or its tag; never before the lake's own."""
+        if self._as_of is None:
+            within = context.run.tags.get(AS_OF)
+            end = end_of_night(max(map(date.fromisoformat, context.partition_keys)))
+            self._as_of = find_instant(self.open, datetime.fromisoformat(within) if within else end)
+        return self._as_of
 
     def recall(self, context: dg.AssetExecutionContext, run: Callable[[], WriteReport]) -> WriteReport:
         """The report of a step, which runs only if something has changed that it rests on."""

@@ -18,14 +18,15 @@ import dagster as dg
 import polars as pl
 
 from assets.runtime.instance import prepare_databases, prepare_instance, show_in_timeline
-from assets.runtime.lake import ACCEPTED_NIGHTS, REMOVAL_CONFIRMED
+from assets.runtime.lake import ACCEPTED_NIGHTS, AS_OF, REMOVAL_CONFIRMED
 from assets.runtime.specs import DROPS
 from cdp_pipelines.errors import LakeError
 from cdp_pipelines.retention import WHOLE_ROW
 from cdp_pipelines.schema import FILE, RECORD_KEY, RETENTION, UNRESOLVED
+from cdp_pipelines.schema.duration import end_of_night, night_of
 from cdp_pipelines.services.file_accounting import drop_replaced
 from cdp_pipelines.services.lake_tables import require_lasting_tables
-from cdp_pipelines.services.nights import check_nights
+from cdp_pipelines.services.nights import check_nights, find_instant
 from warehouse.delta.lake import Lake
 from warehouse.serving.server_error import SERVER
 from warehouse.sources.drop_folder import list_drop_dates
@@ -60,14 +61,34 @@ class StepLog:
 
 
 @dataclass(frozen=True)
-class NightResult:
-    """A finished run. `files`: rows of audit/file; `new_files`: those that this run loaded or refused.
+class RunOptions:
+    """How a run differs from the plain nightly one.
 
-    `removed_rows`, `removed_values`: by retention, in this run and in all runs. `unresolved`: records of
-    consent/unresolved, those of this run and all.
+    `as_of`: an instant (UTC) within the last night, as of which it decides instead of the end of that night.
+    `accepted_nights`: taken in although they are not plausible. `is_removal_confirmed`: retention may remove more than
+    its share of a table. `is_full`: every row is computed again.
+    """
+
+    as_of: datetime | None = None
+    accepted_nights: Collection[date] = ()
+    is_removal_confirmed: bool = False
+    is_full: bool = False
+
+
+NIGHTLY = RunOptions()
+
+
+@dataclass(frozen=True)
+class NightResult:
+    """A finished run.
+
+    `as_of`: the instant (UTC) as of which it decided. `files`: rows of audit/file; `new_files`: those that this run
+    loaded or refused. `removed_rows`, `removed_values`: by retention, in this run and in all runs. `unresolved`:
+    records of consent/unresolved, those of this run and all.
     """
 
     night: date
+    as_of: datetime
     lake: Lake
     is_passed: bool
     seconds: float
@@ -111,30 +132,27 @@ def run_night(
     until: date | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
     instance: dg.DagsterInstance | None = None,
-    accepted_nights: Collection[date] = (),
-    *,
-    is_removal_confirmed: bool = False,
-    is_full: bool = False,
+    options: RunOptions = NIGHTLY,
 ) -> NightResult:
     """Bring the lake to the night `until`, or to the newest drop, with all files until then that it does not have.
 
     All nights are one run, as the partition of the last. `instance`: where Dagster records the run; by default in the
-    lake. `accepted_nights`: taken in although they are not plausible. `is_removal_confirmed`: retention may remove more
-    than its share of a table. `is_full`: every row is computed again. Raises `LakeError` where there is nothing to
-    load, where a night is not plausible, where a table is gone that no run can make again, or where another process
-    writes the lake.
+    lake. Raises `LakeError` where there is nothing to load, where a night is not plausible, where a table is gone that
+    no run can make again, or where another process writes the lake.
     """
+    until = night_of(options.as_of) if options.as_of else until
     nights = [night for night in list_drop_dates(drops) if until is None or night <= until]
     if not nights and until is None:
         raise LakeError(f"{drops} has no folder that is named by a date and has files")
     night = until or nights[-1]
     store = Lake(lake.absolute())
     require_lasting_tables(store)
-    check_nights(store, [*nights, night], accepted_nights, datetime.now(UTC).date())
+    as_of = find_instant(store, options.as_of or end_of_night(night))
+    check_nights(store, [*nights, night], options.accepted_nights, datetime.now(UTC).date())
     prepare_instance(lake, drops)
     # Fails at once where another process holds the lock; the job itself takes it again.
     with store.lock_writer():
-        if is_full:
+        if options.is_full:
             forget_states(lake)
     if instance is None:
         prepare_databases(lake)
@@ -150,15 +168,17 @@ def run_night(
             run_config={"loggers": {"progress": {"config": {}}}},
             partition_key=str(night),
             tags={
-                ACCEPTED_NIGHTS: " ".join(map(str, accepted_nights)),
-                REMOVAL_CONFIRMED: str(is_removal_confirmed).lower(),
+                AS_OF: as_of.isoformat(),
+                ACCEPTED_NIGHTS: " ".join(map(str, options.accepted_nights)),
+                REMOVAL_CONFIRMED: str(options.is_removal_confirmed).lower(),
             },
         )
     files = drop_replaced(store.read(FILE))
     (rows, values), (all_rows, all_values) = removed, _count_removed(store)
     all_unresolved = _read_unresolved(store)
     return NightResult(
-        night=night,
+        night=night_of(as_of),
+        as_of=as_of,
         lake=store,
         is_passed=result.success and not steps.failed_checks,
         seconds=time.perf_counter() - started,
@@ -171,13 +191,13 @@ def run_night(
     )
 
 
-def recompute_lake(lake: Path, night: date) -> None:
-    """Compute every table of a copy of a lake again as of a night, without new files; nothing leaves for a server.
+def recompute_lake(lake: Path, as_of: datetime) -> None:
+    """Compute every table of a copy of a lake again as of an instant, without new files; nothing leaves for a server.
 
-    Raises `LakeError` where a check of that night fails.
+    Raises `LakeError` where a check of that run fails.
     """
     with TemporaryDirectory() as drops, _without(SERVER), dg.DagsterInstance.ephemeral() as instance:
-        result = run_night(Path(drops), lake, night, instance=instance, is_full=True)
+        result = run_night(Path(drops), lake, instance=instance, options=RunOptions(as_of=as_of, is_full=True))
     if not result.is_passed:
         raise LakeError(
             f"the copy could not be computed: {'; '.join([*result.steps.errors, *result.steps.failed_checks])}"

@@ -4,7 +4,7 @@ Here belongs the parsing of these commands. The work is done in `cdp_pipelines.s
 """
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +12,7 @@ import typer
 
 from cdp_pipelines.cli.options import (
     DEFAULT_LAKE,
+    AsOfOption,
     DropsOption,
     FormatOption,
     LakeOption,
@@ -70,7 +71,16 @@ def run(
             show_default=False,
         ),
     ] = None,
+    as_of: AsOfOption = None,
     *,
+    intraday: Annotated[
+        bool,
+        typer.Option(
+            "--intraday",
+            help="Take in what has arrived until now, and decide as of now, instead of the end of the last night. "
+            "--as-of names an earlier instant, to repeat a run.",
+        ),
+    ] = False,
     confirm_removal: Annotated[
         bool,
         typer.Option("--confirm-removal", help="Let retention remove more of a table than its declared share."),
@@ -83,22 +93,35 @@ def run(
     """Bring the lake up to date: run the nightly Dagster job in this process.
 
     Reads every file that the lake does not have yet, and decides as of the end of the last night. A step that rests on
-    nothing new reports its last result. A second run changes nothing. Exit code 0: every gate passed; 1: a gate failed;
-    2: the run could not start.
+    nothing new reports its last result. A second run changes nothing. Runs within a day (--intraday) leave the nightly
+    run to be made. Exit code 0: every gate passed; 1: a gate failed; 2: the run could not start.
 
     Examples:
 
       [cyan]cdp run --drops sample/drops[/]
 
       [cyan]cdp run --drops sample/drops --until 2024-06-29[/]   one night less
+
+      [cyan]cdp run --drops drops --intraday[/]   what arrived today takes effect now
     """
+    from assets.runtime.night import RunOptions
     from cdp_pipelines.cli.output import console
     from cdp_pipelines.cli.run import run_nights
 
-    accepted = [night.date() for night in accept_night or ()]
-    last = until.date() if until else None
-    options = {"is_removal_confirmed": confirm_removal, "is_full": full}
-    raise typer.Exit(run_nights(drops, lake, last, console, None, accepted, **options))
+    now = datetime.now(UTC)
+    if intraday and until:
+        raise typer.BadParameter("--intraday goes as far as now; leave out --until")
+    if as_of and not intraday:
+        raise typer.BadParameter("--as-of needs --intraday: a nightly run decides as of the end of its night")
+    if as_of and as_of > now:
+        raise typer.BadParameter(f"{as_of:%Y-%m-%d %H:%M:%S} UTC is later than now, {now:%Y-%m-%d %H:%M:%S} UTC")
+    options = RunOptions(
+        as_of=(as_of or now.replace(microsecond=0)) if intraday else None,
+        accepted_nights=[night.date() for night in accept_night or ()],
+        is_removal_confirmed=confirm_removal,
+        is_full=full,
+    )
+    raise typer.Exit(run_nights(drops, lake, until.date() if until else None, console, options=options))
 
 
 def ui(

@@ -5,7 +5,6 @@ Here belongs the summary. The job runs in `assets.runtime.night`.
 
 import resource
 import sys
-from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 
@@ -15,11 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from assets.runtime.night import NightResult, run_night
+from assets.runtime.night import NIGHTLY, NightResult, RunOptions, run_night
 from cdp_pipelines.cli.text import clean, print_document
 from cdp_pipelines.reports.catalogue import PAGE as CATALOGUE
 from cdp_pipelines.reports.quality import PAGE
 from cdp_pipelines.schema import LAYERS
+from cdp_pipelines.schema.duration import end_of_night
 from cdp_pipelines.services.document import Document, Row, Section
 from warehouse.serving.mart_file import mart_file_path
 
@@ -30,10 +30,7 @@ def run_nights(
     until: date | None,
     out: Console,
     instance: dg.DagsterInstance | None = None,
-    accepted_nights: Collection[date] = (),
-    *,
-    is_removal_confirmed: bool = False,
-    is_full: bool = False,
+    options: RunOptions = NIGHTLY,
 ) -> int:
     """Bring the lake to the night `until` and print the summary; 0 when every check passed, else 1."""
     with Progress(
@@ -53,9 +50,7 @@ def run_nights(
                 task, description=now.step.replace("_", " "), completed=now.finished_count, total=now.step_count
             ),
             instance,
-            accepted_nights,
-            is_removal_confirmed=is_removal_confirmed,
-            is_full=is_full,
+            options,
         )
     _print_failures(result, out)
     print_document(summarise_night(result), out)
@@ -75,11 +70,16 @@ def summarise_night(result: NightResult) -> Document:
     shown += sorted(name for name in counts if name.startswith("mart/"))
     rows = [{"table": name, "row_count": counts.get(name, 0)} for name in shown]
     return Document(
-        f"The lake as of the night of {result.night}",
+        f"The lake as of {_describe_instant(result)}",
         f"{result.steps.passed_count} of {result.check_count} checks passed in {result.seconds:.1f} s; "
         f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2:.1f} GiB.",
         [*sections, Section("tables", rows), Section("layers", _list_layers(result))],
     )
+
+
+def _describe_instant(result: NightResult) -> str:
+    is_whole = result.as_of == end_of_night(result.night)
+    return f"the night of {result.night}" if is_whole else f"{result.as_of:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _list_counts(result: NightResult) -> list[Row]:

@@ -48,6 +48,14 @@ class PlausibleNights(PolicyModel):
         return reasons
 
 
+class Intraday(PolicyModel):
+    """What arrives in the folder of the day takes effect on that day, before its night."""
+
+    settled_seconds: int = Field(
+        default=10, ge=0, description="Seconds for which a drop folder must not have changed before it is read"
+    )
+
+
 class Company(PolicyModel):
     """What a company declares once for all of its channels and purposes."""
 
@@ -70,6 +78,10 @@ class Company(PolicyModel):
 
     plausible_nights: PlausibleNights = Field(
         default=PlausibleNights(), description="Nights that a lake takes in without confirmation"
+    )
+
+    intraday: Intraday | None = Field(
+        default=None, description="How the sensor takes in the folder of the day; by default as a night, to its end"
     )
 
     reader_group: str | None = Field(

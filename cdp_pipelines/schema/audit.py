@@ -68,8 +68,8 @@ FileRows = pl.DataFrame
 
 RUN = Table(
     "audit/run",
-    "Every night that the lake has been run for.",
-    ("night",),
+    "Every night that the lake has been run for, and every instant within a night as of which a run decided.",
+    ("as_of",),
     (
         Column(
             "night",
@@ -77,12 +77,12 @@ RUN = Table(
             "Logical date: a drop date, or a night without deliveries",
             sources=("audit/file.drop_date",),
         ),
-        Column("as_of", UTC, "Logical time of the night's decisions: its end"),
-        Column("file_count", pl.Int64(), "Number of files of this night", sources=("audit/file.file",)),
+        Column("as_of", UTC, "Logical time of the decisions: the end of the night, or an instant within it"),
+        Column("file_count", pl.Int64(), "Number of files of this night until then", sources=("audit/file.file",)),
         Column(
             "received_count",
             pl.Int64(),
-            "Number of rows received in this night",
+            "Number of rows received in this night until then",
             sources=("audit/file.received_count",),
         ),
     ),

@@ -62,6 +62,16 @@ def end_of_night(night: date) -> datetime:
     return datetime(night.year, night.month, night.day, tzinfo=UTC) + timedelta(days=1)
 
 
+def night_of(instant: datetime) -> date:
+    """The night to which an instant (UTC) belongs: its day, and for midnight the day that ends then."""
+    return (instant - timedelta(microseconds=1)).date()
+
+
+def end_of_knowledge(as_of: datetime) -> datetime:
+    """Until when records are known to a decision as of an instant: what was taken in has the end of its night."""
+    return end_of_night(night_of(as_of))
+
+
 def describe_duration(duration: str) -> str:
     """A duration in words: `P1Y6M` is `1 year, 6 months`."""
     parts = re.findall(r"(\d+)([YMD])", duration)

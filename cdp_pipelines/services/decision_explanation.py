@@ -23,6 +23,7 @@ from cdp_pipelines.schema import (
     PartyFrame,
     PrivacyRequestFrame,
 )
+from cdp_pipelines.schema.duration import end_of_knowledge
 from cdp_pipelines.services.declarations import find_purpose, load_company_cases, load_company_register
 from cdp_pipelines.services.document import Document, Section
 from cdp_pipelines.services.nights import read_nights
@@ -66,13 +67,13 @@ def explain_decision(
 ) -> Document:
     """The decision on this customer for this purpose, with everything that led to it.
 
-    `as_of`: when the processing would happen, UTC (default: the end of the last night of the lake); `known_at`: until
+    `as_of`: when the processing would happen, UTC (default: that of the last run of the lake); `known_at`: until
     when something had to be recorded to count (default: everything counts). `UnknownNameError` for an unknown purpose.
     """
     find_purpose(key)
     last_as_of = read_nights(lake).last_as_of
     as_of = as_of or last_as_of
-    known_at = known_at or max(as_of, last_as_of)
+    known_at = known_at or end_of_knowledge(max(as_of, last_as_of))
     context = DecisionContext.read(lake, customer_id)
     identifiers = list_identifiers(context.party, context.cluster)
     silent = find_silences(lake, known_at)

@@ -17,6 +17,7 @@ from cdp_pipelines.consent.decision_state import DecisionState
 from cdp_pipelines.consent.history import HIDDEN_PREFIX, find_unused_contact_points, hide_unused_contact_points
 from cdp_pipelines.consent.merge_gate import digest_links
 from cdp_pipelines.schema import CLUSTER, CROSSWALK, DECISION, PARTY, RECORD_KEY
+from cdp_pipelines.schema.duration import end_of_knowledge
 from cdp_pipelines.schema.interval import current
 from cdp_pipelines.services.checked_write import TableCheck, WriteReport, check_and_write
 from cdp_pipelines.services.customer_changes import find_customer_changes, store_customer_digests
@@ -77,6 +78,6 @@ def update_decisions(lake: Lake, night: date, as_of: datetime) -> WriteReport:
     )
     store_customer_digests(lake, (DECISION,), digests, as_of)
     store_customer_digests(lake, (CROSSWALK,), link_digests, as_of)
-    silent = [each.describe(lake) for each in find_silent_channels(lake, as_of)]
+    silent = [each.describe(lake) for each in find_silent_channels(lake, end_of_knowledge(as_of))]
     complete = TableCheck(DECISION, COMPLETE, not silent, "; ".join(silent) or None, is_warning=True)
     return replace(report, checks=(*report.checks, complete))

@@ -12,6 +12,7 @@ from cdp_pipelines.consent.cases import list_covered_subjects
 from cdp_pipelines.consent.history import DECISION_KEY
 from cdp_pipelines.purposes import Register
 from cdp_pipelines.schema import CLUSTER, DECISION, INTERACTION, LEDGER, PARTY, PRIVACY_REQUEST, DecisionRows
+from cdp_pipelines.schema.duration import end_of_knowledge
 from cdp_pipelines.schema.interval import current
 from cdp_pipelines.services.declarations import load_company_cases, load_company_register
 from cdp_pipelines.services.silence import find_silences
@@ -36,7 +37,7 @@ def select_allowed_now(lake: Lake, as_of: datetime) -> pl.LazyFrame:
 def decide_lake(
     lake: Lake, as_of: datetime, known_at: datetime | None = None, register: Register | None = None
 ) -> DecisionRows:
-    """Decisions on the lake as it is, by what was known at `known_at` (default: `as_of`); see `decide`.
+    """Decisions on the lake as it is, by what was known at `known_at` (default: in the night of `as_of`); see `decide`.
 
     `register`: the purposes to decide on; default: those of the company.
     """
@@ -47,7 +48,7 @@ def read_decision_input(
     lake: Lake, as_of: datetime, known_at: datetime | None = None, register: Register | None = None
 ) -> DecisionInput:
     """What decisions on the lake as it is rest on; see `decide_lake`."""
-    known_at = known_at or as_of
+    known_at = known_at or end_of_knowledge(as_of)
     party, cluster, interactions = lake.scan(PARTY), lake.scan(CLUSTER), lake.scan(INTERACTION)
     return DecisionInput(
         register=load_company_register() if register is None else register,

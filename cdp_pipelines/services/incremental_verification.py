@@ -24,7 +24,7 @@ from warehouse.verify.tables import compare_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import date
+    from datetime import datetime
 
 # How often, and by which code, a table was written says nothing of its rows.
 _LEFT_OUT = {MODEL.name: ("table_versions",), VERSION.name: ("delta_version", "code_version")}
@@ -39,14 +39,15 @@ class IncrementalVerification:
 
 
 def verify_incremental(
-    lake: Lake, recompute: Callable[[Path, date], None], step: Callable[[str], None]
+    lake: Lake, recompute: Callable[[Path, datetime], None], step: Callable[[str], None]
 ) -> IncrementalVerification:
-    """Compute a copy of the lake again as of its last night, from its raw rows and histories, and compare every table.
+    """Compute a copy of the lake again as of its last run, from its raw rows and histories, and compare every table.
 
-    `recompute`: runs the night of a lake. `step`: shows the current step. The lake itself is only read. The copy keeps
-    what no run can make again: raw rows, the ledger, histories, what staff entered, and the weights of the last model.
+    `recompute`: runs the nightly job of a lake. `step`: shows the current step. The lake itself is only read. The copy
+    keeps what no run can make again: raw rows, the ledger, histories, what staff entered, and the weights of the last
+    model.
     """
-    last = read_nights(lake).last
+    as_of = read_nights(lake).last_as_of
     with tempfile.TemporaryDirectory(prefix="cdp_verify_", dir=lake.path.parent) as folder:
         step("copying the lake")
         copy = Lake(Path(folder) / "lake")
@@ -55,15 +56,16 @@ def verify_incremental(
         forget_states(copy.path)
         _forget_records(copy)
         step("computing everything again")
-        recompute(copy.path, last)
+        recompute(copy.path, as_of)
         compared = []
         for each in compare_tables(lake.path, copy.path, _LEFT_OUT):
             step(f"comparing {each.table}")
             compared.append(each)
     differing = [each for each in compared if not each.is_equal]
+    differing_count = sum(each.only_first_count + each.only_second_count for each in differing)
     answer = (
-        f"{sum(each.row_count for each in compared):,} rows of {len(compared)} tables compared as of the night of "
-        f"{last}: {sum(each.only_first_count + each.only_second_count for each in differing):,} rows differ."
+        f"{sum(each.row_count for each in compared):,} rows of {len(compared)} tables compared as of "
+        f"{as_of:%Y-%m-%d %H:%M} UTC: {differing_count:,} rows differ."
     )
     rows = [
         {

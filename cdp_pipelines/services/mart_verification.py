@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from cdp_pipelines.schema.duration import end_of_knowledge
 from cdp_pipelines.services.decisions import decide_lake
 from cdp_pipelines.services.declarations import COMPANY, find_purpose_of_mart
 from cdp_pipelines.services.document import Document, Section
@@ -30,8 +31,8 @@ def verify_marts(
 ) -> MartVerification:
     """Compare all marts, or those of some purposes; `UnknownNameError` where a purpose has no mart.
 
-    With a clock the engine first decides for it: `as_of` by default the last night, `known_at` by default `as_of`.
-    `progress` receives the current step, its number and the count of steps.
+    With a clock the engine first decides for it: `as_of` by default that of the last run, `known_at` by default the end
+    of the night of `as_of`. `progress` receives the current step, its number and the count of steps.
     """
     for key in purposes:
         find_purpose_of_mart(key)
@@ -40,7 +41,7 @@ def verify_marts(
         report = verify_lake(lake.path, COMPANY, tuple(purposes), progress)
     else:
         moment = as_of or find_last_night(lake.path)
-        known = known_at or moment
+        known = known_at or end_of_knowledge(moment)
         report = verify_decisions(
             lake.path, COMPANY, moment, known, decide_lake(lake, moment, known).to_dicts(), progress
         )

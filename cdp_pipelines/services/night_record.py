@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 def record_night(lake: Lake, night: date, as_of: datetime) -> WriteReport:
     """Remove old versions of tables, then record every night of the lake, from its files alone.
 
-    Nights run one by one give the same rows as all nights at once.
+    Nights run one by one give the same rows as all nights at once. An instant within a night is recorded by its run.
     """
     removed_count = remove_old_versions(lake, as_of)
-    rows = _list_nights(lake, night)
+    rows = _list_runs(lake, night, as_of)
     metadata = {"files of older versions removed": removed_count}
     return check_and_write(lake, night, StagedWrite(RUN, rows, lambda: lake.replace(RUN, rows), metadata))
 
@@ -60,23 +60,20 @@ def record_versions(lake: Lake, night: date, as_of: datetime) -> WriteReport:
     return check_and_write(lake, night, StagedWrite(VERSION, rows, lambda: lake.replace(VERSION, rows), metadata))
 
 
-def _list_nights(lake: Lake, night: date) -> pl.DataFrame:
-    files = drop_replaced(lake.read(FILE))
-    nights = pl.concat(
-        [
-            lake.read(RUN).select("night"),
-            files.select(pl.col("drop_date").alias("night")).drop_nulls(),
-            pl.DataFrame({"night": [night]}),
-        ]
-    ).unique()
+def _list_runs(lake: Lake, night: date, as_of: datetime) -> pl.DataFrame:
+    files, recorded = drop_replaced(lake.read(FILE)), lake.read(RUN)
+    end = pl.col("night").cast(pl.Datetime("us")).dt.replace_time_zone("UTC") + timedelta(days=1)
+    delivered = files.select(pl.col("drop_date").alias("night")).drop_nulls()
+    nights = pl.concat([recorded.select("night"), delivered]).unique().with_columns(as_of=end)
+    tonight = pl.DataFrame({"night": [night], "as_of": [as_of]}, schema_overrides={"as_of": UTC})
     counted = files.group_by(pl.col("drop_date").alias("night")).agg(
         pl.len().alias("file_count"), pl.col("received_count").sum()
     )
-    return RUN.conform(
-        nights.lazy()
-        .join(counted.lazy(), on="night", how="left")
-        .with_columns(
-            pl.col("file_count", "received_count").fill_null(0),
-            (pl.col("night").cast(pl.Datetime("us")).dt.replace_time_zone("UTC") + timedelta(days=1)).alias("as_of"),
-        )
-    ).collect()
+    counted_now = (
+        # A night that goes on has no end yet.
+        pl.concat([nights.filter(pl.col("as_of") < as_of), tonight])
+        .join(counted, on="night", how="left")
+        .with_columns(pl.col("file_count", "received_count").fill_null(0))
+    )
+    within = recorded.filter(pl.col("as_of") != end, pl.col("as_of") != as_of)
+    return pl.concat([within, RUN.conform(counted_now.lazy()).collect()])

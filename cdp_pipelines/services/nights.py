@@ -69,9 +69,15 @@ def find_due_nights(lake: Lake, drops: Path, known: Mapping[str, str], now: date
     return DueNights(due, waiting)
 
 
+def find_instant(lake: Lake, requested: datetime) -> datetime:
+    """The instant as of which a run decides: that requested, and never one before the lake's own."""
+    known = lake.scan(RUN).select(pl.col("as_of").max()).collect().item()
+    return max(requested, known or requested)
+
+
 @dataclass(frozen=True)
 class Nights:
-    """The last night of a lake, and the instants (UTC) up to which its first and its last night decided."""
+    """The last night of a lake, and the instants (UTC) as of which its first and its last run decided."""
 
     last: date
     first_as_of: datetime

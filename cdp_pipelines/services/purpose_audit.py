@@ -47,7 +47,7 @@ def audit_purpose(lake: Lake, key: str) -> Document:
                     "Every version of the declaration"),
             Section("channels", channels, "Channels that collect for this purpose"),
             Section("decisions", current.to_dicts(), "Current decisions by reason", bar="decision_count"),
-            Section("nights", _nights(lake, periods), "Allowed and denied decisions after each night"),
+            Section("nights", _nights(lake, periods), "Allowed and denied decisions after each run"),
             Section("mart_nights",
                     select_columns(nights, "night", "row_count", "delta_version", "code_version"),
                     "The mart after each night", "the purpose has no mart"),
@@ -57,12 +57,12 @@ def audit_purpose(lake: Lake, key: str) -> Document:
 
 def _nights(lake: Lake, periods: pl.DataFrame) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
-    for night, as_of in lake.read(RUN).sort("night").select("night", "as_of").iter_rows():
+    for night, as_of in lake.read(RUN).sort("as_of").select("night", "as_of").iter_rows():
         decisions = valid_at(periods.lazy(), as_of).collect()
         if decisions.height:
             allowed = int(decisions.filter("is_allowed")["decision_count"].sum())
             denied = int(decisions.filter(~pl.col("is_allowed"))["decision_count"].sum())
-            rows.append({"night": night, "allowed_count": allowed, "denied_count": denied})
+            rows.append({"night": night, "as_of": as_of, "allowed_count": allowed, "denied_count": denied})
     return rows
 
 

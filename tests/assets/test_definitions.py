@@ -1,6 +1,7 @@
 """Dagster's definitions: every table with its columns and their sources, the schedule, the sensor, and `dg check`."""
 
 import os
+import shutil
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
@@ -10,8 +11,9 @@ import dagster as dg
 import pytest
 
 from assets.defs import nightly
-from assets.runtime.lake import LakeResource
+from assets.runtime.lake import AS_OF, LakeResource
 from assets.runtime.specs import DROPS
+from cdp_pipelines.purposes.company import Intraday
 from cdp_pipelines.schema import TABLES
 from cdp_pipelines.services.checked_write import GATE
 from cdp_pipelines.services.decisions import DECIDE
@@ -230,6 +232,23 @@ def test_sensor_lets_an_implausible_night_wait_and_requests_the_others(evaluate,
     result = evaluate(None)
     assert [request.partition_key for request in result.run_requests] == ["2024-07-01"]
     assert "2204" not in result.cursor
+
+
+@pytest.mark.usefixtures("at_once")
+def test_sensor_decides_within_the_day_only_where_the_company_declares_it(evaluate, tmp_path, monkeypatch):
+    today = datetime.now(UTC).date()
+    file = deliver(tmp_path, str(today))
+    os.utime(file, (1e9, 1e9))
+    assert AS_OF not in evaluate(None).run_requests[0].tags
+    monkeypatch.setattr(nightly, "INTRADAY", Intraday(settled_seconds=3600))
+    assert isinstance(evaluate(None), dg.SkipReason)
+    monkeypatch.setattr(nightly, "INTRADAY", Intraday(settled_seconds=0))
+    (request,) = evaluate(None).run_requests
+    assert request.partition_key == str(today)
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(request.tags[AS_OF])) < timedelta(minutes=5)
+    shutil.rmtree(tmp_path / "drops")
+    deliver(tmp_path, str(today - timedelta(days=1)))
+    assert AS_OF not in evaluate(None).run_requests[0].tags
 
 
 @pytest.mark.long

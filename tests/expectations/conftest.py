@@ -171,6 +171,10 @@ OWN: Mapping[str, Mapping[str, object]] = {
         "cause": "exact match on device_id",
         "occurred_at": MOMENT,
     },
+    "audit/run": {
+        "as_of": [datetime(2011, 11, day, tzinfo=UTC) for day in (28, 29, 30)],
+        "night": [date(2011, 11, day) for day in (27, 28, 29)],
+    },
     "audit/file": {
         "file_sha256": [DIGEST, DIGEST[::-1], DIGEST[1:] + "0"],
         "channel": ["crm_west", "crm_east", "iot"],

@@ -17,7 +17,9 @@ from warehouse.keys import (
     PRIVATE,
     PUBLIC,
     VARIABLE,
+    digest_keys,
     ledger_key,
+    make_first_keys,
     mart_key,
     store_head,
 )
@@ -125,6 +127,20 @@ def test_the_secret_of_the_marts_is_made_once_for_its_owner_alone(tmp_path, monk
     assert mart_key(tmp_path, "payment") == first
     assert mart_key(tmp_path / "another", "payment") != first
     assert derive_purpose_key(tmp_path, "payment") == first.encode()
+
+
+def test_first_keys_are_the_keys_of_every_step_and_no_lost_key_is_made_anew(tmp_path, monkeypatch):
+    monkeypatch.delenv(MART_VARIABLE, raising=False)
+    make_first_keys(tmp_path)
+    before = digest_keys(tmp_path)
+    ledger_key(tmp_path)
+    mart_key(tmp_path, "email_marketing")
+    make_first_keys(tmp_path)
+    assert digest_keys(tmp_path) == before
+    (tmp_path / "mart" / "payment" / "_delta_log").mkdir(parents=True)
+    (tmp_path / MART_SECRET).unlink()
+    make_first_keys(tmp_path)
+    assert not (tmp_path / MART_SECRET).exists()
 
 
 def test_each_purpose_has_a_key_of_its_own(tmp_path):

@@ -67,8 +67,14 @@ def load_declarations(defs: Path, folder: str) -> dict[str, dict]:
 
 
 def find_last_night(lake: Path) -> datetime:
-    """The instant as of which the last night of the lake was decided."""
+    """The instant as of which the last run of the lake decided."""
     return max(row["as_of"] for row in read_rows(lake, "audit/run"))
+
+
+def find_end_of_night(as_of: datetime) -> datetime:
+    """The midnight that ends the day of an instant: files of that day are noted with it."""
+    midnight = as_of.replace(hour=0, minute=0, second=0, microsecond=0)
+    return as_of if as_of == midnight else midnight + timedelta(days=1)
 
 
 def read_facts(lake: Path, defs: Path, as_of: datetime, known_at: datetime) -> Facts:
@@ -335,7 +341,7 @@ def verify_lake(
     purposes: tuple[str, ...] = (),
     show_progress: Callable[[str, int, int], None] = lambda *_: None,
 ) -> Report:
-    """A whole lake, as of its last night; `purposes`: the marts of these alone.
+    """A whole lake, as of its last run; `purposes`: the marts of these alone.
 
     `show_progress` takes what is done, how many are done, and of how many.
     """
@@ -344,7 +350,7 @@ def verify_lake(
     (policy,) = load_declarations(defs, "golden").values() or [{}]
     as_of, report = find_last_night(lake), Report()
     show_progress("reading", 0, 1)
-    facts = read_facts(lake, defs, as_of, as_of)
+    facts = read_facts(lake, defs, as_of, find_end_of_night(as_of))
     decisions = [row for row in read_rows(lake, "consent/decision") if row["valid_to"] is None]
     total = len(facts.customers)
     allowed = compare_decisions(facts, register, decisions, report, lambda n: show_progress("decisions", n, total))
