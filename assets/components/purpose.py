@@ -35,7 +35,7 @@ class Purpose(PolicyComponent[policies.Purpose]):
         spec = build_spec(build_mart_table(purpose), deps=SOURCES, **labels)
 
         # No mart blocks another: one that fails is held back, and the others are published.
-        @lake_assets(name=f"build_{purpose.key}", specs=[spec], is_blocking=False, is_recalled=True)
+        @lake_assets(name=f"build_{purpose.key}", specs=[spec], is_blocking=False)
         def build(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteReport:
             return update_mart(lake.open, purpose, lake.night(context), lake.as_of(context))
 

@@ -16,7 +16,7 @@ from cdp_pipelines.schema.duration import end_of_night, night_of
 from cdp_pipelines.services.checked_write import WriteReport
 from cdp_pipelines.services.lake_tables import require_lasting_tables
 from cdp_pipelines.services.nights import check_nights, find_instant
-from cdp_pipelines.services.step_memory import run_or_recall
+from cdp_pipelines.services.step_memory import describe_environment, run_or_recall
 from warehouse.delta.lake import Lake
 from warehouse.keys import make_first_keys
 from warehouse.sources.arrival import Observation
@@ -99,7 +99,8 @@ class LakeResource(dg.ConfigurableResource):
     def recall(self, context: dg.AssetExecutionContext, run: Callable[[], WriteReport]) -> WriteReport:
         """The report of a step, which runs only if something has changed that it rests on."""
         step = context.op_execution_context.op.name
-        return run_or_recall(self.open, step, self.night(context), self.as_of(context), run)
+        rests_on = describe_environment(self.open, self.as_of(context))
+        return run_or_recall(self.open, step, self.night(context), rests_on, run)
 
 
 def lake_resource() -> LakeResource:

@@ -7,7 +7,7 @@ Here belong its two steps, between which `mart.sql` may run: `build_permitted` s
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -25,7 +25,15 @@ from cdp_pipelines.schema.mart import AGGREGATE_LIFECYCLE, MEASURES, declare_mar
 
 if TYPE_CHECKING:
     from cdp_pipelines.purposes.purpose import Purpose
-    from cdp_pipelines.schema import CustomerFrame, DecisionFrame, MartFrame, MartRows, ProvenanceFrame
+    from cdp_pipelines.schema import (
+        CustomerFrame,
+        DecisionFrame,
+        DecisionRows,
+        MartFrame,
+        MartRows,
+        ProvenanceFrame,
+        ProvenanceRows,
+    )
 
 # Steps from an allowed customer to a row of a mart.
 HAS_PROFILE, HAS_VALUE, OWN_POINT = (
@@ -100,60 +108,49 @@ def quasi_identifiers(purpose: Purpose) -> list[str]:
     return [name for name in build_mart_table(purpose).schema if name not in excluded]
 
 
+@dataclass(frozen=True)
+class Members:
+    """The customers of a mart before protection.
+
+    `allowed`: columns of `DECISION`, one row per customer_id; if the purpose is about a contact point, the row is that
+    of the best ranked allowed one. `usable`: columns of `PROVENANCE`, the values that the purpose may use. `counts`:
+    the customers whom each step leaves, in order, by the name of the step.
+    """
+
+    allowed: DecisionRows
+    usable: ProvenanceRows
+    counts: dict[str, int]
+
+
 def select_members(
     purpose: Purpose, decision: DecisionFrame, provenance: ProvenanceFrame, customer: CustomerFrame
-) -> tuple[DecisionFrame, ProvenanceFrame]:
-    """(customers whom a purpose may process, values that it may use of them).
+) -> Members:
+    """Customers whom a purpose may process, and the values that it may use.
 
-    The first has the columns of `DECISION`, one row per customer_id. If the purpose is about a contact point, the row
-    is that of the best ranked allowed one, customers without one are not in it, and of customers who share one that
-    with the most known attributes is. The second has the columns of `PROVENANCE`.
+    If the purpose is about a contact point, customers without one are left out, and of customers who share one all but
+    that with the most known attributes.
     """
-    allowed = _select_profiled(purpose, decision, customer)
-    usable = select_usable(purpose, provenance)
+    profiled = current(decision).filter(pl.col("purpose") == purpose.key, "is_allowed")
+    profiled = profiled.join(customer.select("customer_id"), on="customer_id", how="semi")
+    allowed, usable = pl.collect_all([profiled, provenance.filter(pl.col("collected_for").list.contains(purpose.key))])
+    counts = {HAS_PROFILE: allowed["customer_id"].n_unique()}
     if purpose.scope == "person":
-        return allowed, usable
+        return Members(allowed, usable, counts)
     point = pl.col("attribute") == purpose.scope
-    contacts = _select_one_per_point(_select_contacts(purpose, allowed, usable), usable)
-    on_point = contacts.select("customer_id", pl.col("value").alias("contact_point"))
-    return (
+    contacts = _select_contacts(usable.lazy().filter(point), allowed.lazy()).collect()
+    chosen = _select_one_per_point(contacts.lazy(), usable.lazy()).collect()
+    on_point = chosen.select("customer_id", pl.col("value").alias("contact_point"))
+    return Members(
         allowed.join(on_point, on=["customer_id", "contact_point"]),
-        pl.concat([usable.filter(~point), contacts.select(usable.collect_schema().names())]),
+        pl.concat([usable.filter(~point), chosen.select(usable.columns)]),
+        {**counts, HAS_VALUE: contacts.height, OWN_POINT: chosen.height},
     )
 
 
-def count_members(
-    purpose: Purpose, decision: DecisionFrame, provenance: ProvenanceFrame, customer: CustomerFrame
-) -> dict[str, int]:
-    """Customers whom each step of `select_members` leaves, in order, by the name of the step."""
-    allowed = _select_profiled(purpose, decision, customer)
-    steps = {HAS_PROFILE: allowed}
-    if purpose.scope != "person":
-        usable = select_usable(purpose, provenance)
-        contacts = _select_contacts(purpose, allowed, usable)
-        steps |= {HAS_VALUE: contacts, OWN_POINT: _select_one_per_point(contacts, usable)}
-    counted = pl.collect_all([frame.select(pl.col("customer_id").n_unique()) for frame in steps.values()])
-    return {step: frame.item() for step, frame in zip(steps, counted, strict=True)}
-
-
-def _select_profiled(purpose: Purpose, decision: DecisionFrame, customer: CustomerFrame) -> DecisionFrame:
-    return (
-        current(decision)
-        .filter(pl.col("purpose") == purpose.key, "is_allowed")
-        .join(customer.select("customer_id"), on="customer_id", how="semi")
-    )
-
-
-def select_usable(purpose: Purpose, provenance: ProvenanceFrame) -> ProvenanceFrame:
-    """The values that were collected for a purpose."""
-    return provenance.filter(pl.col("collected_for").list.contains(purpose.key))
-
-
-def _select_contacts(purpose: Purpose, allowed: DecisionFrame, usable: ProvenanceFrame) -> ProvenanceFrame:
+def _select_contacts(points: ProvenanceFrame, allowed: DecisionFrame) -> ProvenanceFrame:
     """The best ranked allowed contact point of each customer."""
     return (
-        usable.filter(pl.col("attribute") == purpose.scope)
-        .join(allowed.select("customer_id", pl.col("contact_point").alias("value")), on=["customer_id", "value"])
+        points.join(allowed.select("customer_id", pl.col("contact_point").alias("value")), on=["customer_id", "value"])
         .sort("customer_id", "rank")
         .unique("customer_id", keep="first", maintain_order=True)
     )
@@ -173,27 +170,23 @@ def _select_one_per_point(contacts: ProvenanceFrame, usable: ProvenanceFrame) ->
     )
 
 
-def build_permitted(
-    purpose: Purpose,
-    decision: DecisionFrame,
-    provenance: ProvenanceFrame,
-    customer: CustomerFrame,
-    measures: pl.LazyFrame,
-    key: str,
-) -> pl.LazyFrame:
+def build_permitted(purpose: Purpose, members: Members, measures: pl.LazyFrame, key: str) -> pl.LazyFrame:
     """The permitted frame: a row per person whom the purpose may process, columns as declared.
 
     A value is the best ranked among those collected for the purpose. A customer without interactions in the window has
     counts of 0, and null in other measures. `key`: the key of the purpose (see `pseudonym`).
     """
-    allowed, usable = select_members(purpose, decision, provenance, customer)
     counts = [column.name for column in MEASURES.columns if column.name.endswith("_count")]
+    shown = [column.source.removeprefix("customer.") for column in purpose.columns]
+    # Of attributes that no column shows, only those matter that must come from the same record.
+    groups = members.usable.filter(pl.col("attribute").is_in(shown))["attribute_group"].unique()
+    values = members.usable.lazy().filter(pl.col("attribute_group").is_in(groups.implode()))
     joined = (
-        reference_evidence(allowed, key, "subject.evidence")
+        reference_evidence(members.allowed.lazy(), key, "subject.evidence")
         .with_columns(pseudonymise("customer_id", key).alias("subject.key"))
         .select("customer_id", "^subject[.].*$", *(pl.col(name).alias(f"decision.{name}") for name in DECISION.schema))
         .join(
-            select_best_values(usable).select("customer_id", pl.all().exclude("customer_id").name.prefix("customer.")),
+            select_best_values(values).select("customer_id", pl.all().exclude("customer_id").name.prefix("customer.")),
             on="customer_id",
             how="left",
         )

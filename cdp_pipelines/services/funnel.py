@@ -12,7 +12,7 @@ import polars as pl
 
 from cdp_pipelines.consent.audience_funnel import build_funnel, extend_funnel
 from cdp_pipelines.errors import CdpError
-from cdp_pipelines.marts.mart import HAS_PROFILE, HAS_VALUE, OWN_POINT, count_members
+from cdp_pipelines.marts.mart import HAS_PROFILE, HAS_VALUE, OWN_POINT, select_members
 from cdp_pipelines.marts.membership import NO_VALUE
 from cdp_pipelines.schema import CUSTOMER, DECISION, MEMBERSHIP, PROVENANCE
 from cdp_pipelines.schema.interval import valid_at
@@ -22,10 +22,11 @@ from cdp_pipelines.services.document import Document, Section
 from cdp_pipelines.services.nights import read_nights
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from cdp_pipelines.purposes import Purpose
-    from cdp_pipelines.schema import CustomerFrame, DecisionFrame, ProvenanceFrame
+    from cdp_pipelines.schema import DecisionFrame
     from warehouse.delta.lake import Lake
 
 IN_MART = "in the mart"
@@ -51,11 +52,11 @@ def report_funnel(lake: Lake, key: str, as_of: datetime | None) -> Document:
             f"the first night decided as of {nights.first_as_of:%Y-%m-%d %H:%M}"
         )
     if instant > nights.last_as_of:
-        decisions = decide_lake(lake, instant).lazy().with_columns(valid_to=pl.lit(None, pl.Datetime("us", "UTC")))
-        steps = count_steps(purpose, decisions, lake.scan(PROVENANCE), lake.scan(CUSTOMER))
+        decisions = decide_lake(lake, instant).lazy()
+        steps = count_steps(purpose, decisions, _count_in_profiles(lake, purpose, decisions))
     elif instant == nights.last_as_of:
         decisions, member_count = valid_at(lake.scan(DECISION), instant), _count_members(lake, key, instant)
-        steps = count_steps(purpose, decisions, lake.scan(PROVENANCE), lake.scan(CUSTOMER), member_count)
+        steps = count_steps(purpose, decisions, _count_in_profiles(lake, purpose, decisions), member_count)
     else:
         steps = build_funnel(valid_at(lake.scan(DECISION), instant), key)
         if purpose.columns:
@@ -78,22 +79,22 @@ def report_funnel(lake: Lake, key: str, as_of: datetime | None) -> Document:
 
 
 def count_steps(
-    purpose: Purpose,
-    decisions: DecisionFrame,
-    provenance: ProvenanceFrame,
-    customer: CustomerFrame,
-    member_count: int | None = None,
+    purpose: Purpose, decisions: DecisionFrame, remaining: Mapping[str, int], member_count: int | None = None
 ) -> pl.DataFrame:
-    """The funnel on these decisions and profiles; columns of `audience_funnel.FUNNEL`.
+    """The funnel on these decisions; columns of `audience_funnel.FUNNEL`.
 
-    `decisions`: one row for each customer, purpose and contact point; `member_count`: customers in the mart, if known.
+    `decisions`: one row for each customer, purpose and contact point; `remaining`: see `Members.counts`;
+    `member_count`: customers in the mart, if known.
     """
     steps = build_funnel(decisions, purpose.key)
     if not purpose.columns:
         return steps
+    return extend_funnel(steps, {**remaining, **({} if member_count is None else {IN_MART: member_count})}, REASONS)
+
+
+def _count_in_profiles(lake: Lake, purpose: Purpose, decisions: DecisionFrame) -> dict[str, int]:
     in_force = decisions.with_columns(valid_to=pl.lit(None, pl.Datetime("us", "UTC")))
-    remaining = count_members(purpose, in_force, provenance, customer)
-    return extend_funnel(steps, remaining | ({} if member_count is None else {IN_MART: member_count}), REASONS)
+    return select_members(purpose, in_force, lake.scan(PROVENANCE), lake.scan(CUSTOMER)).counts
 
 
 def _count_members(lake: Lake, key: str, instant: datetime) -> int:

@@ -6,6 +6,7 @@ protection of a mart are `marts`'.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -15,17 +16,19 @@ from cdp_pipelines.errors import CdpError
 from cdp_pipelines.lineage import check_minimised, describe_origins
 from cdp_pipelines.marts.aggregate import PEOPLE
 from cdp_pipelines.marts.mart import (
+    Members,
     build_mart_table,
     build_permitted,
     build_permitted_table,
     protect,
     quasi_identifiers,
-    select_usable,
+    select_members,
 )
 from cdp_pipelines.marts.measures import compute_measures
 from cdp_pipelines.schema import CROSSWALK, CUSTOMER, DECISION, INTERACTION, PROVENANCE
 from cdp_pipelines.schema.duration import start_of_window
 from cdp_pipelines.schema.interval import current
+from cdp_pipelines.schema.mart import MEASURES
 from cdp_pipelines.services.check_results import store_result
 from cdp_pipelines.services.checked_write import (
     GATE,
@@ -38,7 +41,8 @@ from cdp_pipelines.services.checked_write import (
 )
 from cdp_pipelines.services.declarations import load_all_contracts, purpose_file
 from cdp_pipelines.services.funnel import count_steps
-from cdp_pipelines.services.marts import read_mart, select_lasting
+from cdp_pipelines.services.marts import read_mart, read_values, select_lasting
+from cdp_pipelines.services.step_memory import describe_environment, run_or_recall
 from expectations.result import GateResult, Outcome
 from warehouse.keys import mart_key
 from warehouse.mart_sql import run_mart_sql
@@ -47,7 +51,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from cdp_pipelines.purposes import Purpose
-    from cdp_pipelines.schema import DecisionFrame, ProvenanceFrame
+    from cdp_pipelines.schema import DecisionRows
     from warehouse.delta.lake import Lake
 
 SOURCES = (DECISION, PROVENANCE, CUSTOMER, INTERACTION, CROSSWALK)
@@ -60,13 +64,23 @@ def check_mart_sql(purpose: Purpose) -> None:
 
 
 def update_mart(lake: Lake, purpose: Purpose, night: date, as_of: datetime) -> WriteReport:
-    """Build a purpose's mart anew; where that fails, hold it back, so that no mart stops another.
+    """Build a purpose's mart anew, if anything has changed that it rests on: of decisions, only those of the purpose.
 
-    The mart then keeps its earlier rows, without those of people whose right has ended since, and its gate is reported
-    as failed.
+    Where that fails it is held back, so that no mart stops another: it keeps its earlier rows, without those of people
+    whose right has ended since, and its gate is reported as failed.
     """
+    decisions = current(lake.scan(DECISION)).filter(pl.col("purpose") == purpose.key).collect()
+    # Only measures are of a window of time.
+    rests_on = describe_environment(lake, as_of if _has_measures(purpose) else None, decisions)
+    build = partial(_build_or_hold_back, lake, purpose, decisions, night, as_of)
+    return run_or_recall(lake, f"mart/{purpose.key}", night, rests_on, build)
+
+
+def _build_or_hold_back(
+    lake: Lake, purpose: Purpose, decisions: DecisionRows, night: date, as_of: datetime
+) -> WriteReport:
     try:
-        return _build_mart(lake, purpose, night, as_of)
+        return _build_mart(lake, purpose, decisions, night, as_of)
     except CheckFailedError as error:
         checks = error.checks
     except CdpError as error:
@@ -79,21 +93,15 @@ def update_mart(lake: Lake, purpose: Purpose, night: date, as_of: datetime) -> W
     return WriteReport(night, checks, (TableWrite(table, lake.replace(table, rows), metadata),))
 
 
-def _build_mart(lake: Lake, purpose: Purpose, night: date, as_of: datetime) -> WriteReport:
+def _build_mart(lake: Lake, purpose: Purpose, decisions: DecisionRows, night: date, as_of: datetime) -> WriteReport:
     contracts, table = load_all_contracts(), build_mart_table(purpose)
     check_minimised(purpose, contracts, purpose_file(purpose.key))
-    # Read once: what the purpose may process is selected, and counted step by step.
-    decision, provenance = pl.collect_all(
-        [
-            current(lake.scan(DECISION)).filter(pl.col("purpose") == purpose.key),
-            select_usable(purpose, lake.scan(PROVENANCE)),
-        ]
-    )
-    permitted = _select_permitted(lake, purpose, decision.lazy(), provenance.lazy(), as_of)
+    members = select_members(purpose, decisions.lazy(), read_values(lake).lazy(), lake.scan(CUSTOMER))
+    permitted = _select_permitted(lake, purpose, members, as_of)
     shaped = run_mart_sql(purpose, permitted) if purpose.shape else permitted
     rows = protect(purpose, shaped, permitted)
     metadata = {
-        "audience funnel": draw_funnel(count_steps(purpose, decision.lazy(), provenance.lazy(), lake.scan(CUSTOMER))),
+        "audience funnel": draw_funnel(count_steps(purpose, decisions.lazy(), members.counts)),
         "column origins": describe_origins(purpose, contracts),
         **count_suppressed(purpose, shaped, rows),
     }
@@ -129,14 +137,15 @@ def count_suppressed(purpose: Purpose, before: pl.DataFrame, after: pl.DataFrame
     return {"values suppressed": suppressed}
 
 
-def _select_permitted(
-    lake: Lake, purpose: Purpose, decision: DecisionFrame, provenance: ProvenanceFrame, as_of: datetime
-) -> pl.DataFrame:
-    # A purpose never reads data that was collected for others alone.
-    channels = [key for key, contract in load_all_contracts().items() if purpose.key in contract.collected_for]
-    has_measures = any(column.source.startswith("measure.") for column in purpose.columns)
-    interaction = lake.scan(INTERACTION) if has_measures else INTERACTION.empty().lazy()
-    since = start_of_window(purpose.retention, as_of)
-    measures = compute_measures(interaction, lake.scan(CROSSWALK), channels, since, as_of)
-    key = mart_key(lake.path, purpose.key)
-    return build_permitted(purpose, decision, provenance, lake.scan(CUSTOMER), measures, key).collect()
+def _has_measures(purpose: Purpose) -> bool:
+    return any(column.source.startswith("measure.") for column in purpose.columns)
+
+
+def _select_permitted(lake: Lake, purpose: Purpose, members: Members, as_of: datetime) -> pl.DataFrame:
+    measures = MEASURES.empty().lazy()
+    if _has_measures(purpose):
+        # A purpose never reads data that was collected for others alone.
+        channels = [key for key, contract in load_all_contracts().items() if purpose.key in contract.collected_for]
+        since = start_of_window(purpose.retention, as_of)
+        measures = compute_measures(lake.scan(INTERACTION), lake.scan(CROSSWALK), channels, since, as_of)
+    return build_permitted(purpose, members, measures, mart_key(lake.path, purpose.key)).collect()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cdp_pipelines.marts.mart import count_members
+from cdp_pipelines.marts.mart import select_members
 from cdp_pipelines.schema import CUSTOMER, DECISION, MEMBERSHIP, PROVENANCE
 from cdp_pipelines.schema.interval import current
 from cdp_pipelines.services.declarations import load_company_register
@@ -38,7 +38,7 @@ def find_disagreements(
     found = {}
     for key, row_count in row_counts.items():
         purpose = register[key]
-        *_, left = count_members(purpose, decision, provenance, customer).values()
+        *_, left = select_members(purpose, decision, provenance, customer).counts.values()
         # Cells of an aggregate are no customers: its membership lists those whom they count.
         in_mart = left if purpose.aggregate else row_count
         counts = {"membership": members.get(key, 0), "mart": in_mart}

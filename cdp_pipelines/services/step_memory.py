@@ -25,13 +25,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import date, datetime
 
+    import polars as pl
+
     from cdp_pipelines.schema import Table
     from warehouse.delta.lake import Lake
 
 
-def run_or_recall(lake: Lake, step: str, night: date, as_of: datetime, run: Callable[[], WriteReport]) -> WriteReport:
-    """The report of a step; it runs only if something has changed that it rests on."""
-    rests_on = describe_environment(lake, as_of)
+def run_or_recall(lake: Lake, step: str, night: date, rests_on: str, run: Callable[[], WriteReport]) -> WriteReport:
+    """The report of a step; it runs only if something has changed that it rests on.
+
+    `rests_on`: what it rests on besides the tables that it reads while it runs (`describe_environment`).
+    """
     if memory := read_memory(lake, step, rests_on):
         return _recall(lake, night, memory)
     with record_tables() as tables:
@@ -56,9 +60,13 @@ def store_memory(lake: Lake, step: str, rests_on: str, tables: Iterable[str], di
     store_state(lake.path, f"step.{step}", {"rests_on": rests_on, "tables": versions, "did": did})
 
 
-def describe_environment(lake: Lake, as_of: datetime | None = None) -> str:
-    """A digest of what every step rests on besides tables: code, declarations, keys, and its instant if it has one."""
-    parts = (code_version(), digest_code(), digest_declarations(), digest_keys(lake.path), str(as_of))
+def describe_environment(lake: Lake, as_of: datetime | None = None, *rows: pl.DataFrame) -> str:
+    """A digest of what every step rests on besides tables: code, declarations, keys, and its instant if it has one.
+
+    `rows`: what the step rests on of tables of which other rows may change; their order does not matter.
+    """
+    contents = (f"{frame.height} {frame.hash_rows().sum() if frame.height else 0}" for frame in rows)
+    parts = (code_version(), digest_code(), digest_declarations(), digest_keys(lake.path), str(as_of), *contents)
     return sha256(" ".join(parts).encode()).hexdigest()
 
 

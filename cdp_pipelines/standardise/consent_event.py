@@ -172,6 +172,12 @@ def _readers(contract: ChannelContract) -> tuple[Callable[[str], tuple[str, ...]
     return contacts.read_emails, contacts.read_phones(contract.phone_region)
 
 
+def _read_other(text: str) -> list[str]:
+    """The identifier that a text names, as a list; empty where it names none."""
+    identifier = contacts.read_identifier(text)
+    return [] if identifier is None else [identifier]
+
+
 def _read_subjects(contract: ChannelContract) -> pl.Expr:
     """The subjects in the form of `standardised/party`, a list; its own text alone where that is unreadable."""
     kind, value = pl.col("subject_kind"), pl.col("subject_value")
@@ -180,8 +186,6 @@ def _read_subjects(contract: ChannelContract) -> pl.Expr:
     found = pl.coalesce(
         parse.map_distinct(pl.when(kind == "email").then(value), read_emails, texts),
         parse.map_distinct(pl.when(kind == "phone").then(value), read_phones, texts),
-        pl.when(~kind.is_in(["email", "phone"])).then(
-            pl.concat_list(parse.map_distinct(value, contacts.read_identifier, pl.String())).list.drop_nulls()
-        ),
+        parse.map_distinct(pl.when(~kind.is_in(["email", "phone"])).then(value), _read_other, texts),
     )
     return pl.when(found.list.len() > 0).then(found).otherwise(pl.concat_list(value.str.strip_chars()))

@@ -48,6 +48,8 @@ _OLD_MEXICAN_MOBILE = re.compile(r"^(\+|00)\s*52[\s.()-]*1[\s.()-]*((?:\d[\s.()-
 
 def clean_text(text: str) -> str:
     """The text without characters that nobody sees, in compatibility form (NFKC), with plain blanks and none around."""
+    if text.isascii() and text.isprintable() and "&" not in text:
+        return text.strip()
     text = unicodedata.normalize("NFKC", unescape(text))
     seen = (" " if unicodedata.category(sign) == "Zs" else sign for sign in text if not _is_invisible(sign))
     return "".join(seen).strip()
@@ -121,10 +123,9 @@ def read_phones(region: str | None) -> Callable[[str], tuple[str, ...]]:
     def read(text: str) -> tuple[str, ...]:
         text = clean_text(text)
         # Where a part of several cannot be read, the others are still meant.
-        found = tuple(
-            dict.fromkeys(filter(None, (_valid_phone(_spelt_out(part), region) for part in _parts(text, region))))
-        )
-        if len(found) > 1:
+        parts = list(_parts(text, region))
+        found = tuple(dict.fromkeys(filter(None, (_valid_phone(_spelt_out(part), region) for part in parts))))
+        if len(found) > 1 or parts == [text]:
             return found
         # A slash or a comma may stand within one number, too.
         whole = _valid_phone(_spelt_out(text), region)

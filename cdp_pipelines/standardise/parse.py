@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import polars as pl
+import pyarrow as pa
 
 from cdp_pipelines.standardise.contacts import read_emails, read_phones
 
@@ -58,11 +59,18 @@ def map_distinct(expression: pl.Expr, parser: Callable[[str], object], dtype: pl
 
     def apply(series: pl.Series) -> pl.Series:
         texts = series.unique().drop_nulls()
-        parsed = pl.DataFrame({"text": texts, "parsed": pl.Series([parser(text) for text in texts], dtype=dtype)})
+        parsed = pl.DataFrame({"text": texts, "parsed": _build_series([parser(text) for text in texts], dtype)})
         frame = pl.DataFrame({"text": series.alias("text")})
         return frame.join(parsed, on="text", how="left", maintain_order="left")["parsed"].alias(series.name)
 
     return expression.map_batches(apply, return_dtype=dtype)
+
+
+def _build_series(values: list[object], dtype: pl.DataType) -> pl.Series:
+    """Values of Python as a series; lists and structs by Arrow, because Polars makes a series of each list."""
+    if not dtype.is_nested():
+        return pl.Series(values, dtype=dtype)
+    return pl.Series(pa.array(values, pl.Series(dtype=dtype).to_arrow().type), dtype=dtype)
 
 
 def parse_email(text: str) -> str | None:

@@ -11,7 +11,6 @@ from cdp_pipelines.marts.mart import (
     OWN_POINT,
     build_mart_table,
     build_permitted,
-    count_members,
     protect,
     select_members,
 )
@@ -79,7 +78,10 @@ def built(decisions, candidates, purpose=PURPOSE):
     )  # fmt: skip
     customer_ = frame(CUSTOMER, [{"customer_id": C}])
     return protect(
-        purpose, build_permitted(purpose, decision, values, customer_, frame(MEASURES, []), SECRET).collect()
+        purpose,
+        build_permitted(
+            purpose, select_members(purpose, decision, values, customer_), frame(MEASURES, []), SECRET
+        ).collect(),
     )
 
 
@@ -129,9 +131,9 @@ def test_a_contact_point_that_several_customers_share_has_one_row_whatever_their
             for name, value in names
         ])  # fmt: skip
         customers = frame(CUSTOMER, [{"customer_id": name} for name, _ in names])
-        counts = count_members(PURPOSE, decision, values, customers)
-        found = select_members(PURPOSE, decision, values, customers)[0].collect()
-        assert counts == {HAS_PROFILE: len(names), HAS_VALUE: len(names), OWN_POINT: found.height}
+        selected = select_members(PURPOSE, decision, values, customers)
+        found = selected.allowed
+        assert selected.counts == {HAS_PROFILE: len(names), HAS_VALUE: len(names), OWN_POINT: found.height}
         assert found["contact_point"].is_unique().all()
         return set(found["customer_id"])
 

@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from cdp_pipelines.cli import app
 from cdp_pipelines.marts.join_attack import PublishedMart, count_shared_keys, run_attacks
-from cdp_pipelines.marts.mart import build_permitted
+from cdp_pipelines.marts.mart import build_permitted, select_members
 from cdp_pipelines.marts.measures import compute_measures
 from cdp_pipelines.marts.pseudonym import find_holders
 from cdp_pipelines.schema import CROSSWALK, CUSTOMER, DECISION, INTERACTION, PROVENANCE, RUN
@@ -42,7 +42,8 @@ def exact(lake, key):
     channels = [name for name, each in load_all_contracts().items() if key in each.collected_for]
     crosswalk, secret = lake.scan(CROSSWALK), mart_key(lake.path, key)
     done = compute_measures(lake.scan(INTERACTION), crosswalk, channels, start_of_window(bare.retention, as_of), as_of)
-    rows = build_permitted(bare, lake.scan(DECISION), lake.scan(PROVENANCE), lake.scan(CUSTOMER), done, secret)
+    members = select_members(bare, lake.scan(DECISION), lake.scan(PROVENANCE), lake.scan(CUSTOMER))
+    rows = build_permitted(bare, members, done, secret)
     return PublishedMart(
         declared.model_copy(update={"columns": tuple(columns)}), find_holders(rows, crosswalk, secret).collect()
     )

@@ -8,7 +8,7 @@ import pytest
 from cdp_pipelines.schema import CLUSTER, PARTY
 from cdp_pipelines.services import step_memory
 from cdp_pipelines.services.checked_write import StagedWrite, TableCheck, WriteReport, check_and_write
-from cdp_pipelines.services.step_memory import run_or_recall
+from cdp_pipelines.services.step_memory import describe_environment, run_or_recall
 from warehouse.delta.lake import Lake
 
 NIGHT, AS_OF = date(2011, 11, 30), datetime(2011, 12, 1, tzinfo=UTC)
@@ -29,7 +29,7 @@ class Step:
         self.lake, self.count = lake, 0
 
     def run(self, as_of: datetime = AS_OF) -> WriteReport:
-        return run_or_recall(self.lake, "step", NIGHT, as_of, self._work)
+        return run_or_recall(self.lake, "step", NIGHT, describe_environment(self.lake, as_of), self._work)
 
     def _work(self) -> WriteReport:
         self.count += 1
@@ -105,10 +105,14 @@ def test_a_step_runs_again_as_of_another_instant(step):
 def test_a_failed_check_is_not_remembered(step):
     failed = WriteReport(NIGHT, (TableCheck(CLUSTER, "gate", is_passed=False),), ())
     for count in (1, 2):
-        assert run_or_recall(step.lake, "other", NIGHT, AS_OF, lambda: failed) is failed, count
+        assert (
+            run_or_recall(step.lake, "other", NIGHT, describe_environment(step.lake, AS_OF), lambda: failed) is failed
+        ), count
     warned = WriteReport(NIGHT, (TableCheck(CLUSTER, "complete", is_passed=False, is_warning=True),), ())
-    run_or_recall(step.lake, "warned", NIGHT, AS_OF, lambda: warned)
-    recalled = run_or_recall(step.lake, "warned", NIGHT, AS_OF, lambda: pytest.fail("ran again"))
+    run_or_recall(step.lake, "warned", NIGHT, describe_environment(step.lake, AS_OF), lambda: warned)
+    recalled = run_or_recall(
+        step.lake, "warned", NIGHT, describe_environment(step.lake, AS_OF), lambda: pytest.fail("ran again")
+    )
     assert [each.is_passed for each in recalled.checks] == [False]
 
 
@@ -119,8 +123,8 @@ def test_a_table_that_did_not_exist_counts_from_when_it_does(step):
         step.lake.scan(CLUSTER).collect()
         return WriteReport(NIGHT, (), ())
 
-    run_or_recall(step.lake, "other", NIGHT, AS_OF, count_rows)
-    run_or_recall(step.lake, "other", NIGHT, AS_OF, count_rows)
+    run_or_recall(step.lake, "other", NIGHT, describe_environment(step.lake, AS_OF), count_rows)
+    run_or_recall(step.lake, "other", NIGHT, describe_environment(step.lake, AS_OF), count_rows)
     step.lake.replace(CLUSTER, pl.DataFrame(schema=CLUSTER.schema))
-    run_or_recall(step.lake, "other", NIGHT, AS_OF, count_rows)
+    run_or_recall(step.lake, "other", NIGHT, describe_environment(step.lake, AS_OF), count_rows)
     assert step.count == 2
