@@ -13,18 +13,15 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from expectations.gate import EQUALITY, PRESENCE, PreparedSuite, judge, prepare_suite
+from expectations.batch import EQUALITY, PRESENCE, PreparedSuite, combine, judge, judge_equality, prepare_suite
 from expectations.suite import COLUMN_SET, ROW_COUNT, SUITES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from expectations.batch import Counts
     from expectations.result import GateResult, Outcome
-    from expectations.suite import Expectation
-
-    # On how many rows an expectation failed, of how many; None where it does not count.
-    _Counts = tuple[int | None, int | None]
 
 
 def update_result(
@@ -58,11 +55,11 @@ def update_result(
     for number, (each, before) in enumerate(zip(suite.expectations, earlier.results, strict=True)):
         found = more.get(number)
         if of_rows[number]:
-            outcome = _combine(
+            outcome = combine(
                 each, before, (found.failed_count, found.checked_count) if found else (0, 0), less[number]
             )
             if outcome is not None and each.type in EQUALITY:
-                outcome = _judge_equality(suite, each, outcome, whole)
+                outcome = judge_equality(suite, each, outcome, whole)
         elif each.type == ROW_COUNT and not more[number].passed:
             outcome = replace(more[number], detail=f"it has {row_count:,}")
         else:
@@ -106,7 +103,7 @@ def _judge_numbered(suite: PreparedSuite, numbers: Sequence[int], rows: pl.DataF
 
 def _count_removed(
     suite: PreparedSuite, of_rows: Sequence[bool], before: Sequence[Outcome], removed: pl.DataFrame
-) -> dict[int, _Counts]:
+) -> dict[int, Counts]:
     """Position of each expectation about rows to the removed rows on which it failed, and those that it checked.
 
     An expectation that failed on no row of the table failed on no removed row. It checked those without a missing
@@ -117,7 +114,7 @@ def _count_removed(
         return dict.fromkeys(numbers, (0, 0))
     rows = removed.with_columns(suite.derived.values())
     missing = {name: _count_missing(rows[name]) for name in rows.columns}
-    counts: dict[int, _Counts] = {}
+    counts: dict[int, Counts] = {}
     for number in numbers:
         each = suite.expectations[number]
         if before[number].failed_count == 0 and "row_condition" not in each.kwargs:
@@ -134,28 +131,3 @@ def _count_removed(
 def _count_missing(values: pl.Series) -> int:
     """The number of values that pandas takes for missing."""
     return values.null_count() + (int(values.is_nan().sum()) if values.dtype.is_float() else 0)
-
-
-def _judge_equality(suite: PreparedSuite, each: Expectation, outcome: Outcome, whole: pl.LazyFrame) -> Outcome:
-    """The outcome with the number of rows that share these columns with another one, of all rows."""
-    shared = _select_shared(suite, whole, each.reads)
-    if shared.is_empty():
-        return replace(outcome, passed=True, failed_count=0)
-    (found,) = judge(suite._replace(derived={}), [each], shared)
-    return replace(outcome, passed=found.passed, failed_count=found.failed_count)
-
-
-def _combine(each: Expectation, before: Outcome, added: _Counts, removed: _Counts) -> Outcome | None:
-    counts = [(before.failed_count, before.checked_count), added, removed]
-    if any(count is None for pair in counts for count in pair):
-        return None
-    failed, checked = (then + more - less for then, more, less in zip(*counts, strict=True))
-    passed = not checked or (checked - failed) / checked >= float(str(each.kwargs.get("mostly", 1)))
-    return replace(before, passed=passed, failed_count=failed, checked_count=checked, detail=None)
-
-
-def _select_shared(suite: PreparedSuite, whole: pl.LazyFrame, names: Sequence[str]) -> pl.DataFrame:
-    """The rows that share these columns with another row, in these columns; hardly any."""
-    derived = [expression for name, expression in suite.derived.items() if name in names]
-    rows = whole.with_columns(derived).select(names).collect()
-    return rows.filter(rows.hash_rows().is_duplicated())

@@ -118,7 +118,7 @@ class Members:
     """
 
     allowed: DecisionRows
-    usable: ProvenanceRows
+    usable: ProvenanceFrame
     counts: dict[str, int]
 
 
@@ -131,18 +131,18 @@ def select_members(
     that with the most known attributes.
     """
     profiled = current(decision).filter(pl.col("purpose") == purpose.key, "is_allowed")
-    profiled = profiled.join(customer.select("customer_id"), on="customer_id", how="semi")
-    allowed, usable = pl.collect_all([profiled, provenance.filter(pl.col("collected_for").list.contains(purpose.key))])
+    allowed = profiled.join(customer.select("customer_id"), on="customer_id", how="semi").collect()
+    usable = provenance.filter(pl.col("collected_for").list.contains(purpose.key))
     counts = {HAS_PROFILE: allowed["customer_id"].n_unique()}
     if purpose.scope == "person":
         return Members(allowed, usable, counts)
     point = pl.col("attribute") == purpose.scope
-    contacts = _select_contacts(usable.lazy().filter(point), allowed.lazy()).collect()
-    chosen = _select_one_per_point(contacts.lazy(), usable.lazy()).collect()
+    contacts = _select_contacts(usable.filter(point), allowed.lazy()).collect()
+    chosen = _select_one_per_point(contacts, usable)
     on_point = chosen.select("customer_id", pl.col("value").alias("contact_point"))
     return Members(
         allowed.join(on_point, on=["customer_id", "contact_point"]),
-        pl.concat([usable.filter(~point), chosen.select(usable.columns)]),
+        pl.concat([usable.filter(~point), chosen.lazy()]),
         {**counts, HAS_VALUE: contacts.height, OWN_POINT: chosen.height},
     )
 
@@ -156,18 +156,22 @@ def _select_contacts(points: ProvenanceFrame, allowed: DecisionFrame) -> Provena
     )
 
 
-def _select_one_per_point(contacts: ProvenanceFrame, usable: ProvenanceFrame) -> ProvenanceFrame:
+def _select_one_per_point(contacts: ProvenanceRows, usable: ProvenanceFrame) -> ProvenanceRows:
     """One customer for each contact point, so that nobody gets a message twice: that with the most known attributes.
 
     Of equal ones the record decides and not the customer id, which depends on the order in which records arrived.
     """
-    known = usable.group_by("customer_id").agg(pl.col("attribute").n_unique().alias("known_count"))
-    return (
-        contacts.join(known, on="customer_id")
+    is_shared = contacts["value"].is_duplicated()
+    shared = contacts.filter(is_shared)
+    of_them = usable.filter(pl.col("customer_id").is_in(shared["customer_id"].implode()))
+    known = of_them.group_by("customer_id").agg(pl.col("attribute").n_unique().alias("known_count"))
+    chosen = (
+        shared.join(known.collect(), on="customer_id")
         .sort("value", "known_count", *RECORD_KEY, descending=[False, True, False, False])
         .unique("value", keep="first", maintain_order=True)
         .drop("known_count")
     )
+    return pl.concat([contacts.filter(~is_shared), chosen])
 
 
 def build_permitted(purpose: Purpose, members: Members, measures: pl.LazyFrame, key: str) -> pl.LazyFrame:
@@ -179,8 +183,8 @@ def build_permitted(purpose: Purpose, members: Members, measures: pl.LazyFrame, 
     counts = [column.name for column in MEASURES.columns if column.name.endswith("_count")]
     shown = [column.source.removeprefix("customer.") for column in purpose.columns]
     # Of attributes that no column shows, only those matter that must come from the same record.
-    groups = members.usable.filter(pl.col("attribute").is_in(shown))["attribute_group"].unique()
-    values = members.usable.lazy().filter(pl.col("attribute_group").is_in(groups.implode()))
+    groups = members.usable.filter(pl.col("attribute").is_in(shown)).select("attribute_group").unique()
+    values = members.usable.join(groups, on="attribute_group", how="semi")
     joined = (
         reference_evidence(members.allowed.lazy(), key, "subject.evidence")
         .with_columns(pseudonymise("customer_id", key).alias("subject.key"))

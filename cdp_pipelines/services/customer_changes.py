@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
 CUSTOMER_ID = "customer_id"
+# Customers whose rows are computed at once: the memory that a step takes follows them, not the history of the lake.
+BUCKET_CUSTOMERS = 25_000
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,12 @@ def find_customer_changes(
     new = digests.join(before, on=[CUSTOMER_ID, "digest"], how="anti")[CUSTOMER_ID]
     gone = before.join(digests, on=CUSTOMER_ID, how="anti")[CUSTOMER_ID]
     return CustomerChanges(pl.concat([new, gone]))
+
+
+def split_customers(ids: pl.Series) -> list[pl.Series]:
+    """Buckets of customers that are computed one after another; at least one, and always the same for the same ids."""
+    count = max(1, -(-ids.len() // BUCKET_CUSTOMERS))
+    return [ids.filter(ids.hash() % count == number) for number in range(count)]
 
 
 def store_customer_digests(lake: Lake, tables: Sequence[Table], digests: pl.DataFrame, as_of: datetime) -> None:

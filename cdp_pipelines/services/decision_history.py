@@ -20,7 +20,12 @@ from cdp_pipelines.schema import CLUSTER, CROSSWALK, DECISION, PARTY, RECORD_KEY
 from cdp_pipelines.schema.duration import end_of_knowledge
 from cdp_pipelines.schema.interval import current
 from cdp_pipelines.services.checked_write import TableCheck, WriteReport, check_and_write
-from cdp_pipelines.services.customer_changes import find_customer_changes, store_customer_digests
+from cdp_pipelines.services.customer_changes import (
+    CustomerChanges,
+    find_customer_changes,
+    split_customers,
+    store_customer_digests,
+)
 from cdp_pipelines.services.decisions import read_decision_input
 from cdp_pipelines.services.declarations import load_all_contracts
 from cdp_pipelines.services.silence import find_silent_channels
@@ -29,6 +34,7 @@ from warehouse.keys import keyed_digest, ledger_key
 if TYPE_CHECKING:
     from datetime import date, datetime
 
+    from cdp_pipelines.schema import DecisionFrame
     from warehouse.delta.lake import Lake
 
 COMPLETE = "every_channel_is_complete"
@@ -45,12 +51,15 @@ def update_decisions(lake: Lake, night: date, as_of: datetime) -> WriteReport:
     if changes.ids is not None:
         # Somebody else may have been the last holder of a contact point that the history of a customer names.
         changes = changes.include(find_unused_contact_points(stored, in_use)["customer_id"])
-    key, decisions = ledger_key(lake.path), build_decision_rows(state, changes.ids)
-    history = hide_unused_contact_points(
-        update_decision_history(changes.select(stored).collect(), decisions, as_of),
-        in_use,
-        lambda point: HIDDEN_PREFIX + keyed_digest(key, point),
-    )
+    key, histories = ledger_key(lake.path), []
+    for bucket in _split(changes, digests, stored):
+        history = update_decision_history(
+            bucket.select(stored).collect(), build_decision_rows(state, bucket.ids), as_of
+        )
+        histories.append(
+            hide_unused_contact_points(history, in_use, lambda point: HIDDEN_PREFIX + keyed_digest(key, point))
+        )
+    history = pl.concat(histories)
     complete_history = changes.complete(lake, DECISION, history)
     cluster, party = lake.scan(CLUSTER), lake.scan(PARTY)
     link_digests = digest_links(cluster, party, digests)
@@ -81,3 +90,12 @@ def update_decisions(lake: Lake, night: date, as_of: datetime) -> WriteReport:
     silent = [each.describe(lake) for each in find_silent_channels(lake, end_of_knowledge(as_of))]
     complete = TableCheck(DECISION, COMPLETE, not silent, "; ".join(silent) or None, is_warning=True)
     return replace(report, checks=(*report.checks, complete))
+
+
+def _split(changes: CustomerChanges, digests: pl.DataFrame, stored: DecisionFrame) -> list[CustomerChanges]:
+    """The customers whose decisions are computed, bucket by bucket; also those who have a history alone."""
+    ids = changes.ids
+    if ids is None:
+        known = stored.select(pl.col("customer_id").unique()).collect()["customer_id"]
+        ids = pl.concat([digests["customer_id"], known]).unique()
+    return [CustomerChanges(bucket) for bucket in split_customers(ids)]

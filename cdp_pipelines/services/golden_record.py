@@ -34,7 +34,7 @@ from cdp_pipelines.schema import (
 )
 from cdp_pipelines.schema.interval import current
 from cdp_pipelines.services.checked_write import StagedWrite, WriteReport, check_and_write
-from cdp_pipelines.services.customer_changes import find_customer_changes, store_customer_digests
+from cdp_pipelines.services.customer_changes import find_customer_changes, split_customers, store_customer_digests
 from cdp_pipelines.services.declarations import load_all_contracts
 
 if TYPE_CHECKING:
@@ -70,10 +70,9 @@ def update_golden_record(lake: Lake, policy: SurvivorshipPolicy, night: date, as
     )
     digests = golden_input.digest()
     changes = find_customer_changes(lake, (PROVENANCE, CUSTOMER), digests, as_of)
-    changed = golden_input if changes.ids is None else golden_input.select(changes.ids)
-    purposes = {key: contract.collected_for for key, contract in load_all_contracts().items()}
-    values = survivorship.build_provenance(changed, purposes, policy).collect()
-    customers = build_customer(values.lazy(), changed.party, changed.crosswalk).collect()
+    changed = digests["customer_id"] if changes.ids is None else changes.ids
+    buckets = [_build_profiles(golden_input.select(bucket), policy) for bucket in split_customers(changed)]
+    values, customers = (pl.concat(frames) for frames in zip(*buckets, strict=True))
     provenance = changes.complete(lake, PROVENANCE, values).collect()
     others = _build_others(
         lake, golden_input, provenance, changes.complete(lake, CUSTOMER, customers).collect(), policy, as_of
@@ -92,6 +91,12 @@ def update_golden_record(lake: Lake, policy: SurvivorshipPolicy, night: date, as
     )
     store_customer_digests(lake, (PROVENANCE, CUSTOMER), digests, as_of)
     return report
+
+
+def _build_profiles(golden_input: GoldenInput, policy: SurvivorshipPolicy) -> tuple[ProvenanceRows, CustomerRows]:
+    purposes = {key: contract.collected_for for key, contract in load_all_contracts().items()}
+    values = survivorship.build_provenance(golden_input, purposes, policy).collect()
+    return values, build_customer(values.lazy(), golden_input.party, golden_input.crosswalk).collect()
 
 
 def _build_others(

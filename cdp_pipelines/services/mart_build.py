@@ -41,7 +41,8 @@ from cdp_pipelines.services.checked_write import (
 )
 from cdp_pipelines.services.declarations import load_all_contracts, purpose_file
 from cdp_pipelines.services.funnel import count_steps
-from cdp_pipelines.services.marts import read_mart, read_values, select_lasting
+from cdp_pipelines.services.mart_inputs import MartInputs
+from cdp_pipelines.services.marts import read_mart, select_lasting
 from cdp_pipelines.services.step_memory import describe_environment, run_or_recall
 from expectations.result import GateResult, Outcome
 from warehouse.keys import mart_key
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from cdp_pipelines.purposes import Purpose
-    from cdp_pipelines.schema import DecisionRows
     from warehouse.delta.lake import Lake
 
 SOURCES = (DECISION, PROVENANCE, CUSTOMER, INTERACTION, CROSSWALK)
@@ -64,23 +64,17 @@ def check_mart_sql(purpose: Purpose) -> None:
 
 
 def update_mart(lake: Lake, purpose: Purpose, night: date, as_of: datetime) -> WriteReport:
-    """Build a purpose's mart anew, if anything has changed that it rests on: of decisions, only those of the purpose.
+    """Build a purpose's mart anew, if anything has changed that it rests on: decisions and values of this purpose.
 
     Where that fails it is held back, so that no mart stops another: it keeps its earlier rows, without those of people
     whose right has ended since, and its gate is reported as failed.
     """
-    decisions = current(lake.scan(DECISION)).filter(pl.col("purpose") == purpose.key).collect()
-    # Only measures are of a window of time.
-    rests_on = describe_environment(lake, as_of if _has_measures(purpose) else None, decisions)
-    build = partial(_build_or_hold_back, lake, purpose, decisions, night, as_of)
-    return run_or_recall(lake, f"mart/{purpose.key}", night, rests_on, build)
-
-
-def _build_or_hold_back(
-    lake: Lake, purpose: Purpose, decisions: DecisionRows, night: date, as_of: datetime
-) -> WriteReport:
     try:
-        return _build_mart(lake, purpose, decisions, night, as_of)
+        inputs = MartInputs.read(lake)
+        # Only measures are of a window of time.
+        rests_on = describe_environment(lake, as_of if _has_measures(purpose) else None, inputs.describe(purpose))
+        build = partial(_build_mart, lake, purpose, inputs, night, as_of)
+        return run_or_recall(lake, f"mart/{purpose.key}", night, rests_on, build, described=(DECISION,))
     except CheckFailedError as error:
         checks = error.checks
     except CdpError as error:
@@ -93,10 +87,11 @@ def _build_or_hold_back(
     return WriteReport(night, checks, (TableWrite(table, lake.replace(table, rows), metadata),))
 
 
-def _build_mart(lake: Lake, purpose: Purpose, decisions: DecisionRows, night: date, as_of: datetime) -> WriteReport:
+def _build_mart(lake: Lake, purpose: Purpose, inputs: MartInputs, night: date, as_of: datetime) -> WriteReport:
     contracts, table = load_all_contracts(), build_mart_table(purpose)
     check_minimised(purpose, contracts, purpose_file(purpose.key))
-    members = select_members(purpose, decisions.lazy(), read_values(lake).lazy(), lake.scan(CUSTOMER))
+    decisions = current(lake.scan(DECISION)).filter(pl.col("purpose") == purpose.key).collect()
+    members = select_members(purpose, decisions.lazy(), inputs.values.lazy(), inputs.customers.lazy())
     permitted = _select_permitted(lake, purpose, members, as_of)
     shaped = run_mart_sql(purpose, permitted) if purpose.shape else permitted
     rows = protect(purpose, shaped, permitted)

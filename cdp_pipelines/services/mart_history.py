@@ -12,12 +12,15 @@ import polars as pl
 from cdp_pipelines.marts.correction import build_corrections, find_split_customers
 from cdp_pipelines.marts.mart import build_mart_table
 from cdp_pipelines.marts.membership import update_membership
+from cdp_pipelines.marts.pseudonym import pseudonymise
 from cdp_pipelines.schema import CORRECTION, DECISION, HISTORY, MEMBERSHIP, RUN, Table
 from cdp_pipelines.schema.interval import current
 from cdp_pipelines.services.checked_write import StagedWrite, WriteReport, check_and_write
 from cdp_pipelines.services.decisions import select_allowed_now
 from cdp_pipelines.services.declarations import load_company_register
 from cdp_pipelines.services.marts import find_people, resolve_customers, select_publishable
+from warehouse.keys import mart_key
+from warehouse.lookup import is_in
 from warehouse.serving import mart_file as serving
 
 if TYPE_CHECKING:
@@ -69,7 +72,12 @@ def _find_corrections(lake: Lake, split: pl.DataFrame, as_of: datetime) -> pl.Da
     for key, table in list_mart_tables().items():
         # An aggregate shows counts of groups; it has no row of a customer.
         if not register[key].aggregate:
-            rows = select_publishable(lake, register[key], lake.read(table), decisions)
-            before[key] = resolve_customers(lake, key, serving.read_rows(lake, table, key), split)
-            now[key] = resolve_customers(lake, key, rows, split)
+            ids = split.select("customer_id").unique()
+            keys = ids.select(pseudonymise("customer_id", mart_key(lake.path, key))).to_series()
+            # Whether a row of an identified mart may be published depends on no other row.
+            is_alone = register[key].mart_kind == "identified"
+            rows = lake.scan(table).filter(is_in(table.key[0], keys)).collect() if is_alone else lake.read(table)
+            publishable = select_publishable(lake, register[key], rows, decisions)
+            before[key] = resolve_customers(lake, key, serving.read_rows(lake, table, key, keys), split)
+            now[key] = resolve_customers(lake, key, publishable, split)
     return build_corrections(before, now, split, {key: register[key].recipients for key in before}, as_of)

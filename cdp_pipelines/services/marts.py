@@ -4,7 +4,6 @@ Here belongs reading marts together with their keys. How a mart is built is in `
 """
 
 import re
-from functools import lru_cache
 
 import polars as pl
 
@@ -20,23 +19,13 @@ from cdp_pipelines.marts.mart import (
 from cdp_pipelines.marts.pseudonym import find_holders, pseudonymise, reference_evidence
 from cdp_pipelines.purposes import Purpose
 from cdp_pipelines.purposes.mart_terms import KEY
-from cdp_pipelines.schema import CUSTOMER, DECISION, MEMBERSHIP, PROVENANCE, ProvenanceRows
+from cdp_pipelines.schema import CUSTOMER, DECISION, MEMBERSHIP, PROVENANCE
 from cdp_pipelines.schema.interval import current
 from cdp_pipelines.services.declarations import load_company_register
 from warehouse.delta.lake import Lake
 from warehouse.keys import mart_key
 from warehouse.lookup import is_in
 from warehouse.serving import mart_file
-
-
-def read_values(lake: Lake) -> ProvenanceRows:
-    """The golden values with their provenance, read once for marts that are built one after another."""
-    return _read_values(lake, lake.name_version(PROVENANCE.name))
-
-
-@lru_cache(maxsize=1)
-def _read_values(lake: Lake, _: str | None) -> ProvenanceRows:
-    return lake.scan(PROVENANCE).collect()
 
 
 def find_people(lake: Lake, purpose: Purpose) -> pl.DataFrame:

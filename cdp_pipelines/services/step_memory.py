@@ -22,26 +22,32 @@ from warehouse.keys import digest_keys
 from warehouse.state_file import read_state, store_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from datetime import date, datetime
-
-    import polars as pl
 
     from cdp_pipelines.schema import Table
     from warehouse.delta.lake import Lake
 
 
-def run_or_recall(lake: Lake, step: str, night: date, rests_on: str, run: Callable[[], WriteReport]) -> WriteReport:
+def run_or_recall(
+    lake: Lake,
+    step: str,
+    night: date,
+    rests_on: str,
+    run: Callable[[], WriteReport],
+    described: Collection[Table] = (),
+) -> WriteReport:
     """The report of a step; it runs only if something has changed that it rests on.
 
-    `rests_on`: what it rests on besides the tables that it reads while it runs (`describe_environment`).
+    `rests_on`: what it rests on besides the tables that it reads while it runs (`describe_environment`). `described`:
+    tables of which `rests_on` has all that matters, so that other rows of them may change.
     """
     if memory := read_memory(lake, step, rests_on):
         return _recall(lake, night, memory)
     with record_tables() as tables:
         report = run()
     if all(check.is_passed or check.is_warning for check in report.checks):
-        store_memory(lake, step, rests_on, tables, _describe(report))
+        store_memory(lake, step, rests_on, tables - {table.name for table in described}, _describe(report))
     return report
 
 
@@ -60,13 +66,12 @@ def store_memory(lake: Lake, step: str, rests_on: str, tables: Iterable[str], di
     store_state(lake.path, f"step.{step}", {"rests_on": rests_on, "tables": versions, "did": did})
 
 
-def describe_environment(lake: Lake, as_of: datetime | None = None, *rows: pl.DataFrame) -> str:
+def describe_environment(lake: Lake, as_of: datetime | None = None, rows: str = "") -> str:
     """A digest of what every step rests on besides tables: code, declarations, keys, and its instant if it has one.
 
-    `rows`: what the step rests on of tables of which other rows may change; their order does not matter.
+    `rows`: digests of rows that it rests on, where those of other rows of their tables do not matter.
     """
-    contents = (f"{frame.height} {frame.hash_rows().sum() if frame.height else 0}" for frame in rows)
-    parts = (code_version(), digest_code(), digest_declarations(), digest_keys(lake.path), str(as_of), *contents)
+    parts = (code_version(), digest_code(), digest_declarations(), digest_keys(lake.path), str(as_of), rows)
     return sha256(" ".join(parts).encode()).hexdigest()
 
 

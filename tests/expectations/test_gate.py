@@ -11,7 +11,8 @@ import pytest
 
 from cdp_pipelines.errors import PolicyError
 from cdp_pipelines.reports.quality import render_quality
-from expectations.gate import GateError, validate_frame
+from expectations.batch import GateError
+from expectations.gate import validate_frame
 from expectations.result import FailedExpectation, GateResult
 from expectations.suite import COLUMN_SET, ROW_COUNT, NoSuiteError, load_suite
 

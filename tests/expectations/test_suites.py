@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from cdp_pipelines.schema import TABLES
+from expectations import gate
 from expectations.gate import validate_frame
 from expectations.suite import COLUMN_SET, ROW_COUNT, SUITES, load_suite
 
@@ -218,6 +219,32 @@ def test_a_bad_frame_breaks_what_it_should(table, cells, expectation, column, fa
     found = [each for each in result.failures if (each.expectation, each.column) == (expectation, column)]
     assert [each.failed_count for each in found] == [failed_count], result.failures
     assert result.passed == all(each.severity == "warning" for each in result.failures)
+
+
+@pytest.mark.parametrize(
+    ("table", "cells"), [pytest.param(case[0], case[1], id=f"{case[0]}:{case[3]}") for case in BROKEN[::7]]
+)
+def test_slices_of_a_frame_give_the_result_of_the_frame(table, cells, good, monkeypatch):
+    frame = good(table)
+    broken = frame.with_columns(
+        # In the last row, which is in another slice.
+        pl.concat([frame[name][:-1], pl.Series(name, [value], dtype=frame.schema[name])])
+        for name, value in cells.items()
+    )
+    whole = validate_frame(table, broken)
+    monkeypatch.setattr(gate, "SLICE_ROWS", 2)
+    sliced = validate_frame(table, broken)
+    assert not all(each.passed for each in whole.results)
+    assert sliced.results == whole.results
+
+
+def test_a_key_that_two_slices_share_is_noticed(good, monkeypatch):
+    frame = good("identity/cluster")
+    monkeypatch.setattr(gate, "SLICE_ROWS", 2)
+    assert validate_frame("identity/cluster", frame).passed
+    doubled = pl.concat([frame, frame.head(1)])
+    (failure,) = validate_frame("identity/cluster", doubled).failures
+    assert (failure.expectation, failure.failed_count) == (KEY, 2)
 
 
 def test_every_suite_has_a_frame_that_fails():

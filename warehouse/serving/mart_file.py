@@ -11,6 +11,7 @@ import os
 import shutil
 from contextlib import contextmanager
 from datetime import date
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -60,11 +61,19 @@ def find_fault(lake: Lake) -> str | None:
 
 
 def _read_states(lake: Lake) -> dict[str, MartState]:
-    if not mart_file_path(lake).exists():
+    try:
+        stat = mart_file_path(lake).stat()
+    except FileNotFoundError:
         return {}
-    with duckdb.connect(str(mart_file_path(lake)), read_only=True) as connection:
+    return dict(_read_states_once(mart_file_path(lake), stat.st_ino, stat.st_mtime_ns))
+
+
+@lru_cache(maxsize=8)
+def _read_states_once(file: Path, inode: int, written_ns: int) -> tuple[tuple[str, MartState], ...]:  # noqa: ARG001
+    # A night asks for each mart, and opening the file takes longer than reading it. It is replaced, never changed.
+    with duckdb.connect(str(file), read_only=True) as connection:
         rows = connection.execute("SELECT * FROM main.published").fetchall()
-    return {purpose: tuple(state) for purpose, *state in rows}
+    return tuple((purpose, tuple(state)) for purpose, *state in rows)
 
 
 def read_mart_states(
@@ -79,15 +88,21 @@ def read_mart_states(
     return states
 
 
-def read_rows(lake: Lake, table: Table, purpose: str) -> MartRows:
-    """Published rows of a mart, in those columns that `table` still has; no rows if none with its key are published."""
+def read_rows(lake: Lake, table: Table, purpose: str, keys: pl.Series | None = None) -> MartRows:
+    """Published rows of a mart, in those columns that `table` still has; no rows if none with its key are published.
+
+    `keys`: the values of its key whose rows are wanted, where it has one column; by default all.
+    """
     if purpose not in read_publication(lake):
         return table.empty()
     with duckdb.connect(str(mart_file_path(lake)), read_only=True) as connection:
         rows = connection.sql(f"SELECT * FROM {quote_name(purpose)}.{quote_name('customer')}")
+        if not {*table.key} <= {*rows.columns}:
+            return table.empty()
+        if keys is not None:
+            connection.register("wanted", keys.to_frame("wanted").to_arrow())
+            rows = rows.filter(f"{quote_name(table.key[0])} IN (SELECT wanted FROM wanted)")
         frame = pl.DataFrame(rows.to_arrow_table())
-    if not {*table.key} <= {*frame.columns}:
-        return table.empty()
     return frame.select(pl.col(name).cast(dtype) for name, dtype in table.schema.items() if name in frame.columns)
 
 

@@ -23,8 +23,8 @@ from cdp_pipelines.schema import (
     PROVENANCE,
     RECTIFICATION,
 )
-from cdp_pipelines.services import decision_history, golden_record
-from cdp_pipelines.services.customer_changes import find_customer_changes, store_customer_digests
+from cdp_pipelines.services import customer_changes, decision_history, golden_record
+from cdp_pipelines.services.customer_changes import find_customer_changes, split_customers, store_customer_digests
 from cdp_pipelines.services.declarations import load_survivorship
 from cdp_pipelines.services.nights import read_nights
 from tests.conftest import copy_lake
@@ -137,7 +137,7 @@ NAMES = [name for name in vars(Happenings) if not name.startswith("_")]
 @pytest.mark.long
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 8))])
 def test_whatever_happens_the_tables_are_those_of_a_run_that_computes_everything(
-    seed, sample_first_night, tmp_path, changed
+    seed, sample_first_night, tmp_path, changed, monkeypatch
 ):
     rng = random.Random(seed)  # noqa: S311
     lake = copy_lake(sample_first_night, tmp_path / "lake")
@@ -154,7 +154,10 @@ def test_whatever_happens_the_tables_are_those_of_a_run_that_computes_everything
         update(lake, as_of)
         assert all(count is not None for count, _ in changed)
         few += all(count < total / 4 for count, total in changed)
-        update(anew, as_of)
+        with monkeypatch.context() as patched:
+            # All customers, in several buckets.
+            patched.setattr(customer_changes, "BUCKET_CUSTOMERS", 100)
+            update(anew, as_of)
         for table in TABLES:
             assert lake.read(table).equals(anew.read(table)), (number, pair, table.name)
     assert few > len(pairs) / 3
@@ -186,6 +189,20 @@ def test_a_contact_point_that_nobody_has_any_more_is_hidden_in_the_history_of_ev
     assert email not in list_points()
     assert any(point.startswith(HIDDEN_PREFIX) for point in list_points())
     assert all(count is not None for count, _ in changed)
+
+
+def test_each_customer_is_in_one_bucket_and_always_in_the_same(monkeypatch):
+    ids = pl.Series([f"c{number}" for number in range(1000)])
+    assert [bucket.len() for bucket in split_customers(ids)] == [1000]
+    assert [bucket.len() for bucket in split_customers(ids.clear())] == [0]
+    monkeypatch.setattr(customer_changes, "BUCKET_CUSTOMERS", 100)
+    buckets = split_customers(ids)
+    assert len(buckets) == 10
+    assert max(bucket.len() for bucket in buckets) < 200
+    assert pl.concat(buckets).sort().equals(ids.sort())
+    assert all(
+        one.sort().equals(other.sort()) for one, other in zip(buckets, split_customers(ids.reverse()), strict=True)
+    )
 
 
 def test_a_quiet_night_decides_again_where_a_right_ends(sample_first_night, tmp_path, changed):
