@@ -23,6 +23,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
 
 from cdp_pipelines.errors import CdpError, PolicyError
+from cdp_pipelines.policy import read_yaml
 
 SUITES = Path(__file__).parent
 Severity = Literal["critical", "warning"]
@@ -123,7 +124,7 @@ def load_suite(table: str, root: Path = SUITES) -> Suite:
 
 def _read(path: Path) -> Suite:
     try:
-        return Suite.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Suite.model_validate(read_yaml(path))
     except yaml.YAMLError as error:
         raise PolicyError(str(path), (("(the whole)", f"is not valid YAML: {error}"),)) from None
     except ValidationError as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import polars as pl
-import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from cdp_pipelines.channels.completeness import Completeness
@@ -25,7 +24,7 @@ from cdp_pipelines.channels.mapping import (
     ValueMapping,
 )
 from cdp_pipelines.errors import PolicyError
-from cdp_pipelines.policy import PolicyModel
+from cdp_pipelines.policy import PolicyModel, read_yaml
 from cdp_pipelines.schema import Column, Table, quarantine_table, raw_table
 
 if TYPE_CHECKING:
@@ -278,7 +277,7 @@ def load_contracts(folder: Path, phone_region: str) -> dict[str, ChannelContract
     """
     contracts = {}
     for path in sorted(folder.glob("*/defs.yaml")):
-        attributes = (yaml.safe_load(path.read_text()) or {}).get("attributes")
+        attributes = (read_yaml(path) or {}).get("attributes")
         contract = load_contract(path.parent.name, attributes, str(path))
         region = contract.phone_region or phone_region
         contracts[path.parent.name] = contract.model_copy(update={"phone_region": region})

@@ -10,11 +10,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
-import yaml
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from cdp_pipelines.errors import PolicyError
-from cdp_pipelines.policy import PolicyModel
+from cdp_pipelines.policy import PolicyModel, read_yaml
 from cdp_pipelines.schema import IDENTIFIER_KINDS, RECORD_KEY
 from cdp_pipelines.schema import UTC as INSTANT
 from cdp_pipelines.schema.vocabulary import InteractionType
@@ -79,7 +78,7 @@ def load_cases(folder: Path, register: Mapping[str, Purpose]) -> tuple[Case, ...
             problem = f"{path.parent.parent.name!r} {found}; allowed: {', '.join(CASE_BASES)}"
             raise PolicyError(str(path), (("purpose", problem),))
         try:
-            case = Case.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+            case = Case.model_validate(read_yaml(path) or {})
         except ValidationError as error:
             raise PolicyError.from_validation(str(path), error) from None
         cases.append(case.model_copy(update={"case_id": path.stem, "purpose": purpose.key}))

@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from cdp_pipelines.identity.customer_ids import assign_customer_ids
 from cdp_pipelines.identity.pairs import locate_pairs
@@ -38,6 +36,10 @@ SMALLEST_GROUP, LARGEST_GROUP = 3, 60
 
 def label_components(count: int, links: pl.DataFrame) -> NDArray[np.int64]:
     """The component of each of `count` distinct records, named after its first one; `links`: left, right."""
+    # Every start of Dagster would wait for SciPy.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array(
         (np.ones(links.height, dtype=bool), (links["left"].to_numpy(), links["right"].to_numpy())),
         shape=(count, count),

@@ -11,7 +11,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from cdp_pipelines.errors import PolicyError
-from cdp_pipelines.policy import PolicyModel
+from cdp_pipelines.policy import PolicyModel, read_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,7 @@ def load_controller(path: Path) -> Controller:
     """The controller of a YAML file; `PolicyError` names the file, the field, what was found and what is missing."""
     file = str(path)
     try:
-        return Controller.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Controller.model_validate(read_yaml(path))
     except FileNotFoundError:
         raise PolicyError(file, (("(the whole)", "the file is missing: the register needs a controller"),)) from None
     except yaml.YAMLError:

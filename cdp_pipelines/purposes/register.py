@@ -16,6 +16,7 @@ import yaml
 from pydantic import ValidationError
 
 from cdp_pipelines.errors import PolicyError
+from cdp_pipelines.policy import read_yaml
 from cdp_pipelines.purposes.purpose import UNIFICATION, Purpose
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def load_purpose(key: str, path: Path) -> Purpose:
             file, (("key", f"found {key!r}; allowed are words of the letters a to z, joined by _: rename the folder"),)
         )
     try:
-        declared = yaml.safe_load(path.read_text(encoding="utf-8"))
+        declared = read_yaml(path)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1

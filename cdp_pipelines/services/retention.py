@@ -54,8 +54,10 @@ def apply_retention(lake: Lake, night: date, as_of: datetime, *, is_confirmed: b
     Rectifications of a removed record are removed with it. Derived tables follow, because they are built from what
     remains; old versions of tables are removed last, with audit/run. A table of which more than the declared share
     would leave stays as it is, and the check `confirmed` fails, unless `is_confirmed`: a wrong date must not empty a
-    lake. A lake without a finished night has nothing to lose.
+    lake. A lake without a finished night has nothing to lose. A run within a day removes what the night before it
+    removes: the log counts what ended on a day at once.
     """
+    as_of = as_of.replace(hour=0, minute=0, second=0, microsecond=0)
     removal = _find_removal(lake, as_of, is_limited=not (is_confirmed or lake.scan(RUN).limit(1).collect().is_empty()))
     log = lake.read(RETENTION)
     new = extend_retention_log(log, removal.expired)

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import duckdb
-from adbc_driver_postgresql import dbapi
 
 from cdp_pipelines.errors import LakeError, ServerError
 from warehouse.serving import mart_file, roles
@@ -28,6 +27,8 @@ from warehouse.serving.sql import quote_literal, quote_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from adbc_driver_postgresql import dbapi
 
     from warehouse.delta.lake import Lake
     from warehouse.serving.published_mart import PublishedMart
@@ -56,6 +57,9 @@ def publish(server: str, lake: Lake) -> Publication:
 
     Equal marts are not written. `LakeError` if the lake has no published file, `ServerError` if the server refuses.
     """
+    # The driver brings pandas along, which every start of Dagster would wait for.
+    from adbc_driver_postgresql import dbapi
+
     if not mart_file.mart_file_path(lake).exists():
         raise LakeError(f"{lake.path} has no published marts; `cdp run` makes them")
     try:
@@ -99,6 +103,8 @@ def _publish_file(server: str, lake: Lake) -> Publication:
 @contextmanager
 def _session(server: str, *, autocommit: bool = False) -> Iterator[dbapi.Cursor]:
     """A cursor of a new connection; the transaction is committed if the block succeeds, and rolled back if not."""
+    from adbc_driver_postgresql import dbapi
+
     with dbapi.connect(server, autocommit=autocommit) as connection, connection.cursor() as cursor:
         yield cursor
         if not autocommit:

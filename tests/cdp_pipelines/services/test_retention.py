@@ -15,6 +15,7 @@ from cdp_pipelines.cli.main import app
 from cdp_pipelines.consent.history import HIDDEN_PREFIX
 from cdp_pipelines.retention.rules import RemovalLimit
 from cdp_pipelines.schema import CLUSTER, DECISION, LEDGER, RETENTION, RUN, Table
+from cdp_pipelines.schema.duration import end_of_night
 from cdp_pipelines.services import retention
 from cdp_pipelines.services.declarations import load_all_contracts, load_retention
 from tests.conftest import copy_lake
@@ -108,10 +109,9 @@ LIMIT = RemovalLimit(share=0.2, row_count=10)
 AS_OF = datetime(2024, 6, 30, 22, tzinfo=UTC)
 
 
-def write_beacons(lake: Lake, old_count: int, new_count: int) -> Table:
-    """Rows of a channel that is kept for thirty days, some of which are older, with their hold."""
+def write_beacons(lake: Lake, ages: list[timedelta]) -> Table:
+    """Rows of a channel that is kept for thirty days, and thirty more with its hold; their ages at `AS_OF`."""
     table = load_all_contracts()["beacons"].raw
-    ages = [*(timedelta(days=90 + each) for each in range(old_count)), *(timedelta(days=1) for _ in range(new_count))]
     rows = pl.DataFrame(
         {
             "source_record_id": [str(each) for each in range(len(ages))],
@@ -142,7 +142,8 @@ def test_more_than_the_share_of_a_table_is_removed_only_with_confirmation(
     policy = load_retention().model_copy(update={"unconfirmed_removal": LIMIT})
     monkeypatch.setattr(retention, "load_retention", lambda: policy)
     lake = Lake(tmp_path)
-    table = write_beacons(lake, old_count, new_count)
+    old = [timedelta(days=90 + each) for each in range(old_count)]
+    table = write_beacons(lake, [*old, *[timedelta(days=1)] * new_count])
     if has_night:
         lake.replace(RUN, pl.concat([RUN.empty(), pl.DataFrame({"night": [AS_OF.date()]})], how="diagonal"))
     report = retention.apply_retention(lake, AS_OF.date(), AS_OF, is_confirmed=is_confirmed)
@@ -152,3 +153,15 @@ def test_more_than_the_share_of_a_table_is_removed_only_with_confirmation(
     assert lake.read(RETENTION).filter(table=table.name, field="")["removed_count"].sum() == is_removed * old_count
     if not is_removed:
         assert check.description.startswith(f"{table.name}: {old_count} of {old_count + new_count} rows")
+
+
+def test_what_ends_on_a_day_is_removed_at_its_end_whatever_runs_there_were_within_it(tmp_path):
+    lake, midnight = Lake(tmp_path), end_of_night(AS_OF.date())
+    ends = [midnight - timedelta(hours=hours) for hours in (1, 5, 14)]
+    table = write_beacons(lake, [AS_OF - (end - timedelta(days=60)) for end in ends])
+    remaining = []
+    for as_of in (midnight - timedelta(hours=12), midnight - timedelta(hours=3), midnight):
+        retention.apply_retention(lake, AS_OF.date(), as_of, is_confirmed=True)
+        remaining.append(lake.read(table).height)
+    assert remaining == [3, 3, 0]
+    assert lake.read(RETENTION).select("removed_count", "removed_at").rows() == [(3, midnight)]
