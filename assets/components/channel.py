@@ -8,7 +8,7 @@ from assets.runtime.lake_assets import lake_assets
 from assets.runtime.specs import asset_key, build_spec
 from cdp_pipelines.channels.contract import ChannelContract
 from cdp_pipelines.services.checked_write import WriteReport
-from cdp_pipelines.services.ingestion import COMPLETE, load_files, stage_files
+from cdp_pipelines.services.ingestion import COMPLETE, ingest_files
 
 
 class Channel(PolicyComponent[ChannelContract]):
@@ -39,10 +39,9 @@ class Channel(PolicyComponent[ChannelContract]):
 
         @lake_assets(specs, [complete] if contract.complete_when else [], f"ingest_{contract.name}")
         def ingest(context: dg.AssetExecutionContext, lake: LakeResource) -> WriteReport:
-            night = lake.night(context)
-            staged = stage_files(lake.open, lake.first_look, contract, night)
-            for warning in staged.warnings:
+            report = ingest_files(lake.open, lake.first_look, contract, lake.night(context))
+            for warning in report.writes[0].metadata["warnings"]:
                 context.log.warning(warning)
-            return load_files(lake.open, contract, staged, night)
+            return report
 
         return dg.Definitions(assets=[ingest])

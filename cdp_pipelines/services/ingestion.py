@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -21,7 +21,7 @@ from cdp_pipelines.standardise.admission import AdmissionResult, admit_records
 from warehouse.sources.arrival import read_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     from cdp_pipelines.channels.contract import ChannelContract
@@ -31,13 +31,15 @@ if TYPE_CHECKING:
 
 # Number of files whose records are put into one frame.
 _FILES_IN_ONE = 1000
+# So many files or rows of a channel are in memory at once; a delivery of more is loaded in several batches.
+FILES_AT_ONCE, ROWS_AT_ONCE = 50_000, 2_000_000
 # Name of the check that warns of files that wait.
 COMPLETE = "complete"
 
 
 @dataclass
 class StagedFiles:
-    """The content of a night's new files, not yet written. `files`: rows of audit/file, without personal data.
+    """The content of new files, not yet written. `files`: rows of audit/file, without personal data.
 
     `unchanged`: raw rows of grown files that were accepted before, by the gate too. `waiting`: a line for each file
     that may be half-written.
@@ -50,21 +52,25 @@ class StagedFiles:
     waiting: list[str] = field(default_factory=list)
 
 
-def stage_files(lake: Lake, first_look: Observation, contract: ChannelContract, night: date) -> StagedFiles:
+def ingest_files(lake: Lake, first_look: Observation, contract: ChannelContract, night: date) -> WriteReport:
+    """Load the channel's files until `night` that the lake does not have, batch by batch; see `stage_files`."""
+    return _merge_reports(
+        [load_files(lake, contract, staged, night) for staged in stage_files(lake, first_look, contract, night)]
+    )
+
+
+def stage_files(lake: Lake, first_look: Observation, contract: ChannelContract, night: date) -> Iterator[StagedFiles]:
     """Read the channel's files until `night` that the lake does not have; accept or refuse each of their records.
 
-    A file is known by its content, so the same bytes under another name or date are not loaded again. In a channel
-    whose files prove that none is missing, they are noted as `repeated`. A file that is not whole waits
-    (`complete_when`). `first_look`: the drop folder as the run first saw it, for all channels.
+    Each batch has to be loaded before the next one is taken. A file is known by its content, so the same bytes under
+    another name or date are not loaded again. In a channel whose files prove that none is missing, they are noted as
+    `repeated`. A file that is not whole waits (`complete_when`). `first_look`: the drop folder as the run first saw it,
+    for all channels.
     """
     listed = lake.read(FILE).filter(pl.col("channel") == contract.name)
     known, loaded = set(listed["file_sha256"]), set(listed.select("file_sha256", "drop_date", "file").iter_rows())
     earlier = _list_earlier_contents(listed)
-    frames: list[pl.DataFrame] = []
-    files: list[dict[str, object]] = []
-    repeated: list[dict[str, object]] = []
-    warnings: list[str] = []
-    waiting: list[str] = []
+    batch, waiting = _Batch(), []
     for file in first_look.list_until(night):
         if file.drop_date is None or not matches_channel(contract, file.name):
             continue
@@ -74,7 +80,7 @@ def stage_files(lake: Lake, first_look: Observation, contract: ChannelContract, 
             if sha256 not in known and contract.complete_when is not None:
                 data, sha256, fault = read_whole(file, contract.complete_when, first_look)
         except OSError as error:
-            warnings.append(f"{place}: not read, and tried again by the next run: {error.strerror}")
+            batch.warnings.append(f"{place}: not read, and tried again by the next run: {error.strerror}")
             continue
         delivery = {
             "file": file.name,
@@ -84,15 +90,15 @@ def stage_files(lake: Lake, first_look: Observation, contract: ChannelContract, 
         }
         if sha256 in known:
             if contract.continuity and (sha256, file.drop_date, file.name) not in loaded:
-                repeated.append({**delivery, "channel": contract.name, "byte_count": len(data)})
+                batch.repeated.append({**delivery, "channel": contract.name, "byte_count": len(data)})
             continue
         if fault is not None:
             waiting.append(f"{place}: {fault}")
             continue
         known.add(sha256)
         records = read_records(data, contract)
-        frames.append(records.frame)
-        files.append(
+        batch.frames.append(records.frame)
+        batch.files.append(
             {
                 **delivery,
                 "channel": contract.name,
@@ -102,18 +108,42 @@ def stage_files(lake: Lake, first_look: Observation, contract: ChannelContract, 
                 "replaced_sha256": _find_earlier_content(earlier.get((file.drop_date, file.name), ()), data),
             }
         )
-        warnings.extend(f"{place}: {warning}" for warning in records.warnings)
-        if len(files) % _FILES_IN_ONE == 0:
-            # A frame of a few rows takes some twenty kilobytes, which many files do not have.
-            merged = len(files) // _FILES_IN_ONE - 1
-            frames[merged:] = [pl.concat(frames[merged:], rechunk=True)]
-    if not frames:
-        admitted = AdmissionResult(contract.raw.empty(), contract.quarantine.empty())
-        return StagedFiles(admitted, contract.raw.empty(), _note_repeated(repeated), warnings, waiting)
-    grown = {str(file["file_sha256"]): file["replaced_sha256"] for file in files if file["replaced_sha256"]}
-    admitted, unchanged = _admit(lake, contract, _add_deliveries(frames, files), grown)
-    counted = _count_rows(files, pl.concat([unchanged, admitted.accepted]), admitted.refused)
-    return StagedFiles(admitted, unchanged, pl.concat([counted, _note_repeated(repeated)]), warnings, waiting)
+        batch.warnings.extend(f"{place}: {warning}" for warning in records.warnings)
+        batch.merge_frames()
+        if batch.is_full:
+            yield batch.stage(lake, contract, [])
+            batch = _Batch()
+    yield batch.stage(lake, contract, waiting)
+
+
+@dataclass
+class _Batch:
+    """What was read of new files: a frame or more of their records, and what audit/file says of each."""
+
+    frames: list[pl.DataFrame] = field(default_factory=list)
+    files: list[dict[str, object]] = field(default_factory=list)
+    repeated: list[dict[str, object]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.files) >= FILES_AT_ONCE or sum(frame.height for frame in self.frames) >= ROWS_AT_ONCE
+
+    def merge_frames(self) -> None:
+        """A frame of a few rows takes some twenty kilobytes, which many files do not have."""
+        if len(self.files) % _FILES_IN_ONE == 0:
+            merged = len(self.files) // _FILES_IN_ONE - 1
+            self.frames[merged:] = [pl.concat(self.frames[merged:], rechunk=True)]
+
+    def stage(self, lake: Lake, contract: ChannelContract, waiting: list[str]) -> StagedFiles:
+        repeated = _note_repeated(self.repeated)
+        if not self.frames:
+            admitted = AdmissionResult(contract.raw.empty(), contract.quarantine.empty())
+            return StagedFiles(admitted, contract.raw.empty(), repeated, self.warnings, waiting)
+        grown = {str(file["file_sha256"]): file["replaced_sha256"] for file in self.files if file["replaced_sha256"]}
+        admitted, unchanged = _admit(lake, contract, _add_deliveries(self.frames, self.files), grown)
+        counted = _count_rows(self.files, pl.concat([unchanged, admitted.accepted]), admitted.refused)
+        return StagedFiles(admitted, unchanged, pl.concat([counted, repeated]), self.warnings, waiting)
 
 
 def _list_earlier_contents(listed: pl.DataFrame) -> dict[tuple[date, str], list[tuple[int, str]]]:
@@ -241,3 +271,22 @@ def load_files(lake: Lake, contract: ChannelContract, staged: StagedFiles, night
     waiting = "; ".join(staged.waiting) or None
     complete = TableCheck(contract.raw, COMPLETE, is_passed=waiting is None, description=waiting, is_warning=True)
     return replace(report, checks=(*report.checks, complete))
+
+
+def _merge_reports(reports: Sequence[WriteReport]) -> WriteReport:
+    """The report of all batches: their counts and warnings together, and the last of each check with a result."""
+    last = reports[-1]
+    checks = [
+        next((check for check in reversed(same) if check.result or not check.is_passed), same[-1])
+        for same in zip(*(report.checks for report in reports), strict=True)
+    ]
+    writes = []
+    for same in zip(*(report.writes for report in reports), strict=True):
+        *_, write = same
+        metadata = {label: _add_up([each.metadata[label] for each in same]) for label in write.metadata}
+        writes.append(replace(write, metadata=metadata))
+    return replace(last, checks=tuple(checks), writes=tuple(writes))
+
+
+def _add_up(values: Sequence[Any]) -> object:
+    return [each for value in values for each in value] if isinstance(values[0], list) else sum(values)

@@ -4,6 +4,7 @@ Here belongs reading marts together with their keys. How a mart is built is in `
 """
 
 import re
+from functools import lru_cache
 
 import polars as pl
 
@@ -33,8 +34,14 @@ def find_people(lake: Lake, purpose: Purpose) -> pl.DataFrame:
     if purpose.aggregate:
         return _select_counted(lake, purpose).select("customer_id").collect()
     rows = lake.scan(build_mart_table(purpose)).select(subject_key=find_column(purpose, KEY))
-    known = lake.scan(DECISION).filter(pl.col("purpose") == purpose.key)
+    known = _list_decided(lake, lake.name_version(DECISION.name)).lazy()
     return find_holders(rows, known, mart_key(lake.path, purpose.key)).select("customer_id").collect()
+
+
+@lru_cache(maxsize=1)
+def _list_decided(lake: Lake, _: str | None) -> pl.DataFrame:
+    """Every customer of any decision, read once for marts that are looked through one after another; customer_id."""
+    return lake.scan(DECISION).select(pl.col("customer_id").unique()).collect()
 
 
 def select_rows_of(lake: Lake, purpose: Purpose, rows: pl.LazyFrame, customers: pl.DataFrame) -> pl.DataFrame:

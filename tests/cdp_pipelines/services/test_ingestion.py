@@ -10,7 +10,7 @@ from cdp_pipelines.schema import FILE
 from cdp_pipelines.services import file_accounting, ingestion
 from cdp_pipelines.services.declarations import load_all_contracts
 from cdp_pipelines.services.file_accounting import drop_replaced, find_unaccounted_files, find_unclaimed_files
-from cdp_pipelines.services.ingestion import COMPLETE, load_files, stage_files
+from cdp_pipelines.services.ingestion import COMPLETE, ingest_files, stage_files
 from warehouse.delta.lake import Lake
 from warehouse.sources.arrival import Observation
 
@@ -35,10 +35,11 @@ class Night:
         path.write_text(text)
 
     def stage(self):
-        return stage_files(self.lake, Observation.take(self.drops), self.contract, NIGHT)
+        (staged,) = stage_files(self.lake, Observation.take(self.drops), self.contract, NIGHT)
+        return staged
 
     def run(self):
-        return load_files(self.lake, self.contract, self.stage(), NIGHT)
+        return ingest_files(self.lake, Observation.take(self.drops), self.contract, NIGHT)
 
     def raw(self) -> pl.DataFrame:
         return self.lake.read(self.contract.raw)
@@ -212,3 +213,21 @@ def test_each_of_many_records_has_its_own_file(tmp_path, monkeypatch):
         files.filter(pl.col("raw_count") > 0).select("file", "file_sha256").iter_rows()
     )
     assert set(raw["drop_date"]) == {NIGHT}
+
+
+@pytest.mark.parametrize(("files_at_once", "rows_at_once"), [(2, 1000), (1000, 2), (1, 1)])
+def test_batches_give_what_all_files_at_once_give(night, tmp_path, monkeypatch, files_at_once, rows_at_once):
+    for day in range(5):
+        # Each repeats a record of the day before, and the last is broken.
+        text = HEADER + row(day) + row(day + 1) + "u9,x\n"
+        night.deliver(text, night=NIGHT - timedelta(days=4 - day))
+    with monkeypatch.context() as patched:
+        patched.setattr(ingestion, "FILES_AT_ONCE", files_at_once)
+        patched.setattr(ingestion, "ROWS_AT_ONCE", rows_at_once)
+        report = night.run()
+    assert_as_at_once(night, tmp_path)
+    assert report.writes[0].metadata["files loaded"] == 5
+    assert report.writes[0].metadata["rows received"] == 15
+    assert report.writes[0].written.row_count == night.raw().height
+    assert [check.is_passed for check in report.checks] == [True, True]
+    assert night.run().writes[0].metadata["files loaded"] == 0

@@ -16,7 +16,7 @@ from cdp_pipelines.schema import (
 from cdp_pipelines.schema.duration import end_of_night
 from cdp_pipelines.services import record_changes, standardisation
 from cdp_pipelines.services.declarations import load_all_contracts
-from cdp_pipelines.services.ingestion import load_files, stage_files
+from cdp_pipelines.services.ingestion import ingest_files
 from cdp_pipelines.services.ledger import update_ledger
 from cdp_pipelines.services.retention import apply_retention
 from cdp_pipelines.services.standardisation import STANDARD_TABLES, update_standard_table
@@ -32,7 +32,7 @@ TABLES = [CONSENT_EVENT, UNNAMED_STATEMENT, *(each.table for each in STANDARD_TA
 def load(lake: Lake, drops, night: date) -> None:
     look = Observation.take(drops)
     for contract in load_all_contracts().values():
-        load_files(lake, contract, stage_files(lake, look, contract, night), night)
+        ingest_files(lake, look, contract, night)
 
 
 def build(lake: Lake, night: date, *, is_first: bool = True) -> None:

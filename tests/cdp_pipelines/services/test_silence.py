@@ -8,10 +8,10 @@ import pytest
 
 from cdp_pipelines.channels.continuity import Continuity
 from cdp_pipelines.schema import FILE, LEDGER
-from cdp_pipelines.services import ingestion, silence
+from cdp_pipelines.services import silence
 from cdp_pipelines.services.declarations import load_all_contracts
 from cdp_pipelines.services.file_accounting import find_unaccounted_files
-from cdp_pipelines.services.ingestion import load_files, stage_files
+from cdp_pipelines.services.ingestion import ingest_files
 from cdp_pipelines.services.silence import find_silent_channels
 from warehouse.delta.lake import Lake
 from warehouse.sources.arrival import Observation
@@ -104,7 +104,7 @@ def test_the_same_empty_file_every_night_is_a_heartbeat(tmp_path, monkeypatch):
         folder.mkdir(parents=True)
         (folder / "unsubscribes.csv").write_bytes(HEADER)
     for night in (FIRST, last, last):
-        load_files(lake, contract, stage_files(lake, Observation.take(drops), contract, night), night)
+        ingest_files(lake, Observation.take(drops), contract, night)
     files = lake.read(FILE)
     assert files["outcome"].to_list() == ["empty", "repeated", "repeated", "repeated"]
     assert find_silent_channels(lake, end_of(last)) == []
@@ -120,5 +120,5 @@ def test_repeated_files_of_other_channels_are_not_noted(tmp_path):
         (folder / "unsubscribes.csv").write_bytes(HEADER)
     assert contract.continuity is None
     night = FIRST + timedelta(days=1)
-    ingestion.load_files(lake, contract, stage_files(lake, Observation.take(drops), contract, night), night)
+    ingest_files(lake, Observation.take(drops), contract, night)
     assert lake.read(FILE)["outcome"].to_list() == ["empty"]
