@@ -12,6 +12,7 @@ from cdp_pipelines.schema import DECISION, FILE, LEDGER, MEMBERSHIP, RUN, SEAL
 from cdp_pipelines.schema.duration import end_of_night
 from cdp_pipelines.services.declarations import COMPANY
 from cdp_pipelines.services.night_record import record_night
+from cdp_pipelines.services.nights import find_instant
 from tests.conftest import content, copy_lake, lasting
 from warehouse.delta.lake import Lake
 from warehouse.sources.drop_folder import list_drop_dates
@@ -28,34 +29,35 @@ def test_what_arrives_within_a_day_counts_at_once_and_the_night_is_as_without(
     lake, drops = copy_lake(sample_first_night, tmp_path / "lake"), tmp_path / "drops"
     shutil.copytree(sample.drops, drops)
     last = list_drop_dates(drops)[-1]
-    noon, evening = (datetime.combine(last, time(hour), UTC) for hour in (12, 18))
+    noon = datetime.combine(last, time(12), UTC)
     later = sorted((drops / str(last)).iterdir())[1::2]
     for path in later:
         path.rename(tmp_path / path.name)
     assert run(drops, lake.path, as_of=noon) == 0
     assert verify_lake(lake.path, COMPANY).differences == []
-    # Nothing more has arrived: only the time goes on.
-    assert run(drops, lake.path, as_of=evening) == 0
-    within = lake.read(RUN).filter(night=last)
-    assert within["as_of"].to_list() == [noon, evening]
-    assert within["file_count"].to_list() == [lake.read(FILE).filter(drop_date=last).height] * 2
-    began = lake.scan(MEMBERSHIP).select(pl.col("valid_from").unique()).collect()["valid_from"].to_list()
-    assert noon in began
-    # A run that somebody repeats as of an earlier instant goes on from the lake's own.
-    assert run(drops, lake.path, as_of=noon) == 0
-    assert lake.read(RUN)["as_of"].max() == evening
+    assert noon in lake.read(MEMBERSHIP)["valid_from"].to_list()
+    (within,) = lake.read(RUN).filter(night=last).iter_rows(named=True)
+    assert (within["as_of"], within["file_count"]) == (noon, lake.read(FILE).filter(drop_date=last).height)
     for path in later:
         (tmp_path / path.name).rename(path)
     assert run(drops, lake.path) == 0
-    assert lake.read(RUN).filter(night=last)["as_of"].to_list() == [noon, evening, end_of_night(last)]
+    assert lake.read(RUN).filter(night=last)["as_of"].to_list() == [noon, end_of_night(last)]
     assert lake.scan(DECISION).filter(pl.col("valid_from") == noon).collect().height > 0
     one, other = lasting(content(lake)), lasting(content(sample.lake))
-    one[RUN.name] = one[RUN.name].filter(~pl.col("as_of").is_in([noon, evening]))
+    one[RUN.name] = one[RUN.name].filter(pl.col("as_of") != noon)
     # The ledger keeps the order in which events arrived, and a seal is of what one run added.
     for tables in (one, other):
         del tables[SEAL.name]
         tables[LEDGER.name] = tables[LEDGER.name].drop("position").sort("event_id")
     assert [name for name in one if not one[name].equals(other[name])] == []
+
+
+def test_a_run_never_goes_back_before_the_last_instant_of_its_lake(tmp_path):
+    lake = Lake(tmp_path)
+    assert find_instant(lake, NOON) == NOON
+    record_run(lake, NIGHT, NOON)
+    assert find_instant(lake, NOON - timedelta(hours=1)) == NOON
+    assert find_instant(lake, NOON + timedelta(hours=1)) == NOON + timedelta(hours=1)
 
 
 def record_run(lake: Lake, night: date, as_of: datetime) -> list[tuple[object, ...]]:
