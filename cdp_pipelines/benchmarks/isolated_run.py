@@ -4,7 +4,6 @@ Here belongs the measurement. The benchmarks themselves are in the modules besid
 """
 
 import multiprocessing
-import os
 import resource
 import time
 from collections.abc import Callable
@@ -36,5 +35,6 @@ def _measure(sender: Connection, work: Callable[..., str], arguments: tuple[obje
         sender.send((seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2, result))
     except Exception as error:  # noqa: BLE001  raised again by the process that waits for it
         sender.send(error)
-    # At once: a night leaves a child that reads Parquet. It ends with this process, which would wait for it.
-    os._exit(0)
+    # A night leaves a child that reads Parquet, for which this process would wait, as the child does for it.
+    for child in multiprocessing.active_children():
+        child.terminate()
