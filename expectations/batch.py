@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from great_expectations.core.batch_definition import BatchDefinition
     from great_expectations.core.expectation_suite import ExpectationSuite
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
+
+    from expectations.suite import Severity
 
     # On how many rows an expectation failed, of how many; None where it does not count.
     Counts = tuple[int | None, int | None]
@@ -273,11 +275,7 @@ def _build_outcome(each: Expectation, answer: ExpectationValidationResult, frame
     row_count = counts.get("element_count")
     detail = "it cannot be computed on the values of the column" if raised else _describe_table(each, frame)
     return Outcome(
-        each.type,
-        ", ".join(each.reads) or None,
-        each.kwargs,
-        each.severity,
-        each.why,
+        *_name(each),
         passed=bool(answer.success),
         failed_count=counts.get("unexpected_count"),
         checked_count=None if row_count is None else row_count - counts.get("missing_count", 0),
@@ -288,16 +286,17 @@ def _build_outcome(each: Expectation, answer: ExpectationValidationResult, frame
 def _build_unchecked(each: Expectation, available: set[str]) -> Outcome:
     missing = ", ".join(name for name in each.reads if name not in available)
     return Outcome(
-        each.type,
-        ", ".join(each.reads) or None,
-        each.kwargs,
-        each.severity,
-        each.why,
+        *_name(each),
         passed=False,
         failed_count=None,
         checked_count=None,
         detail=f"the table has no column {missing}",
     )
+
+
+def _name(each: Expectation) -> tuple[str, str | None, dict[str, Any], Severity, str]:
+    """What an outcome takes from its expectation: type, columns, arguments, severity and reason."""
+    return each.type, ", ".join(each.reads) or None, each.kwargs, each.severity, each.why
 
 
 def _describe_table(each: Expectation, frame: pl.DataFrame) -> str | None:

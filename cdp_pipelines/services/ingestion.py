@@ -97,8 +97,8 @@ def stage_files(lake: Lake, first_look: Observation, contract: ChannelContract, 
             continue
         known.add(sha256)
         records = read_records(data, contract)
-        batch.frames.append(records.frame)
-        batch.files.append(
+        batch.add(
+            records.frame,
             {
                 **delivery,
                 "channel": contract.name,
@@ -106,11 +106,10 @@ def stage_files(lake: Lake, first_look: Observation, contract: ChannelContract, 
                 "received_count": records.frame.height,
                 "detail": "; ".join(records.warnings) or None,
                 "replaced_sha256": _find_earlier_content(earlier.get((file.drop_date, file.name), ()), data),
-            }
+            },
         )
         batch.warnings.extend(f"{place}: {warning}" for warning in records.warnings)
-        batch.merge_frames()
-        if batch.is_full:
+        if len(batch.files) >= FILES_AT_ONCE or batch.row_count >= ROWS_AT_ONCE:
             yield batch.stage(lake, contract, [])
             batch = _Batch()
     yield batch.stage(lake, contract, waiting)
@@ -124,14 +123,15 @@ class _Batch:
     files: list[dict[str, object]] = field(default_factory=list)
     repeated: list[dict[str, object]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    row_count: int = 0
 
-    @property
-    def is_full(self) -> bool:
-        return len(self.files) >= FILES_AT_ONCE or sum(frame.height for frame in self.frames) >= ROWS_AT_ONCE
-
-    def merge_frames(self) -> None:
-        """A frame of a few rows takes some twenty kilobytes, which many files do not have."""
+    def add(self, frame: pl.DataFrame, file: dict[str, object]) -> None:
+        """The records of one more file."""
+        self.frames.append(frame)
+        self.files.append(file)
+        self.row_count += frame.height
         if len(self.files) % _FILES_IN_ONE == 0:
+            # A frame of a few rows takes some twenty kilobytes, which many files do not have.
             merged = len(self.files) // _FILES_IN_ONE - 1
             self.frames[merged:] = [pl.concat(self.frames[merged:], rechunk=True)]
 
