@@ -304,6 +304,7 @@ FAULTS = (
     Fault("value_not_noticed_by_its_mart", "cdp_pipelines/services/mart_inputs.py", "self.value_digests.filter(is_usable).sum(), ", "", ("tests/cdp_pipelines/services/test_mart_build.py",)),
     Fault("window_not_noticed_by_its_mart", "cdp_pipelines/services/mart_build.py", "as_of if _has_measures(purpose) else None", "None", ("tests/cdp_pipelines/services/test_mart_build.py",)),
     Fault("run_goes_back_in_time", "cdp_pipelines/services/nights.py", "max(requested, known or requested)", "requested", ("tests/cdp_pipelines/services/test_intraday.py",)),
+    Fault("withdrawal_within_a_day_waits", "assets/defs/serving.py", "_withdraw(lake.open) if lake.is_within_night(context) else {}", "{}", ("tests/assets/defs/test_serving.py",)),
     Fault("day_removed_in_parts", "cdp_pipelines/services/retention.py", "    as_of = as_of.replace(hour=0, minute=0, second=0, microsecond=0)\n", "", ("tests/cdp_pipelines/services/test_retention.py",)),
     Fault("instant_within_a_night_forgotten", "cdp_pipelines/services/night_record.py", "pl.concat([within, RUN", "pl.concat([within.clear(), RUN", ("tests/cdp_pipelines/services/test_intraday.py",)),
     Fault("result_of_a_refused_frame_taken", "cdp_pipelines/services/checked_write.py", '"result": digest}', '"result": None}', OF_CHANGED_ROWS),

@@ -11,16 +11,18 @@ from dagster_duckdb import DuckDBResource
 
 from assets.runtime.lake import LakeResource
 from assets.runtime.redaction import redact_errors
-from assets.runtime.results import report_mart_publication, report_server_publication
+from assets.runtime.results import convert_metadata, report_mart_publication, report_server_publication
 from assets.runtime.specs import DROPS, RETRY_POLICY, asset_key, find_owner
-from cdp_pipelines.schema import CORRECTION, MEMBERSHIP
+from cdp_pipelines.schema import CORRECTION, DECISION, MEMBERSHIP
 from cdp_pipelines.services.mart_history import list_mart_tables
 from cdp_pipelines.services.mart_publication import publish_marts, withdraw_published
+from warehouse.delta.lake import Lake
 from warehouse.serving import postgres
 from warehouse.serving.server_error import SERVER
 
 MARTS = ["serving", "marts"]
 POSTGRES = ["serving", "postgres"]
+WITHDRAWN = ["serving", "withdrawn"]
 
 
 @dg.asset(
@@ -62,15 +64,42 @@ def marts(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materiali
     return report_mart_publication(publication)
 
 
+@dg.asset(
+    key=WITHDRAWN,
+    deps=[asset_key(DECISION.name)],
+    description="Within a day: people whose right has ended leave the served marts before anything else is built.",
+    group_name="serving",
+    owners=[find_owner("serving/withdrawn")],
+    kinds={"duckdb", "postgresql"},
+    tags={"layer": "serving"},
+    # As soon as decisions are made.
+    op_tags={"dagster/priority": "1"},
+    partitions_def=DROPS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    retry_policy=RETRY_POLICY,
+    code_version="1",
+)
+def withdrawn_within_a_day(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+    """A withdrawal takes effect at once; a night publishes all its marts together."""
+    with redact_errors():
+        removed = _withdraw(lake.open) if lake.is_within_night(context) else {}
+    return dg.MaterializeResult(metadata={"rows removed": convert_metadata(removed)})
+
+
 @dg.failure_hook(required_resource_keys={"lake"})
 def withdraw_on_failure(context: dg.HookContext) -> None:
     """Where a step fails, its night may never be published: people whose right has ended leave the served marts now."""
     with redact_errors():
-        removed = withdraw_published(context.resources.lake.open, _connect)
-        if removed and (server := os.environ.get(SERVER)):
-            postgres.publish(server, context.resources.lake.open)
+        removed = _withdraw(context.resources.lake.open)
     for key, count in removed.items():
         context.log.warning("%s: %d rows of people whose right has ended left the served mart", key, count)
+
+
+def _withdraw(lake: Lake) -> dict[str, int]:
+    removed = withdraw_published(lake, _connect)
+    if removed and (server := os.environ.get(SERVER)):
+        postgres.publish(server, lake)
+    return removed
 
 
 def _connect(path: Path) -> AbstractContextManager[duckdb.DuckDBPyConnection]:

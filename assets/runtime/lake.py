@@ -96,6 +96,10 @@ class LakeResource(dg.ConfigurableResource):
             self._as_of = find_instant(self.open, datetime.fromisoformat(within) if within else end)
         return self._as_of
 
+    def is_within_night(self, context: dg.AssetExecutionContext) -> bool:
+        """Whether the run decides as of an instant before the end of its night."""
+        return self.as_of(context) < end_of_night(self.night(context))
+
     def recall(self, context: dg.AssetExecutionContext, run: Callable[[], WriteReport]) -> WriteReport:
         """The report of a step, which runs only if something has changed that it rests on."""
         step = context.op_execution_context.op.name

@@ -86,7 +86,7 @@ def publish_marts(lake: Lake, night: date, as_of: datetime, connect: Connect) ->
 
 
 def withdraw_published(lake: Lake, connect: Connect) -> dict[str, int]:
-    """Remove the published rows of people whose right has ended, where a night failed before its publication.
+    """Remove the published rows of people whose right has ended, before a publication or without one.
 
     Number of removed rows by purpose; the file stays as it is where there are none.
     """

@@ -1,20 +1,28 @@
 """The night's marts on a server: published after the file, from the same decision, and no message has the password."""
 
 import shutil
+from datetime import datetime, timedelta
 
 import dagster as dg
 import duckdb
+import polars as pl
 import psycopg
 import pytest
 from typer.testing import CliRunner
 
+from assets.runtime.lake import AS_OF
 from assets.runtime.specs import DROPS
 from cdp_pipelines.cli.main import app
+from cdp_pipelines.schema import DECISION
+from cdp_pipelines.services.declarations import load_company_register
+from cdp_pipelines.services.marts import read_published
+from cdp_pipelines.services.nights import read_nights
+from tests.conftest import copy_lake
 from warehouse.delta.lake import Lake
 from warehouse.serving import mart_file as serving
 from warehouse.sources.drop_folder import list_drop_dates
 
-MARTS, POSTGRES = dg.AssetKey(["serving", "marts"]), dg.AssetKey(["serving", "postgres"])
+MARTS, POSTGRES, WITHDRAWN = (dg.AssetKey(["serving", name]) for name in ("marts", "postgres", "withdrawn"))
 MADE = "SELECT purpose, delta_version, row_count FROM main.published ORDER BY purpose"
 
 
@@ -39,15 +47,19 @@ def target(postgres_server) -> str:
 def night(sample, definitions, monkeypatch):
     """Runs assets of the nightly job over a lake: the result, and all that Dagster keeps of the run."""
 
-    def ran(lake: Lake, *keys: dg.AssetKey):
+    def ran(lake: Lake, *keys: dg.AssetKey, as_of: datetime | None = None):
         monkeypatch.setenv("CDP_DROPS", str(sample.drops))
         monkeypatch.setenv("CDP_LAKE", str(lake.path))
         job = definitions.resolve_job_def("nightly")
-        last = str(list_drop_dates(sample.drops)[-1])
+        last = str(as_of.date() if as_of else list_drop_dates(sample.drops)[-1])
         with dg.DagsterInstance.ephemeral() as instance:
             instance.add_dynamic_partitions(DROPS.name, [last])
             done = job.execute_in_process(
-                instance=instance, partition_key=last, asset_selection=list(keys), raise_on_error=False
+                instance=instance,
+                partition_key=last,
+                asset_selection=list(keys),
+                raise_on_error=False,
+                tags={AS_OF: as_of.isoformat()} if as_of else {},
             )
             kept = instance.get_records_for_run(done.run_id, limit=10_000).records
         return done, "".join(record.event_log_entry.to_json() for record in kept)
@@ -104,3 +116,24 @@ def test_cdp_publish_fills_a_server_without_a_night(lake, target):
     helped = CliRunner().invoke(app, ["publish", "--help"], env={"CDP_POSTGRES": target})
     for answer in (done, wrong, helped):
         assert "tweety" not in answer.output + answer.stderr
+
+
+def test_within_a_day_a_withdrawal_leaves_the_served_marts_before_they_are_built(
+    sample, night, target, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("CDP_POSTGRES", target)
+    lake, purpose = copy_lake(sample.lake, tmp_path / "lake"), load_company_register()["email_marketing"]
+    served = read_published(lake, purpose)["customer_id"].sort()
+    is_theirs = (pl.col("customer_id") == served[0]) & (pl.col("purpose") == purpose.key)
+    denied = pl.when(is_theirs).then(statement=False).otherwise("is_allowed").alias("is_allowed")
+    lake.replace(DECISION, lake.read(DECISION).with_columns(denied))
+    last = read_nights(lake).last_as_of
+    assert night(lake, WITHDRAWN, as_of=last)[0].success
+    assert read_published(lake, purpose).height == served.len()
+    done, kept = night(lake, WITHDRAWN, as_of=last + timedelta(hours=12))
+    assert done.success
+    assert "email_marketing" in kept
+    assert read_published(lake, purpose)["customer_id"].sort().to_list() == served[1:].to_list()
+    with psycopg.connect(target) as reader:
+        ((count,),) = reader.execute("SELECT count(*) FROM email_marketing.customer").fetchall()
+    assert count == served.len() - 1
