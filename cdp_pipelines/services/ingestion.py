@@ -117,7 +117,7 @@ def stage_files(lake: Lake, first_look: Observation, contract: ChannelContract, 
 
 @dataclass
 class _Batch:
-    """What was read of new files: a frame or more of their records, and what audit/file says of each."""
+    """New files as they were read: frames of their records, and what audit/file says of each."""
 
     frames: list[pl.DataFrame] = field(default_factory=list)
     files: list[dict[str, object]] = field(default_factory=list)

@@ -130,9 +130,9 @@ def test_within_a_day_a_withdrawal_leaves_the_served_marts_before_they_are_built
     last = read_nights(lake).last_as_of
     assert night(lake, WITHDRAWN, as_of=last)[0].success
     assert read_published(lake, purpose).height == served.len()
-    done, kept = night(lake, WITHDRAWN, as_of=last + timedelta(hours=12))
+    done, stored = night(lake, WITHDRAWN, as_of=last + timedelta(hours=12))
     assert done.success
-    assert "email_marketing" in kept
+    assert "email_marketing" in stored
     assert read_published(lake, purpose)["customer_id"].sort().to_list() == served[1:].to_list()
     with psycopg.connect(target) as reader:
         ((count,),) = reader.execute("SELECT count(*) FROM email_marketing.customer").fetchall()
