@@ -14,7 +14,7 @@ from assets.runtime.redaction import redact_errors
 from assets.runtime.results import convert_metadata, report_mart_publication, report_server_publication
 from assets.runtime.specs import DROPS, RETRY_POLICY, asset_key, find_owner
 from cdp_pipelines.schema import CORRECTION, DECISION, MEMBERSHIP
-from cdp_pipelines.services.mart_history import list_mart_tables
+from cdp_pipelines.services.mart_history import list_mart_tables, list_split_customers
 from cdp_pipelines.services.mart_publication import publish_marts, withdraw_published
 from warehouse.delta.lake import Lake
 from warehouse.serving import postgres
@@ -80,9 +80,13 @@ def marts(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Materiali
     code_version="1",
 )
 def withdrawn_within_a_day(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
-    """A withdrawal takes effect at once; a night publishes all its marts together."""
+    """A withdrawal takes effect at once; a night publishes all its marts together.
+
+    Where a customer was split, the served rows stay until the corrections of recipients are recorded.
+    """
     with redact_errors():
-        removed = _withdraw(lake.open) if lake.is_within_night(context) else {}
+        is_due = lake.is_within_night(context) and list_split_customers(lake.open, lake.as_of(context)).is_empty()
+        removed = _withdraw(lake.open) if is_due else {}
     return dg.MaterializeResult(metadata={"rows removed": convert_metadata(removed)})
 
 

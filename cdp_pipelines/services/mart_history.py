@@ -47,10 +47,15 @@ def record_membership(lake: Lake, night: date, as_of: datetime) -> WriteReport:
     return check_and_write(lake, night, staged)
 
 
+def list_split_customers(lake: Lake, as_of: datetime) -> pl.DataFrame:
+    """Customers who were split since the last run; see `find_split_customers`."""
+    last = lake.scan(RUN).filter(pl.col("as_of") < as_of).select(pl.col("as_of").max()).collect().item()
+    return find_split_customers(lake.scan(HISTORY), last, as_of)
+
+
 def record_corrections(lake: Lake, night: date, as_of: datetime) -> WriteReport:
     """Record which published rows of customers who were split since the last night must be corrected, and how."""
-    last = lake.scan(RUN).filter(pl.col("as_of") < as_of).select(pl.col("as_of").max()).collect().item()
-    split = find_split_customers(lake.scan(HISTORY), last, as_of)
+    split = list_split_customers(lake, as_of)
     is_due = split.height and serving.read_publication(lake)
     found = _find_corrections(lake, split, as_of) if is_due else CORRECTION.empty()
     # Each correction is recorded once: a run that stops in between is completed by the next.
